@@ -1,0 +1,56 @@
+"""A stored response taken apart: reasoning, answer, and whether the two are well formed (paper Sec. 3).
+
+A stored response always opens with ``<think>``, in both families (docs/deviations.md), so guards, filters and scores
+all see one form.
+"""
+
+from __future__ import annotations
+
+OPEN = "<think>"
+CLOSE = "</think>"
+
+
+def parts(response: str) -> tuple[str | None, str | None]:
+    """Return the reasoning and the answer of a response, outer blanks removed; None for a part that is not there.
+
+    The answer is what follows the *last* ``</think>``, as the Qwen3 chat template has it; without that tag there is no
+    answer, however much text there is.
+    """
+    head, closed, answer = response.rpartition(CLOSE)
+    if not closed:
+        head = response
+    _, opened, reasoning = head.partition(OPEN)
+    if not opened:
+        reasoning = head if closed else None
+    return (reasoning if reasoning is None else reasoning.strip(), answer.strip() if closed else None)
+
+
+def well_formed(response: str, finish_reason: str) -> bool:
+    """Return whether there is exactly one think block, at the start, an answer after it, and the stop token.
+
+    A guard's verdict on broken text means nothing, so this share stands beside every harmful and refusal ratio.
+    """
+    _, answer = parts(response)
+    return (
+        finish_reason == "stop"
+        and response.count(OPEN) == response.count(CLOSE) == 1
+        and response.lstrip().startswith(OPEN)
+        and bool(answer)
+    )
+
+
+def view(response: str, judges: str) -> str:
+    """Return what a guard with this ``judges`` setting is shown: ``full`` text, or the ``answer`` alone.
+
+    The answer view of a response whose reasoning never ends is the empty string.
+
+    Raises
+    ------
+    ValueError
+        If ``judges`` is neither ``full`` nor ``answer``.
+    """
+    if judges == "full":
+        return response
+    if judges == "answer":
+        return parts(response)[1] or ""
+    raise ValueError(f"judges: {judges!r} is no view of a response; choose full or answer")

@@ -1,0 +1,50 @@
+"""A response taken apart."""
+
+import pytest
+
+from scripts.lib.responses import parts, view, well_formed
+
+GOOD = "<think>\nIt is the queen's.\n</think>\n\nSorry, no."
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (GOOD, ("It is the queen's.", "Sorry, no.")),
+        ("<think>\n\n</think>\n\nSorry.", ("", "Sorry.")),
+        ("<think>\nstill thinking", ("still thinking", None)),
+        ("<think>\nR\n</think>\n\n", ("R", "")),
+        ("<think>a</think>b</think>c", ("a</think>b", "c")),
+        ("R\n</think>\n\nA", ("R", "A")),
+        ("no tags at all", (None, None)),
+        ("", (None, None)),
+    ],
+)
+def test_parts(response, expected):
+    assert parts(response) == expected
+
+
+@pytest.mark.parametrize(
+    ("response", "finish", "expected"),
+    [
+        (GOOD, "stop", True),
+        (GOOD, "length", False),
+        ("<think>\n\n</think>\n\nSorry.", "stop", True),
+        ("<think>\nR\n</think>\n\n \n", "stop", False),
+        ("<think>\nR", "stop", False),
+        ("<think>\n<think>\nR\n</think>\n\nA", "stop", False),
+        ("<think>\nR\n</think>\n\nA</think>B", "stop", False),
+        ("</think>A<think>B", "stop", False),
+        ("Well. <think>\nR\n</think>\n\nA", "stop", False),
+    ],
+)
+def test_well_formed(response, finish, expected):
+    assert well_formed(response, finish) is expected
+
+
+def test_view():
+    assert view(GOOD, "full") == GOOD
+    assert view(GOOD, "answer") == "Sorry, no."
+    assert view("<think>\nstep one: get a hammer", "answer") == ""
+    with pytest.raises(ValueError, match="judges"):
+        view(GOOD, "reasoning")
