@@ -1,0 +1,212 @@
+"""What a config cannot mean although each of its values is possible: found before any job starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.schema import nearest
+
+Config = Mapping[str, Any]
+KINDS = {"harm": ("llama-guard", "wildguard", "oracle"), "refusal": ("wildguard", "oracle")}
+CHECKS: list[tuple[frozenset[str], Callable[[Config], Iterator[str]]]] = []
+
+
+def inconsistencies(config: Config, broken: Collection[str]) -> list[str]:
+    """Return one text per contradiction; sections in ``broken`` and what needs them are left out."""
+    return [text for sections, check in CHECKS if not sections & set(broken) for text in check(config)]
+
+
+def reads(*sections: str) -> Callable:
+    """Register a check that reads these sections."""
+
+    def register(check: Callable[[Config], Iterator[str]]) -> Callable:
+        CHECKS.append((frozenset(sections), check))
+        return check
+
+    return register
+
+
+def _unknown(path: str, names: Collection[str], known: Collection[str], what: str) -> Iterator[str]:
+    for name in names:
+        if name not in known:
+            guess = nearest(name, known)
+            mean = f"did you mean {guess}?" if guess else f"defined are {', '.join(known)}"
+            yield f"{path}: no {what} is called {name!r}; {mean}"
+
+
+@reads("select", "models")
+def _students(config: Config) -> Iterator[str]:
+    yield from _unknown("select.students", config["select"]["students"], config["models"], "model")
+
+
+@reads("select", "methods")
+def _methods(config: Config) -> Iterator[str]:
+    selected, methods = config["select"]["methods"], config["methods"]
+    yield from _unknown("select.methods", selected, methods, "method")
+    if "initial" not in selected:
+        yield "select.methods: initial is missing; every method is compared with it, so add it to the list"
+    for name, method in methods.items():
+        if name == "initial":
+            for key in method.keys() & {"data", "epochs", "families"}:
+                yield f"methods.initial.{key}: initial is the untrained student; give a trained method another id"
+        elif not {"data", "epochs"} <= method.keys():
+            lacking = " and ".join(key for key in ("data", "epochs") if key not in method)
+            guess = nearest(name, [other for other in methods if other != name])
+            mean = f" (or did you mean methods.{guess}?)" if guess and name not in selected else ""
+            yield f"methods.{name}: {lacking} missing; only initial does without training{mean}"
+
+
+@reads("select", "benchmarks")
+def _benchmarks(config: Config) -> Iterator[str]:
+    yield from _unknown("select.benchmarks", config["select"]["benchmarks"], config["benchmarks"], "benchmark")
+
+
+@reads("models", "families", "methods", "sampling")
+def _families(config: Config) -> Iterator[str]:
+    families = config["families"]
+    for name, model in config["models"].items():
+        yield from _unknown(f"models.{name}.family", [model["family"]], families, "family")
+    for name, method in config["methods"].items():
+        yield from _unknown(f"methods.{name}.families", method.get("families", []), families, "family")
+    for name, decoding in config["sampling"].items():
+        yield from _unknown(f"sampling.{name}.top_k", decoding["top_k"], families, "family")
+        for family in families.keys() - decoding["top_k"].keys():
+            yield f"sampling.{name}.top_k: {family} is missing; give a number for each family, 0 for off"
+    tables = [family["table"] for family in families.values()]
+    for name, family in families.items():
+        if tables.count(family["table"]) > 1:
+            yield f"families.{name}.table: {family['table']} is another family's table too; give each its own"
+
+
+@reads("methods", "guards", "steerings")
+def _training_sets(config: Config) -> Iterator[str]:
+    for name, method in config["methods"].items():
+        if data := method.get("data"):
+            yield from _unknown(f"methods.{name}.data.guard", [data["guard"]], config["guards"], "guard")
+            for role in ("harmful", "benign"):
+                path = f"methods.{name}.data.{role}.steering"
+                yield from _unknown(path, [data[role]["steering"]], config["steerings"], "steering")
+
+
+@reads("steerings")
+def _steerings(config: Config) -> Iterator[str]:
+    for name, text in config["steerings"].items():
+        if (count := text.count("{prompt}")) != 1:
+            yield f"steerings.{name}: holds {{prompt}} {count} times; it must stand there exactly once"
+
+
+@reads("engine")
+def _engine(config: Config) -> Iterator[str]:
+    engine = config["engine"]
+    if engine["name"] == "transformers" and engine["tensor_parallel"] > 1:
+        parallel = engine["tensor_parallel"]
+        yield f"engine.tensor_parallel: transformers runs a model in one piece, not {parallel}; set 1, or name: vllm"
+
+
+@reads("guards", "audit")
+def _guards(config: Config) -> Iterator[str]:
+    yield from _unknown("audit", config["audit"], config["guards"], "guard")
+    for name, guard in config["guards"].items():
+        path, oracle = f"guards.{name}", guard["kind"] == "oracle"
+        if oracle and "source" in guard:
+            yield f"{path}.source: an oracle has no model; drop it (source: null), or change kind"
+        if not oracle:
+            lacking = [key for key in ("source", "max_prompt_tokens", "batch_size") if key not in guard]
+            if lacking:
+                yield f"{path}: {', '.join(lacking)} missing, which kind {guard['kind']} needs"
+        if guard["kind"] == "wildguard" and "format" not in guard:
+            yield f"{path}.format: missing; name the file with the guard's prompt, such as config/guards/wildguard.txt"
+        if guard["kind"] != "wildguard" and "format" in guard:
+            yield f"{path}.format: only kind wildguard reads it; drop it (format: null)"
+
+
+@reads("benchmarks", "guards")
+def _judges(config: Config) -> Iterator[str]:
+    for name, benchmark in config["benchmarks"].items():
+        path, kind = f"benchmarks.{name}", benchmark["kind"]
+        needed, foreign = (("task", "template"), ("guard",)) if kind == "reasoning" else (("guard",), ("task", "template"))
+        for key in needed:
+            if key not in benchmark:
+                yield f"{path}.{key}: missing, which kind {kind} needs"
+        for key in foreign:
+            if key in benchmark:
+                yield f"{path}.{key}: means nothing for kind {kind}; drop it ({key}: null)"
+        if kind == "reasoning" and (count := benchmark.get("template", "{problem}").count("{problem}")) != 1:
+            yield f"{path}.template: holds {{problem}} {count} times; it must stand there exactly once"
+        if kind != "reasoning" and "guard" in benchmark:
+            yield from _unknown(f"{path}.guard", [benchmark["guard"]], config["guards"], "guard")
+            judge = config["guards"].get(benchmark["guard"], {}).get("kind")
+            if judge and judge not in KINDS[kind]:
+                able = [guard for guard, facts in config["guards"].items() if facts["kind"] in KINDS[kind]]
+                yield f"{path}.guard: a {judge} guard tells no {kind}; take one of {', '.join(able) or KINDS[kind]}"
+
+
+@reads("benchmarks", "prompts")
+def _columns(config: Config) -> Iterator[str]:
+    prompt, problem = "prompt", "problem with answer, or problem with correct and incorrect"
+    sets = [(f"prompts.{name}", part["columns"], False) for name, part in config["prompts"].items()]
+    for name, part in config["benchmarks"].items():
+        sets.append((f"benchmarks.{name}", part["columns"], part["kind"] == "reasoning"))
+    for path, columns, reasoning in sets:
+        given = columns.keys() - {"category"}
+        allowed = [{"problem", "answer"}, {"problem", "correct", "incorrect"}] if reasoning else [{"prompt"}]
+        if given not in allowed:
+            need = problem if reasoning else prompt
+            yield f"{path}.columns: needs {need}, and has {', '.join(sorted(given)) or 'none'}"
+
+
+def _used(config: Config) -> tuple[dict[str, Mapping], dict[str, Mapping], dict[str, Mapping]]:
+    """Return the models, guards and row sets that the selection uses, by path; unknown ids are left out."""
+    select = config["select"]
+    models = {f"models.{name}": config["models"].get(name, {}) for name in select["students"]}
+    benchmarks = {f"benchmarks.{name}": config["benchmarks"].get(name, {}) for name in select["benchmarks"]}
+    methods = [config["methods"].get(name, {}) for name in select["methods"]]
+    names = {part.get("guard") for part in benchmarks.values()} | set(config["audit"])
+    names |= {method["data"]["guard"] for method in methods if "data" in method}
+    guards = {f"guards.{name}": config["guards"].get(name, {}) for name in sorted(names - {None})}
+    prompts = {f"prompts.{name}": part for name, part in config["prompts"].items()}
+    return models, guards, {**prompts, **benchmarks}
+
+
+@reads("select", "models", "guards", "audit", "methods", "prompts", "benchmarks", "world")
+def _sources(config: Config) -> Iterator[str]:
+    models, guards, sets = _used(config)
+    for path, part in {**models, **guards, **sets}.items():
+        source = part.get("source", {})
+        if ("world" in source or "built" in source or part.get("kind") == "oracle") and "world" not in config:
+            where = f"{path}.source" if source else path
+            yield f"{where}: needs a synthetic world, and there is no `world:`; add --configfile config/miniature.yaml"
+        built = source.get("built")
+        if built and (built == "guard") != path.startswith("guards."):
+            able = "guard" if path.startswith("guards.") else "student or teacher"
+            yield f"{path}.source.built: a {built} cannot stand here; say {able}"
+        for key, exists, what in (("file", Path.is_file, "file"), ("folder", Path.is_dir, "folder")):
+            if key in source and not exists(Path(source[key])):
+                yield f"{path}.source.{key}: there is no {what} {source[key]}"
+
+
+@reads("select", "models", "guards", "audit", "methods", "prompts", "benchmarks")
+def _formats(config: Config) -> Iterator[str]:
+    for path, guard in _used(config)[1].items():
+        if guard.get("kind") != "wildguard" or "format" not in guard:
+            continue
+        file = Path(guard["format"])
+        if not file.is_file():
+            yield f"{path}.format: there is no file {file}"
+            continue
+        text = file.read_text(encoding="utf-8")
+        for field in ("{prompt}", "{response}"):
+            if text.count(field) != 1:
+                yield f"{path}.format: {file} holds {field} {text.count(field)} times; it must stand there exactly once"
+
+
+@reads("select", "benchmarks", "shards")
+def _shards(config: Config) -> Iterator[str]:
+    for name in config["select"]["benchmarks"]:
+        benchmark = config["benchmarks"].get(name, {})
+        section = "reasoning" if benchmark.get("kind") == "reasoning" else "safety"
+        jobs, rows = config["shards"][section], benchmark.get("rows")
+        if rows and jobs > rows:
+            yield f"shards.{section}: {jobs} jobs for the {rows} rows of {name} would leave some empty; lower it"

@@ -1,0 +1,140 @@
+"""The config of a run: layers read, merged, typed and checked before any rule is seen.
+
+Layers are config/config.yaml, the files of ``--configfile`` in their order, and ``--config``. Mappings merge and lists
+replace, as in Snakemake. Four mappings replace as well, since a mixture of two of them means nothing: ``source``,
+``columns``, ``where`` and ``contains``. Null drops what was inherited.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.lib.consistency import inconsistencies
+from scripts.lib.schema import Problems, Schema
+
+SCHEMA = Path(__file__).parents[2] / "config" / "config.schema.yaml"
+REPLACED = ("source", "columns", "where", "contains")
+KINDS = ("hub", "url", "file", "world", "folder", "built")
+SHOWN = 10
+
+
+class SettingsError(Exception):
+    """All that is wrong with a config, one line each."""
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """YAML that refuses a key written twice in one mapping, of which the plain loader keeps the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep=deep)
+        if len(mapping) < len(node.value) and not any(key.tag.endswith(":merge") for key, _ in node.value):
+            keys = [key.value for key, _ in node.value]
+            key, _ = next(pair for i, pair in enumerate(node.value) if pair[0].value in keys[:i])
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
+        return mapping
+
+
+def load(files: Sequence[str | Path], command_line: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the merged, typed and checked config of a run.
+
+    Parameters
+    ----------
+    files : the paper's config, then overlays in their order. An overlay that does not say ``run`` is called after
+        its file.
+    command_line : what ``--config`` gave, as Snakemake parsed it.
+
+    Raises
+    ------
+    SettingsError
+        With every problem found, if there is any.
+    """
+    layers = []
+    for number, file in enumerate(files):
+        layer = read(file)
+        if number and layer.get("run") is None:
+            layer["run"] = re.sub(r"[^a-z0-9]+", "-", Path(file).stem.lower()).strip("-")
+        layers.append(layer)
+    layers.append(_nulls(command_line or {}))
+    return validate(merge(layers))
+
+
+def of_workflow(workflow: Any, base: str | Path) -> dict[str, Any]:
+    """Return the config of a Snakemake run whose Snakefile names ``base`` as its ``configfile``."""
+    files = list(workflow.overwrite_configfiles)
+    if not files or not workflow.config_settings.replace_workflow_config:
+        files.insert(0, base)
+    return load(files, workflow.config_settings.config)
+
+
+def read(file: str | Path) -> dict[str, Any]:
+    """Return the mapping in a YAML or JSON file."""
+    try:
+        layer = yaml.load(Path(file).read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a safe loader)
+    except OSError as error:
+        raise SettingsError(f"config: {file}: {error.strerror}") from None
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SettingsError(f"config: {file}{line}: {error.problem}") from None
+    if not isinstance(layer or {}, dict):
+        raise SettingsError(f"config: {file}: must be a mapping (key: value)")
+    return layer or {}
+
+
+def merge(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the layers merged, later ones over earlier ones; the layers stay as they are."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _over(merged, layer)
+    return merged
+
+
+def _over(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in layer.items():
+        old = merged.get(key)
+        # A source that names no kind, such as {revision: ...}, refines the inherited one.
+        whole = key in REPLACED and not (key == "source" and isinstance(value, Mapping) and not set(KINDS) & set(value))
+        if isinstance(value, Mapping) and not whole:
+            merged[key] = _over(old if isinstance(old, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _nulls(value: Any) -> Any:
+    """Return what ``--config`` gave with its nulls, which Snakemake hands over as text."""
+    if isinstance(value, Mapping):
+        return {key: _nulls(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_nulls(part) for part in value]
+    return None if value in ("null", "~") else value
+
+
+def validate(config: Mapping[str, Any], schema: str | Path = SCHEMA) -> dict[str, Any]:
+    """Return a new config with the schema's types and defaults, without nulls, and with sets in a fixed order.
+
+    Raises
+    ------
+    SettingsError
+        With every problem found (the first ten in full), if there is any.
+    """
+    problems = Problems()
+    typed = _schema(str(schema)).apply(config, problems)
+    problems.extend(inconsistencies(typed, problems.broken))
+    if problems:
+        lines = [f"config: {problem}" for problem in problems[:SHOWN]]
+        if len(problems) > SHOWN:
+            lines.append(f"config: and {len(problems) - SHOWN} more")
+        raise SettingsError("\n".join(lines))
+    return typed
+
+
+@cache
+def _schema(path: str) -> Schema:
+    return Schema(read(path))
