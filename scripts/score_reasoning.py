@@ -1,0 +1,140 @@
+"""pass@1 and pass@k on one reasoning benchmark, by SkyThought's own functions (paper Sec. 5.1, App. B)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from scripts.lib.answers import Scorer
+from scripts.lib.files import read_rows, write_json, write_rows
+from scripts.lib.responses import health, well_formed
+from scripts.lib.running import Progress
+from scripts.lib.statistics import clustered, pass_at_k
+
+COLUMNS: dict[str, type] = {
+    "id": str,
+    "draw": int,
+    "extracted": str,
+    "correct": bool,
+    "extracted_strict": str,
+    "strict": bool,
+    "failure": str,
+    "well_formed": bool,
+    "finish_reason": str,
+}
+
+
+def score_reasoning(
+    responses: Sequence[str],
+    prompts: str,
+    task: str,
+    seconds: float,
+    confidence: float,
+    output_json: str,
+    output_rows: str,
+) -> dict[str, Any]:
+    """Write and return pass@1 in per cent over all samples, with pass@k, a strict score and counts beside it.
+
+    Parameters
+    ----------
+    responses : sequence of paths
+        The parts of the sampled responses: the same number of draws for every problem.
+    prompts : path
+        The benchmark's rows, with ``id`` and the gold ``answer``.
+    task : str
+        Whose answers are read (scripts.lib.answers).
+    seconds : float
+        Limit of one comparison; what takes longer is wrong, and counted in ``timeouts``.
+
+    Raises
+    ------
+    ValueError
+        If there are no responses, or not the same draws of every problem.
+    """
+    answered = read_rows(responses)
+    golds = {row["id"]: row["answer"] for row in read_rows(prompts)}
+    draws = _draws(answered, golds)
+    rows = _compare(answered, golds, task, seconds)
+    right: dict[str, int] = defaultdict(int)
+    strictly: dict[str, int] = defaultdict(int)
+    for row in rows:
+        right[row["id"]] += row["correct"]
+        strictly[row["id"]] += row["strict"]
+    estimate, strict = (
+        clustered(list(right.values()), draws, confidence),
+        clustered(list(strictly.values()), draws, confidence),
+    )
+    failures = [row["failure"] for row in rows]
+    score = {
+        "kind": "reasoning",
+        "task": task,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": len(rows),
+        "count": sum(right.values()),
+        "problems": len(right),
+        "draws": draws,
+        "pass_at": {
+            str(k): 100 * sum(pass_at_k(draws, count, k) for count in right.values()) / len(right)
+            for k in (1, 2, 4, 8)
+            if k <= draws
+        },
+        "strict": {"value": strict.value, "low": strict.low, "high": strict.high, "count": sum(strictly.values())},
+        "timeouts": failures.count("timeout"),
+        "errors": failures.count("error"),
+        **health(answered),
+    }
+    write_rows(output_rows, rows, COLUMNS)
+    write_json(output_json, score)
+    return score
+
+
+def _compare(
+    answered: Sequence[dict[str, Any]], golds: dict[str, str], task: str, seconds: float
+) -> list[dict[str, Any]]:
+    """Return one row per response, scored both ways."""
+    progress = Progress(f"score {task}", "answers")
+    rows = []
+    with Scorer(seconds) as scorer:
+        for place, row in enumerate(answered):
+            progress(place, len(answered))
+            loose = scorer.score(task, row["response"], golds[row["id"]])
+            strict = scorer.score(task, row["response"], golds[row["id"]], strict=True)
+            rows.append(
+                {
+                    "id": row["id"],
+                    "draw": row["draw"],
+                    "extracted": loose["extracted"],
+                    "correct": loose["correct"],
+                    "extracted_strict": strict["extracted"],
+                    "strict": strict["correct"],
+                    "failure": loose["failure"] or strict["failure"],
+                    "well_formed": well_formed(row["response"], row["finish_reason"]),
+                    "finish_reason": row["finish_reason"],
+                }
+            )
+    progress(len(answered), len(answered))
+    return rows
+
+
+def _draws(answered: Sequence[dict[str, Any]], golds: dict[str, str | None]) -> int:
+    """Return how many samples each problem has, having checked that it is one number."""
+    if not answered or not golds:
+        raise ValueError(f"{len(answered)} responses to {len(golds)} problems: nothing to score")
+    found: dict[str, set[int]] = {name: set() for name in golds}
+    for row in answered:
+        if row["id"] not in found:
+            raise ValueError(f"a response to {row['id']!r}, which is no problem of this benchmark")
+        found[row["id"]].add(row["draw"])
+    draws = len(answered) // len(golds)
+    wrong = [name for name, taken in found.items() if taken != set(range(draws))]
+    if wrong or len(answered) != draws * len(golds):
+        raise ValueError(
+            f"{len(answered)} responses to {len(golds)} problems: {len(wrong)} problems do not have draws 0 to "
+            f"{draws - 1} once each, such as {sorted(wrong)[:3]}"
+        )
+    if None in golds.values():
+        raise ValueError(f"{list(golds.values()).count(None)} problems have no answer to compare with")
+    return draws

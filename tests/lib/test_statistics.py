@@ -1,0 +1,107 @@
+"""Intervals against published and hand-computed values."""
+
+import pytest
+
+from scripts.lib.statistics import Estimate, average, clustered, paired, pass_at_k, ratio, wilson
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "low", "high"),
+    [  # Newcombe (1998), Statistics in Medicine 17:857, Table I, method 3
+        (81, 263, 25.53, 36.62),
+        (15, 148, 6.24, 16.05),
+        (0, 20, 0.00, 16.11),
+        (1, 29, 0.61, 17.18),
+    ],
+)
+def test_wilson(count, n, low, high):
+    found = wilson(count, n)
+    assert found.value == pytest.approx(100 * count / n)
+    assert (found.low, found.high) == (pytest.approx(low, abs=0.005), pytest.approx(high, abs=0.005))
+
+
+def test_wilson_of_nothing():
+    for count, n in ((0, 0), (3, 2), (-1, 2)):
+        with pytest.raises(ValueError, match="no share"):
+            wilson(count, n)
+
+
+def test_pass_at_k():
+    counts = [1, 8, 0]  # evaluation.md 2.1: 37.5 and 66.667
+    assert sum(pass_at_k(8, count, 1) for count in counts) / 3 == pytest.approx(0.375)
+    assert sum(pass_at_k(8, count, 8) for count in counts) / 3 == pytest.approx(2 / 3)
+    assert pass_at_k(5, 2, 3) == pytest.approx(1 - 1 / 10)  # one of the ten triples has no right sample
+    with pytest.raises(ValueError):
+        pass_at_k(4, 1, 8)
+
+
+def test_clustered_is_nearly_wilson_for_one_draw():
+    found, plain = clustered([0, 1, 1, 0, 1] * 200, 1), wilson(600, 1000)
+    assert found.value == 60.0
+    assert found.low == pytest.approx(plain.low, abs=0.02)
+    assert found.high == pytest.approx(plain.high, abs=0.02)
+
+
+def test_clustered_counts_problems_where_draws_agree():
+    # Draws that always agree say no more than one draw: 15 of 30 problems, not 120 of 240 samples.
+    agreeing, single = clustered([8, 0] * 15, 8), clustered([1, 0] * 15, 1)
+    assert agreeing.n == 240 and single.n == 30
+    assert (agreeing.low, agreeing.high) == (pytest.approx(single.low), pytest.approx(single.high))
+    # Draws that disagree inside each problem as coins would: all 240 count.
+    coins = clustered([4] * 30, 8)
+    assert coins.high - coins.low < 0.45 * (agreeing.high - agreeing.low)
+
+
+@pytest.mark.parametrize("value", [0, 8])
+def test_clustered_has_width_at_the_ends(value):
+    found = clustered([value] * 30, 8)
+    away = found.high if value == 0 else 100 - found.low
+    assert away == pytest.approx(100 * 2.04523**2 / (30 + 2.04523**2), abs=0.01)  # t(29) squared over n + t squared
+    assert 0 in (found.low, 100 - found.high)
+
+
+def test_clustered_one_problem_tells_nothing():
+    assert clustered([3], 8) == Estimate(37.5, 0.0, 100.0, 8)
+
+
+def test_average():
+    found = average([Estimate(50, 40, 62, 100), Estimate(10, 7, 15, 300)])
+    assert found.value == 30 and found.n == 400
+    assert found.low == pytest.approx(30 - (100 + 9) ** 0.5 / 2)
+    assert found.high == pytest.approx(30 + (144 + 25) ** 0.5 / 2)
+    one = average([Estimate(50, 40, 62, 100)])
+    assert (one.low, one.high) == (40, 62)
+
+
+def test_paired_bonett_price():
+    # Fagerland, Lydersen and Laake (2014), Table V (Bentur et al. 2009): 1 and 7 discordant of 21; -0.508 to -0.013.
+    before = [1] * 7 + [0] + [1] + [0] * 12
+    after = [0] * 7 + [1] + [1] + [0] * 12
+    found = paired(before, after)
+    assert found.value == pytest.approx(-100 * 6 / 21)
+    assert (found.low, found.high) == (pytest.approx(-50.8, abs=0.05), pytest.approx(-1.3, abs=0.05))
+    back = paired(after, before)
+    assert (back.low, back.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
+
+
+def test_paired_no_change_in_few_prompts_has_width():
+    few, many = paired([0] * 10, [0] * 10), paired([0] * 1000, [0] * 1000)
+    assert few.high > 20 and many.high < 0.5
+    everything = paired([1] * 10, [0] * 10)
+    assert everything.low == -100.0 == everything.value and everything.high < -50
+
+
+def test_paired_needs_pairs():
+    for before, after in (([], []), ([1], [1, 0])):
+        with pytest.raises(ValueError, match="pair"):
+            paired(before, after)
+
+
+def test_ratio():
+    gains = [[0.0, 1.0, 1.0, 1.0] * 25, [0.0, 1.0] * 50]
+    value, low, high = ratio([[x / 2 for x in part] for part in gains], gains)
+    assert (value, low, high) == (pytest.approx(0.5), pytest.approx(0.5), pytest.approx(0.5))  # exactly proportional
+    value, low, high = ratio([[0.0, 0.0, 1.0, 0.0] * 25, [0.0, 0.0] * 50], gains)
+    assert value == pytest.approx(0.25 / 1.25) and 0 < low < value < high < 0.5
+    assert ratio([[1.0, 0.0]], [[1.0, -1.0]]) == (None, None, None)
+    assert ratio([[1.0, 0.0]], [[1.0, 0.0]])[1:] == (None, None)  # two prompts bound nothing
