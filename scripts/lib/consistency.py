@@ -74,10 +74,10 @@ def _families(config: Config) -> Iterator[str]:
         yield from _unknown(f"sampling.{name}.top_k", decoding["top_k"], families, "family")
         for family in families.keys() - decoding["top_k"].keys():
             yield f"sampling.{name}.top_k: {family} is missing; give a number for each family, 0 for off"
-    tables = [family["table"] for family in families.values()]
+    tables = {family["table"]: name for name, family in families.items()}
     for name, family in families.items():
-        if tables.count(family["table"]) > 1:
-            yield f"families.{name}.table: {family['table']} is another family's table too; give each its own"
+        if (other := tables[family["table"]]) != name:
+            yield f"families.{name}.table: {family['table']} is the table of {other} too; give each its own"
 
 
 @reads("methods", "guards", "steerings")
@@ -126,7 +126,9 @@ def _guards(config: Config) -> Iterator[str]:
 def _judges(config: Config) -> Iterator[str]:
     for name, benchmark in config["benchmarks"].items():
         path, kind = f"benchmarks.{name}", benchmark["kind"]
-        needed, foreign = (("task", "template"), ("guard",)) if kind == "reasoning" else (("guard",), ("task", "template"))
+        needed, foreign = (
+            (("task", "template"), ("guard",)) if kind == "reasoning" else (("guard",), ("task", "template"))
+        )
         for key in needed:
             if key not in benchmark:
                 yield f"{path}.{key}: missing, which kind {kind} needs"

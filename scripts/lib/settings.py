@@ -45,8 +45,8 @@ def load(files: Sequence[str | Path], command_line: Mapping[str, Any] | None = N
 
     Parameters
     ----------
-    files : the paper's config, then overlays in their order. An overlay that does not say ``run`` is called after
-        its file.
+    files : the paper's config, then overlays in their order. The last one names the run: by ``run``, or else by its
+        own name.
     command_line : what ``--config`` gave, as Snakemake parsed it.
 
     Raises
@@ -55,9 +55,9 @@ def load(files: Sequence[str | Path], command_line: Mapping[str, Any] | None = N
         With every problem found, if there is any.
     """
     layers = []
-    for number, file in enumerate(files):
+    for file in files:
         layer = read(file)
-        if number and layer.get("run") is None:
+        if layer.get("run") is None:
             layer["run"] = re.sub(r"[^a-z0-9]+", "-", Path(file).stem.lower()).strip("-")
         layers.append(layer)
     layers.append(_nulls(command_line or {}))
