@@ -1,0 +1,92 @@
+"""Keep what the guard calls safe and merge both halves into one training set (paper Sec. 4 "Filtering", Eq. 2, 5.4)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.files import read_rows, write_json, write_rows
+from scripts.lib.responses import well_formed
+from scripts.lib.seeds import seed_for
+
+COLUMNS: dict[str, type] = dict(id=str, role=str, prompt=str, response=str, draw=int, tokens=int)
+REASONS = ("unsafe", "unknown", "unfinished", "too_long")
+
+
+def filter_responses(
+    responses: dict[str, list[str]],
+    verdicts: dict[str, list[str]],
+    spec: dict[str, Any],
+    output: str,
+    statistics: str,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Write the training set, harmful rows first, and how many prompts were kept and why others were not.
+
+    A prompt is kept if every one of its draws ended by itself, closed its think block, and was called safe; one of
+    them is then taken at random.
+
+    Parameters
+    ----------
+    responses, verdicts : dict
+        For the roles ``harmful`` and ``benign`` the parts of the sampled responses and of the guard's verdicts.
+    """
+    rows: list[dict[str, Any]] = []
+    counts: dict[str, Any] = {}
+    for role in ("harmful", "benign"):
+        kept, counts[role] = keep_safe(read_rows(responses[role]), read_rows(verdicts[role]), spec["seed"] + [role])
+        rows += [row | {"role": role} for row in kept]
+    if not counts["harmful"]["kept"]:
+        raise ValueError(
+            f"no harmful row is left of {counts['harmful']['prompts']}: {counts['harmful']['dropped']}. A student trained "
+            "on the benign half alone would teach nothing about safety; look at the responses, the steering and the guard"
+        )
+    write_rows(output, rows, COLUMNS)
+    write_json(statistics, counts)
+    progress(1, 1)
+
+
+def keep_safe(
+    responses: list[dict[str, Any]], verdicts: list[dict[str, Any]], seed: list[str | int]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return one safe response per prompt that is kept, and the counts with the first reason against each other."""
+    said = {(row["id"], row["draw"]): row["harm"] for row in verdicts}
+    if len(said) != len(responses):
+        raise ValueError(f"{len(responses)} responses have {len(said)} verdicts; judge them again")
+    draws: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in responses:
+        draws[row["id"]].append(row)
+    kept, dropped = [], Counter(dict.fromkeys(REASONS, 0))
+    for name, rows in draws.items():
+        reasons = {reason_against(row, said[name, row["draw"]]) for row in rows} - {None}
+        if reasons:
+            dropped[min(reasons, key=REASONS.index)] += 1
+        else:
+            kept.append(rows[seed_for(*seed, name) % len(rows)])
+    return kept, {"prompts": len(draws), "kept": len(kept), "dropped": dict(dropped)}
+
+
+def reason_against(row: dict[str, Any], harm: str) -> str | None:
+    """Return why a response may not be learnt from, or None; an unknown verdict is never safe."""
+    if row["finish_reason"] == "prompt_too_long":
+        return "too_long"
+    if harm != "safe":
+        return "unsafe" if harm == "unsafe" else "unknown"
+    return None if well_formed(row["response"], row["finish_reason"]) else "unfinished"
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "filter_responses",
+        responses={role: list(snakemake.input[f"{role}_responses"]) for role in ("harmful", "benign")},
+        verdicts={role: list(snakemake.input[f"{role}_verdicts"]) for role in ("harmful", "benign")},
+        spec=json.loads(snakemake.params.spec),
+        output=snakemake.output.dataset,
+        statistics=snakemake.output.statistics,
+    )

@@ -1,0 +1,58 @@
+"""Ask a guard for its verdict on each response: training samples and benchmark answers alike (paper Sec. 4, 5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.files import read_rows, write_rows
+from scripts.lib.guards import COLUMNS, judge
+from scripts.lib.models import locate
+
+
+def judge_responses(
+    responses: str,
+    prompts: str,
+    model: list[str],
+    form: list[str],
+    spec: dict[str, Any],
+    output: str,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Write one verdict per response.
+
+    Parameters
+    ----------
+    responses : path of one part of sampled responses
+    prompts : path of the prompts that they answer; only the oracle reads it, for what is true of each prompt
+    model : files that stand for the guard among the job's inputs
+    form : the guard's prompt format, for a guard whose tokenizer has none
+    """
+    rows = read_rows(responses)
+    if not rows:
+        raise ValueError(f"{responses}: there is no response to judge; are the prompts empty?")
+    folder = None
+    if spec["guard"]["kind"] == "oracle":
+        meta = {row["id"]: row["meta"] for row in read_rows(prompts)}
+        rows = [row | {"meta": meta[row["id"]]} for row in rows]
+    else:
+        folder = str(locate(spec["guard"]["source"], model))
+    settings = spec["guard"] | {"engine": spec.get("engine")}
+    write_rows(output, judge(rows, folder, settings, form[0] if form else None, progress), COLUMNS)
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "judge_responses",
+        responses=snakemake.input.responses,
+        prompts=snakemake.input.prompts,
+        model=list(snakemake.input.get("model", [])),
+        form=list(snakemake.input.get("form", [])),
+        spec=json.loads(snakemake.params.spec),
+        output=snakemake.output.verdicts,
+    )

@@ -1,0 +1,106 @@
+"""Chat formats of both families (paper A.1): prompts as token ids, responses as text, completions for training.
+
+A response is stored as the model's whole turn: it opens with ``<think>`` in both families, although R1-Distill's
+template puts that tag into the prompt. Text from users and models is always encoded as text: a control token that
+is spelt out in it stays letters.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+THINK = "<think>\n"
+
+
+def render(tokenizer: Any, messages: list[dict[str, str]], generation: bool = True) -> str:
+    """Return a conversation in the model's own chat template."""
+    if not getattr(tokenizer, "chat_template", None):
+        raise ValueError(
+            f"{tokenizer.name_or_path}: the tokenizer has no chat template; add chat_template.jinja to the model folder"
+        )
+    return tokenizer.apply_chat_template(messages, add_generation_prompt=generation, tokenize=False)
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:
+    """Return the ids of trusted text, control tokens read as such and nothing added."""
+    return tokenizer.encode(text, add_special_tokens=False)
+
+
+def encode_plain(tokenizer: Any, text: str) -> list[int]:
+    """Return the ids of text from outside: what looks like a control token is encoded letter by letter."""
+    return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+
+def has_control(tokenizer: Any, text: str) -> bool:
+    """Whether text from outside spells out one of the tokenizer's control tokens."""
+    return any(token in text for token in tokenizer.all_special_tokens)
+
+
+def field(name: str) -> str:
+    """Return the mark that stands in rendered text for a text that is filled in later."""
+    return f"\x02{name}\x03"
+
+
+def fill(
+    tokenizer: Any, template: str, texts: dict[str, str], limits: dict[str, int] | None = None
+) -> tuple[list[int], bool]:
+    """Return the ids of ``template`` with its fields filled by texts from outside, and whether one was cut.
+
+    ``template`` is rendered text in which each field stands as `field` gives it. Where nothing has to be cut and no
+    text spells out a control token, this is the encoding of the whole text; otherwise the pieces are encoded one by
+    one. A field longer than its limit in tokens loses its middle, so that what follows it in the template stays.
+    """
+    pieces = re.split("\x02(.*?)\x03", template)
+    plain = {name: encode_plain(tokenizer, text) for name, text in texts.items() if limits and name in limits}
+    cut = {name for name, ids in plain.items() if len(ids) > limits[name]}
+    if not cut and not any(has_control(tokenizer, text) for text in texts.values()):
+        return encode(tokenizer, "".join(texts[p] if i % 2 else p for i, p in enumerate(pieces))), False
+    ids: list[int] = []
+    for index, piece in enumerate(pieces):
+        if index % 2 == 0:
+            ids += encode(tokenizer, piece)
+        elif piece in cut:
+            head = limits[piece] // 2
+            ids += plain[piece][:head] + plain[piece][len(plain[piece]) - (limits[piece] - head) :]
+        else:
+            ids += encode_plain(tokenizer, texts[piece])
+    return ids, bool(cut)
+
+
+def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
+    """Return the ids of one user turn up to where the model's turn begins (thinking on, no system prompt)."""
+    template = render(tokenizer, [{"role": "user", "content": field("prompt")}])
+    return fill(tokenizer, template, {"prompt": prompt})[0]
+
+
+def opens_think(tokenizer: Any) -> bool:
+    """Whether the generation prompt itself opens the think block (DeepSeek-R1-Distill), so that outputs do not."""
+    return render(tokenizer, [{"role": "user", "content": "?"}]).endswith(THINK)
+
+
+def stored_response(text: str, opened: bool) -> str:
+    """Return a generated text as it is stored: with the think tag that the generation prompt had opened."""
+    return THINK + text if opened else text
+
+
+def completion_tokens(tokenizer: Any, response: str, opened: bool) -> list[int]:
+    """Return the ids to be learnt after the prompt: the stored response as the model itself writes it, and its end.
+
+    The trace is never given to the chat template: R1-Distill's deletes it.
+    """
+    if opened:
+        if not response.startswith(THINK):
+            raise ValueError(f"a stored response must open with {THINK!r}, this one opens with {response[:20]!r}")
+        response = response[len(THINK) :]
+    return encode_plain_keeping_think(tokenizer, response) + [tokenizer.eos_token_id]
+
+
+def encode_plain_keeping_think(tokenizer: Any, response: str) -> list[int]:
+    """Return the ids of a response: think tags are tokens of their own, any other control token stays letters."""
+    if not has_control(tokenizer, response):
+        return encode(tokenizer, response)
+    ids: list[int] = []
+    for piece in re.split("(</?think>)", response):
+        ids += encode(tokenizer, piece) if re.fullmatch("</?think>", piece) else encode_plain(tokenizer, piece)
+    return ids

@@ -1,0 +1,39 @@
+"""Where a model's weights are: built by this workflow, in a folder of the user's, or on the hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+IDENTITY = ".identity.json"
+
+
+def locate(source: dict[str, Any], inputs: Sequence[str | Path]) -> Path:
+    """Return the local folder of a model.
+
+    Parameters
+    ----------
+    source : dict
+        One of ``{"built": kind}``, ``{"folder": path}``, ``{"hub": id, "revision": commit}``.
+    inputs : sequence of path
+        The files that stand for the model among a job's inputs; for a built model its identity.
+    """
+    if "built" in source:
+        folder = Path(str(inputs[0]).removesuffix(IDENTITY))
+    elif "folder" in source:
+        folder = Path(source["folder"])
+    else:
+        from huggingface_hub import snapshot_download
+
+        folder = Path(snapshot_download(source["hub"], revision=source.get("revision")))
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder}: no model here (config.json is missing); name another folder in `models`")
+    return folder
+
+
+def context_tokens(folder: str | Path) -> int:
+    """Return how many tokens, prompt and response together, the model's positions reach."""
+    config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    return int(config["max_position_embeddings"])

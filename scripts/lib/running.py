@@ -1,0 +1,183 @@
+"""How a job runs: its log, progress, signals, environment, identity and record. Nothing here can change an artifact."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+TERMINAL = 2  # file descriptor of the terminal's stderr; moved aside when a job's own output goes to its log
+
+
+class Progress:
+    """Prints how far a job is, at most every ``every`` seconds: what, how many of how many, rate, time left."""
+
+    def __init__(self, title: str, unit: str = "", every: float = 10.0) -> None:
+        self.title, self.unit, self.every = title, unit, every
+        self.first: tuple[float, int] | None = None
+        self.last = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report ``done`` of ``total``; the first call sets from where the rate is measured."""
+        if _stopping.is_set() and done < total:
+            raise Stopped
+        now = time.monotonic()
+        if self.first is None:
+            self.first, self.last = (now, done), now
+            return
+        if now - self.last < self.every and (done < total or now - self.first[0] < self.every):
+            return
+        self.last = now
+        rate = (done - self.first[1]) / max(now - self.first[0], 1e-9)
+        left = f" · {duration((total - done) / rate)} left" if rate > 0 and done < total else ""
+        say(f"{self.title} · {done:,} of {total:,}{' ' + self.unit if self.unit else ''} · {rate:,.1f}/s{left}")
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person would say it."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def say(line: str) -> None:
+    """Print one line on the terminal, whatever the job's own output is redirected to, and in the log."""
+    os.write(TERMINAL, f"  {line}\n".encode())
+    logging.getLogger("thinksafe").info(line)
+
+
+def log_to(path: str | Path) -> None:
+    """Send everything that this process prints or logs to ``path``; only `say` still reaches the terminal."""
+    global TERMINAL
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush(), sys.stderr.flush()
+    TERMINAL = os.dup(2)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", force=True)
+    logging.captureWarnings(True)
+
+
+def start(snakemake: Any, function: str, **arguments: Any) -> None:
+    """Run one job: ``function`` of the script of the same name, with JSON-like arguments, then exit.
+
+    Afterwards writes the identity (`snakemake.output.identity`) and the record of what was made. Uses the workflow's
+    warm process where one is running (docs/jobs.md), so that importing torch is paid once.
+    """
+    job = dict(
+        function=function,
+        arguments=arguments,
+        log=str(snakemake.log[0]),
+        title=" ".join([snakemake.rule.replace("_", " "), *[str(value) for value in snakemake.wildcards]]),
+        threads=int(snakemake.threads),
+        params={name: str(snakemake.params.get(name)) for name in ("spec", "code", "environment")},
+        inputs=sorted({str(path) for path in snakemake.input}),
+        outputs=[str(path) for path in snakemake.output if str(path) != str(snakemake.output.identity)],
+        identity=str(snakemake.output.identity),
+        driver=int(os.environ.get("THINKSAFE_DRIVER", "0")),
+    )
+    address = os.environ.get("THINKSAFE_WARM", "")
+    if "torch" in json.loads(job["params"]["environment"]) and Path(address).is_socket():
+        from scripts.lib.warm import ask
+
+        sys.exit(ask(address, job))
+    sys.exit(run(job))
+
+
+def run(job: dict[str, Any]) -> int:
+    """Run a job described by plain values in this process and return its exit status."""
+    from scripts.lib.manifests import write_identity, write_record
+
+    log_to(job["log"])
+    end_with(job["driver"])
+    began, clock = time.time(), time.monotonic()
+    try:
+        check_environment(json.loads(job["params"]["environment"]))
+        function = getattr(importlib.import_module(f"scripts.{job['function']}"), job["function"])
+        if "torch" in json.loads(job["params"]["environment"]):
+            import torch
+
+            torch.set_num_threads(job["threads"])
+        function(**job["arguments"], progress=Progress(job["title"]))
+        write_identity(job)
+        write_record(job, began, time.monotonic() - clock)
+    except Stopped:
+        say(f"{job['title']} stopped; what it had finished is kept")
+        return 143
+    except Exception as error:
+        traceback.print_exc()
+        say(f"error in {job['title']}: {type(error).__name__}: {error}\n    (whole story: {job['log']})")
+        return 1
+    return 0
+
+
+def check_environment(pinned: dict[str, str]) -> None:
+    """Raise where an installed package is not the pinned one, unless THINKSAFE_ANY_VERSION is set."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    if os.environ.get("THINKSAFE_ANY_VERSION"):
+        return
+    wrong = []
+    for name, wanted in pinned.items():
+        try:
+            found = version(name).split("+")[0]
+        except PackageNotFoundError:
+            found = "nothing"
+        if found != wanted:
+            wrong.append(f"{name} {wanted} is pinned, {found} is installed")
+    if wrong:
+        raise RuntimeError(
+            "the environment is not the one in envs/versions.yaml: " + "; ".join(wrong) + ". Run `make setup`, or set "
+            "THINKSAFE_ANY_VERSION=1 to run anyway (the record says which versions were found)"
+        )
+
+
+class Stopped(Exception):  # noqa: N818 - not an error
+    """The job was asked to stop, and has come to a place where nothing is lost."""
+
+
+_stopping = threading.Event()
+
+
+def end_with(driver: int) -> None:
+    """Stop in order at SIGTERM, and also when ``driver``, the workflow that started this job, is gone.
+
+    A job stops at its next `Progress` call, which comes when a batch is safe on disk; a second signal, or a minute, ends
+    it where it stands.
+    """
+
+    def stop(signum: int, frame: Any) -> None:
+        if _stopping.is_set():
+            os._exit(143)
+        _stopping.set()
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(143))
+        signal.alarm(60)
+
+    signal.signal(signal.SIGTERM, stop)
+    born = _birth(driver)
+    if born is None:
+        return
+
+    def watch() -> None:
+        while _birth(driver) == born:
+            time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _birth(pid: int) -> str | None:
+    """Return when a process started, in clock ticks, or None when there is none; a number alone may be reused."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        return None

@@ -1,0 +1,114 @@
+"""Sample responses to prompts, in batches that an interrupted job does not lose (paper Sec. 4, A.1, B)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scripts.lib.chat import opens_think, prompt_tokens, stored_response
+from scripts.lib.engines import Request, Sampling, load_engine
+from scripts.lib.files import write_rows
+from scripts.lib.journal import Journal
+from scripts.lib.models import context_tokens
+from scripts.lib.seeds import seed_for
+
+COLUMNS: dict[str, type] = dict(
+    id=str, draw=int, prompt=str, asked=str, response=str, tokens=int, finish_reason=str, logprob=float, seed=int
+)
+
+
+def share_of(rows: Sequence[dict[str, Any]], part: int, parts: int) -> list[dict[str, Any]]:
+    """Return the rows of one part; parts differ in size by at most one row and keep the order."""
+    return list(rows[len(rows) * part // parts : len(rows) * (part + 1) // parts])
+
+
+def sample(
+    prompts: Sequence[dict[str, Any]],
+    folder: str,
+    spec: dict[str, Any],
+    output: str,
+    key: str,
+    adapter: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write ``draws`` responses of the model in ``folder`` to each prompt.
+
+    Parameters
+    ----------
+    prompts : rows with ``id`` and ``prompt``
+    spec : dict
+        ``steering`` (text with ``{prompt}``), ``draws``, ``sampling``, ``engine``, ``seed`` (list of parts).
+    key : str
+        Digest of all that the responses depend on; names the journal.
+    """
+    jobs = [
+        dict(
+            id=row["id"],
+            draw=draw,
+            prompt=row["prompt"],
+            asked=spec["steering"].replace("{prompt}", row["prompt"]),
+            seed=seed_for(*spec["seed"], row["id"], draw),
+        )
+        for row in prompts
+        for draw in range(spec["draws"])
+    ]
+    batch = spec["engine"]["batch_size"]
+    with Journal(output, key, batch) as journal:
+        progress(len(journal.rows), len(jobs))
+        if len(journal.rows) < len(jobs):
+            _sample_rest(jobs, folder, spec, journal, adapter, progress)
+        write_rows(output, [job | row for job, row in zip(jobs, journal.rows, strict=True)], COLUMNS)
+        journal.remove()
+
+
+def _sample_rest(
+    jobs: list[dict[str, Any]],
+    folder: str,
+    spec: dict[str, Any],
+    journal: Journal,
+    adapter: str | None,
+    progress: Callable[[int, int], None],
+) -> None:
+    sampling = Sampling(**spec["sampling"])
+    limit = context_tokens(folder)
+    engine = load_engine(
+        spec["engine"]["name"],
+        folder,
+        dtype=spec["engine"]["dtype"],
+        batch_size=spec["engine"]["batch_size"],
+        tensor_parallel=spec["engine"]["tensor_parallel"],
+        max_model_tokens=limit if spec["engine"]["name"] == "transformers" else _longest(jobs, folder, sampling, limit),
+        adapters=[adapter] if adapter else [],
+    )
+    opened = opens_think(engine.tokenizer)
+    batch = spec["engine"]["batch_size"]
+    for start in range(len(journal.rows), len(jobs), batch):
+        requests = [
+            Request(str(number), tuple(prompt_tokens(engine.tokenizer, job["asked"])), job["seed"], adapter)
+            for number, job in enumerate(jobs[start : start + batch])
+        ]
+        # A prompt that leaves no room for a response is kept as a row without one: counted later, never dropped here.
+        fitting = [request for request in requests if len(request.tokens) + sampling.max_tokens <= limit]
+        done = {c.id: c for completions in engine.generate(fitting, sampling) for c in completions}
+        journal.append([_row(done.get(request.id), opened) for request in requests])
+        progress(len(journal.rows), len(jobs))
+
+
+def _row(completion: Any, opened: bool) -> dict[str, Any]:
+    if completion is None:
+        return dict(response="", tokens=0, finish_reason="prompt_too_long", logprob=None)
+    return dict(
+        response=stored_response(completion.text, opened),
+        tokens=len(completion.tokens),
+        finish_reason=completion.finish_reason,
+        logprob=float(sum(completion.logprobs)),
+    )
+
+
+def _longest(jobs: list[dict[str, Any]], folder: str, sampling: Sampling, limit: int) -> int:
+    """Return the context that these requests need: an engine reserves memory for what it is told."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    needs = [len(prompt_tokens(tokenizer, job["asked"])) + sampling.max_tokens for job in jobs]
+    return max((need for need in needs if need <= limit), default=limit)

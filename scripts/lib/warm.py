@@ -1,0 +1,107 @@
+"""A warm process beside the workflow: it imports torch and transformers once and forks one child per job.
+
+Importing them costs 5 to 7 CPU seconds here, and the miniature has about a hundred such jobs. The child imports the
+project's own modules afresh, so a job computes exactly what it computes without this (set THINKSAFE_WARM=off to see).
+On clusters each job is a process of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+PRELOADED = ("torch", "transformers", "trl", "peft", "datasets", "pyarrow.parquet")
+
+
+def serve(address: str) -> None:
+    """Answer jobs at the Unix socket ``address`` until the process that started this one is gone."""
+    parent = os.getppid()
+    die_with_parent()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen(64)
+    listener.settimeout(1.0)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    loaded = False
+    try:
+        while os.getppid() == parent:
+            try:
+                client, _ = listener.accept()
+            except TimeoutError:
+                continue
+            if not loaded:
+                _preload()
+                loaded = True
+            if os.fork() == 0:
+                listener.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                os._exit(_answer(client))
+            client.close()
+    finally:
+        Path(address).unlink(missing_ok=True)
+
+
+def _preload() -> None:
+    import importlib
+
+    for name in PRELOADED:
+        importlib.import_module(name)
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
+    from trl import SFTTrainer  # noqa: F401
+
+
+def _answer(client: socket.socket) -> int:
+    """Run the job that ``client`` sends, in this forked child."""
+    from scripts.lib.running import run
+
+    die_with_parent()
+    with client.makefile("r", encoding="utf-8") as lines:
+        request = json.loads(lines.readline())
+        os.chdir(request["folder"])
+        threading.Thread(target=_watch, args=(client,), daemon=True).start()
+        status = 1
+        try:
+            status = run(request["job"])
+        except SystemExit as error:
+            status = int(error.code or 0)
+        finally:
+            sys.stdout.flush(), sys.stderr.flush()
+            client.sendall(f"{status}\n".encode())
+    return status
+
+
+def _watch(client: socket.socket) -> None:
+    """Stop this job when the process that asked for it goes away."""
+    client.recv(1, socket.MSG_PEEK)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def ask(address: str, job: dict[str, Any]) -> int:
+    """Have the warm process run ``job`` and return its exit status."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(address)
+        # Closing our side of the connection asks the job to stop; its answer is still awaited.
+        signal.signal(signal.SIGTERM, lambda *_: server.shutdown(socket.SHUT_WR))
+        server.sendall(json.dumps({"job": job, "folder": os.getcwd()}).encode() + b"\n")
+        with server.makefile("r", encoding="utf-8") as lines:
+            answer = lines.readline().strip()
+    return int(answer) if answer else 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent ends (Linux)."""
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    except (OSError, AttributeError):
+        pass
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,50 @@
+"""Sample a trained student's answers to a benchmark (paper Sec. 5.1, B)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.files import read_rows
+from scripts.lib.models import IDENTITY, locate
+from scripts.lib.sampling import sample, share_of
+
+
+def sample_answers(
+    prompts: str,
+    model: list[str],
+    adapter: list[str],
+    spec: dict[str, Any],
+    output: str,
+    key: str,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Write one student's answers to one part of a benchmark, with its adapter served live.
+
+    Parameters
+    ----------
+    prompts : path of the benchmark
+    model : files that stand for the model among the job's inputs
+    adapter : the adapter's identity, or nothing for the initial student
+    spec : dict
+        ``model``, ``steering`` (none: ``{prompt}``), ``draws``, ``sampling``, ``engine``, ``seed``, ``part``, ``parts``.
+    """
+    rows = share_of(read_rows(prompts), spec["part"], spec["parts"])
+    folder = adapter[0].removesuffix(IDENTITY) if adapter else None
+    sample(rows, str(locate(spec["model"], model)), spec, output, key, adapter=folder, progress=progress)
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "sample_answers",
+        prompts=snakemake.input.prompts,
+        model=list(snakemake.input.get("model", [])),
+        adapter=list(snakemake.input.get("adapter", [])),
+        spec=json.loads(snakemake.params.spec),
+        output=snakemake.output.answers,
+    )

@@ -1,0 +1,41 @@
+"""Sample training responses: harmful prompts steered to refusal, benign prompts as they are (paper Sec. 4, A.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.files import read_rows
+from scripts.lib.models import locate
+from scripts.lib.sampling import sample, share_of
+
+
+def sample_responses(
+    prompts: str, model: list[str], spec: dict[str, Any], output: str, key: str, progress: Callable[[int, int], None]
+) -> None:
+    """Write the responses of one model to one part of a prompt set.
+
+    Parameters
+    ----------
+    prompts : path of the prompt set
+    model : files that stand for the model among the job's inputs
+    spec : dict
+        ``model``, ``steering``, ``draws``, ``sampling``, ``engine``, ``seed``, ``part``, ``parts``.
+    """
+    rows = share_of(read_rows(prompts), spec["part"], spec["parts"])
+    sample(rows, str(locate(spec["model"], model)), spec, output, key, progress=progress)
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "sample_responses",
+        prompts=snakemake.input.prompts,
+        model=list(snakemake.input.get("model", [])),
+        spec=json.loads(snakemake.params.spec),
+        output=snakemake.output.responses,
+    )

@@ -1,0 +1,53 @@
+"""Fine-tune a student's LoRA adapter on a training set (paper Sec. 4 "Training", 5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.files import read_rows
+from scripts.lib.models import locate
+from scripts.lib.seeds import seed_for
+from scripts.lib.training import finetune
+
+
+def train_student(
+    dataset: str,
+    model: list[str],
+    spec: dict[str, Any],
+    output: str,
+    key: str,
+    per_device_batch: int,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Train and save one adapter.
+
+    Parameters
+    ----------
+    dataset : path of the training set
+    model : files that stand for the student among the job's inputs
+    spec : dict
+        ``model``, ``training``, ``epochs``, ``seed``.
+    """
+    rows = read_rows(dataset)
+    source = spec["model"]
+    base = {"name": source.get("hub") or source.get("folder") or spec["student"], "revision": source.get("revision")}
+    settings = spec | {"seed": seed_for(*spec["seed"]), "base": base}
+    facts = finetune(rows, locate(source, model), output, settings, key, per_device_batch, progress)
+    print(facts)
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "train_student",
+        dataset=snakemake.input.dataset,
+        model=list(snakemake.input.get("model", [])),
+        spec=json.loads(snakemake.params.spec),
+        output=snakemake.output.adapter,
+        per_device_batch=int(snakemake.resources.get("per_device_batch", 1)),
+    )
