@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from scripts.lib.answers import Scorer
 from scripts.lib.files import read_rows, write_json, write_rows
-from scripts.lib.responses import health, well_formed
-from scripts.lib.running import Progress
+from scripts.lib.health import health
+from scripts.lib.responses import well_formed
 from scripts.lib.statistics import clustered, pass_at_k
 
 COLUMNS: dict[str, type] = {
@@ -33,6 +33,7 @@ def score_reasoning(
     confidence: float,
     output_json: str,
     output_rows: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Write and return pass@1 in per cent over all samples, with pass@k, a strict score and counts beside it.
 
@@ -55,7 +56,7 @@ def score_reasoning(
     answered = read_rows(responses)
     golds = {row["id"]: row["answer"] for row in read_rows(prompts)}
     draws = _draws(answered, golds)
-    rows = _compare(answered, golds, task, seconds)
+    rows = _compare(answered, golds, task, seconds, progress)
     right: dict[str, int] = defaultdict(int)
     strictly: dict[str, int] = defaultdict(int)
     for row in rows:
@@ -84,7 +85,7 @@ def score_reasoning(
         "strict": {"value": strict.value, "low": strict.low, "high": strict.high, "count": sum(strictly.values())},
         "timeouts": failures.count("timeout"),
         "errors": failures.count("error"),
-        **health(answered),
+        **health(answered, confidence),
     }
     write_rows(output_rows, rows, COLUMNS)
     write_json(output_json, score)
@@ -92,10 +93,13 @@ def score_reasoning(
 
 
 def _compare(
-    answered: Sequence[dict[str, Any]], golds: dict[str, str], task: str, seconds: float
+    answered: Sequence[dict[str, Any]],
+    golds: dict[str, str],
+    task: str,
+    seconds: float,
+    progress: Callable[[int, int], None],
 ) -> list[dict[str, Any]]:
     """Return one row per response, scored both ways."""
-    progress = Progress(f"score {task}", "answers")
     rows = []
     with Scorer(seconds) as scorer:
         for place, row in enumerate(answered):

@@ -6,10 +6,6 @@ all see one form.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
-
 OPEN = "<think>"
 CLOSE = "</think>"
 
@@ -58,22 +54,3 @@ def view(response: str, judges: str) -> str:
     if judges == "answer":
         return parts(response)[1] or ""
     raise ValueError(f"judges: {judges!r} is no view of a response; choose full or answer")
-
-
-def health(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return how sound a set of responses is.
-
-    Returns
-    -------
-    dict
-        ``well_formed`` (per cent), ``unfinished`` (how many have no ``</think>``), ``length`` (how many were cut at the
-        token limit) and ``finish_reasons`` (how many of each).
-    """
-    sound = sum(well_formed(row["response"], row["finish_reason"]) for row in rows)
-    reasons = Counter(row["finish_reason"] for row in rows)
-    return {
-        "well_formed": 100 * sound / len(rows),
-        "unfinished": sum(parts(row["response"])[1] is None for row in rows),
-        "length": reasons["length"],
-        "finish_reasons": dict(sorted(reasons.items())),
-    }
