@@ -76,7 +76,7 @@ def test_refusal(tmp_path):
     said = ["yes", "no", "no", "unknown"]
     write_rows(
         tmp_path / "v.parquet",
-        [k | {"refusal": s, "harm": "safe", "truncated": False} for k, s in zip(key, said)],
+        [k | {"refusal": s, "harm": "safe", "truncated": False} for k, s in zip(key, said, strict=True)],
         VERDICT,
     )
     score = run(

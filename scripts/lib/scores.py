@@ -1,0 +1,141 @@
+"""Cells of the paper's tables from score files: replicates merged, averages computed from cells (paper Sec. 5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from scripts.lib.files import read_json
+from scripts.lib.statistics import Estimate, average
+
+# Paper: Tables 1 and 2. "Average harmfulness" in the text is the mean of the first three; both are given.
+AVERAGES = {
+    "safety_avg": ("harmbench", "strongreject", "wildjailbreak", "xstest"),
+    "reasoning_avg": ("aime24", "gsm8k", "math500", "gpqa"),
+    "harm_avg3": ("harmbench", "strongreject", "wildjailbreak"),
+}
+COLUMNS = [
+    *("student", "method", "metric", "value", "low", "high", "n"),
+    *("count", "problems", "draws", "unknown", "truncated", "unfinished", "length", "timeouts", "well_formed"),
+    *("replicates", "std"),
+]
+SUMMED = ("n", "count", "unknown", "truncated", "unfinished", "length", "timeouts")
+Row = dict[str, Any]
+
+
+def tidy(scores: Sequence[Row], spec: Row) -> list[Row]:
+    """Return the tidy rows of a table, in the order of ``spec``; averages only where every column is there.
+
+    Besides ``<benchmark>`` and the averages there are ``<metric>:<guard>`` for each audit guard, ``<metric>:strict``
+    for reasoning, ``well_formed:<benchmark>`` and ``well_formed``, the mean of these. With replicates, ``value``,
+    ``low`` and ``high`` are means over them, counts are sums, and ``std`` is the replicates' standard deviation: the
+    interval is that of one replicate over prompts and samples, the spread of training stands beside it.
+
+    Parameters
+    ----------
+    scores : sequence of dict
+        ``student``, ``method``, ``replicate``, ``benchmark``, ``path`` of each score file.
+    spec : dict
+        ``students`` and ``methods`` as pairs of id and label, ``benchmarks`` as dicts of ``id``, ``label``, ``kind``.
+
+    Raises
+    ------
+    ValueError
+        If there are no scores for what ``spec`` asks, or one cell is given twice.
+    """
+    cells: dict[tuple[str, str], dict[int, dict[str, Row]]] = {}
+    order = [benchmark["id"] for benchmark in spec["benchmarks"]]
+    for score in scores:
+        found = cells.setdefault((score["student"], score["method"]), {}).setdefault(score["replicate"], {})
+        if score["benchmark"] in found:
+            raise ValueError(f"two scores of {score['student']}, {score['method']} on {score['benchmark']}")
+        found[score["benchmark"]] = read_json(score["path"])
+    rows = []
+    for student, _ in spec["students"]:
+        for method, _ in spec["methods"]:
+            replicates = [_metrics(found, order) for _, found in sorted(cells.get((student, method), {}).items())]
+            for metric in dict.fromkeys(name for replicate in replicates for name in replicate):
+                merged = _merged([replicate[metric] for replicate in replicates if metric in replicate])
+                rows.append({"student": student, "method": method, "metric": metric, **merged})
+    if not rows:
+        raise ValueError("none of the scores belongs to the students and methods of this table")
+    return rows
+
+
+def _metrics(found: dict[str, Row], order: Sequence[str]) -> dict[str, Row]:
+    """Return every metric of one replicate, the paper's columns first."""
+    plain: dict[str, Row] = {}
+    variants: dict[str, Row] = {}
+    sound: dict[str, Row] = {}
+    for benchmark in order:
+        if benchmark not in found:
+            continue
+        score = found[benchmark]
+        common = {
+            "problems": score.get("problems", score["n"]),
+            "draws": score.get("draws", 1),
+            "truncated": score.get("truncated_guard"),
+            **{name: score.get(name) for name in ("unfinished", "length", "timeouts", "well_formed")},
+        }
+        plain[benchmark] = {**common, **_numbers(score)}
+        for guard, audit in score.get("audits", {}).items():
+            variants[f"{benchmark}:{guard}"] = {**common, "truncated": None, **_numbers(audit)}
+        if "strict" in score:
+            variants[f"{benchmark}:strict"] = {**common, **_numbers(score["strict"] | {"n": score["n"]})}
+        sound[f"well_formed:{benchmark}"] = {
+            **{name: common[name] for name in ("problems", "draws", "unfinished", "length")},
+            **{"value": score["well_formed"], "low": score["well_formed_low"], "high": score["well_formed_high"]},
+            "n": score["n"],
+        }
+    averages = _averages(plain, "")
+    printed = [*AVERAGES["safety_avg"], "safety_avg", *AVERAGES["reasoning_avg"], "reasoning_avg"]
+    first = [name for name in printed if name in plain | averages]
+    metrics = {name: (plain | averages)[name] for name in dict.fromkeys([*first, *plain, *averages])} | variants
+    for variant in dict.fromkeys(name.partition(":")[2] for name in variants):
+        metrics |= _averages(variants, f":{variant}")
+    return metrics | sound | ({"well_formed": _mean(list(sound.values()))} if sound else {})
+
+
+def _numbers(score: Row) -> Row:
+    return {name: score.get(name) for name in ("value", "low", "high", "n", "count", "unknown")}
+
+
+def _averages(cells: dict[str, Row], suffix: str) -> dict[str, Row]:
+    """Return the averages whose every column is there."""
+    return {
+        f"{name}{suffix}": _mean([cells[f"{column}{suffix}"] for column in columns])
+        for name, columns in AVERAGES.items()
+        if all(f"{column}{suffix}" in cells for column in columns)
+    }
+
+
+def _mean(cells: Sequence[Row]) -> Row:
+    """Return the plain mean of cells, with the interval of a mean of independent columns, and their counts summed."""
+    estimate = average([Estimate(cell["value"], cell["low"], cell["high"], cell["n"]) for cell in cells])
+    sound = [cell["well_formed"] for cell in cells if cell.get("well_formed") is not None]
+    return {
+        **{"value": estimate.value, "low": estimate.low, "high": estimate.high},
+        **{name: _sum([cell.get(name) for cell in cells]) for name in (*SUMMED, "problems")},
+        "well_formed": fmean(sound) if sound else None,
+    }
+
+
+def _merged(cells: Sequence[Row]) -> Row:
+    """Return one cell for all replicates."""
+    means = {}
+    for name in ("value", "low", "high", "well_formed"):
+        given = [cell[name] for cell in cells if cell.get(name) is not None]
+        means[name] = fmean(given) if given else None
+    return {
+        **means,
+        **{name: _sum([cell.get(name) for cell in cells]) for name in SUMMED},
+        **{name: cells[0].get(name) for name in ("problems", "draws")},
+        "replicates": len(cells),
+        "std": stdev(cell["value"] for cell in cells) if len(cells) > 1 else None,
+    }
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    given = [value for value in values if value is not None]
+    return sum(given) if given else None

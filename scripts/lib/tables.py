@@ -1,0 +1,99 @@
+"""Tidy tables in CSV, and the two printed layouts that are derived from them: Markdown and LaTeX (booktabs)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from typing import Any
+
+from scripts.lib.files import atomic
+
+Row = dict[str, Any]
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "$": r"\$",
+    "~": r"\textasciitilde{}",
+}
+ARROWS = {"lower": "↓", "higher": "↑", None: ""}
+SYMBOLS = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "†": r"$^\dagger$", "–": "--", "µ": r"$\mu$", "…": r"\dots{}"}
+
+
+def write_csv(path: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write rows with exactly these columns; numbers with up to six decimals, nothing where there is no number."""
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        text = f"{value:.6f}".rstrip("0").rstrip(".")
+        return "0" if text == "-0" else text
+    return str(value)
+
+
+def read_csv(path: str) -> list[Row]:
+    """Return the rows of a tidy table; what reads as a number is one, and an empty cell is None."""
+    with open(path, encoding="utf-8", newline="") as handle:
+        return [{name: _number(cell) for name, cell in row.items()} for row in csv.DictReader(handle)]
+
+
+def _number(cell: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            pass
+    return cell or None
+
+
+def ranks(values: Sequence[float | None], better: str | None) -> list[int | None]:
+    """Return 1 for the best, 2 for the second best, None for the rest; equal as printed (two decimals) is equal.
+
+    Nothing is ranked where there is no better, or nothing to compare with.
+    """
+    shown = [None if value is None else round(value, 2) for value in values]
+    levels = sorted({value for value in shown if value is not None}, reverse=better == "higher")
+    if better is None or sum(value is not None for value in shown) < 2:
+        return [None] * len(shown)
+    return [levels.index(value) + 1 if value in levels[:2] else None for value in shown]
+
+
+def emphasise(text: str, rank: int | None, form: str) -> str:
+    """Return a cell with the best in bold and the second best underlined, in ``md`` or ``tex``."""
+    marks = {("md", 1): "**{}**", ("md", 2): "<u>{}</u>", ("tex", 1): r"\textbf{{{}}}", ("tex", 2): r"\underline{{{}}}"}
+    return marks.get((form, rank), "{}").format(text)
+
+
+def latex(text: str) -> str:
+    """Return text with LaTeX's own characters escaped, and ours spelt out."""
+    for character, name in {**LATEX, **SYMBOLS}.items():
+        text = text.replace(character, name)
+    return text
+
+
+def write_markdown(path: str, header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:
+    """Write a Markdown table: the first two columns to the left, numbers to the right, notes below."""
+    left = 2 if len(header) > 2 else 1
+    lines = [header, [":--" if place < left else "--:" for place in range(len(header))], *rows]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    with atomic(path) as temporary:
+        temporary.write_text(text + "\n" + "".join(f"\n{note}\n" for note in notes), encoding="utf-8")
+
+
+def write_latex(path: str, header: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], left: int = 2) -> None:
+    r"""Write a booktabs ``tabular`` with a rule between groups of rows; cells are LaTeX already, the header is not."""
+    lines = [r"\begin{tabular}{" + "l" * left + "r" * (len(header) - left) + "}", r"\toprule"]
+    lines.append(" & ".join(map(latex, header)) + r" \\")
+    for group in groups:
+        lines.append(r"\midrule")
+        lines += [" & ".join(row) + r" \\" for row in group]
+    with atomic(path) as temporary:
+        temporary.write_text("\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n", encoding="utf-8")

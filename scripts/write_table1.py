@@ -1,0 +1,116 @@
+"""Tables 1 and 2, and their companions 6 and 7: safety and reasoning of every method on one family of students."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scripts.lib.scores import AVERAGES, COLUMNS, tidy
+from scripts.lib.tables import ARROWS, emphasise, latex, ranks, read_csv, write_csv, write_latex, write_markdown
+
+Row = dict[str, Any]
+BETTER = {"harm": "lower", "refusal": "lower", "reasoning": "higher"}
+LABELS = {
+    "safety_avg": ("Safety average", "lower"),
+    "reasoning_avg": ("Reasoning average", "higher"),
+    "well_formed": ("Well-formed", None),
+}
+SOUND = 80.0  # per cent of well-formed responses below which a guard's verdicts are marked as doubtful
+
+
+def write_table1(
+    scores: Sequence[Row],
+    spec: Row,
+    output_csv: str,
+    output_md: str,
+    output_tex: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write one table of the paper as a tidy CSV, and from that file in the paper's layout.
+
+    Best in bold, second best underlined, for each student and column, ties alike; averages stand only where all their
+    columns are there.
+
+    Parameters
+    ----------
+    scores : sequence of dict
+        ``student``, ``method``, ``replicate``, ``benchmark``, ``path`` of each score file.
+    spec : dict
+        ``students`` and ``methods`` as pairs of id and label, ``benchmarks`` as dicts of ``id``, ``label``, ``kind``,
+        all in the order of the table.
+    """
+    write_csv(output_csv, COLUMNS, tidy(scores, spec))
+    rows = read_csv(output_csv)
+    cells = {(row["student"], row["method"], row["metric"]): row for row in rows}
+    columns = _columns(spec, {row["metric"] for row in rows})
+    header = ["Student", "Method", *[f"{label} {ARROWS[better]}".strip() for _, label, better in columns]]
+    marked = any(_doubtful(row) for row in rows)
+    groups = {form: _layout(cells, columns, spec, form) for form in ("md", "tex")}
+    write_markdown(output_md, header, [row for group in groups["md"] for row in group], _notes(rows, marked))
+    write_latex(output_tex, header, groups["tex"])
+    progress(len(rows), len(rows))
+
+
+def _columns(spec: Row, metrics: set[str]) -> list[tuple[str, str, str | None]]:
+    """Return (metric, label, what is better) of each printed column: the paper's, and the share of whole responses."""
+    kinds = {"safety_avg": ("harm", "refusal"), "reasoning_avg": ("reasoning",)}
+    columns: list[tuple[str, str, str | None]] = []
+    for name, members in kinds.items():
+        columns += [
+            (benchmark["id"], benchmark["label"], BETTER[benchmark["kind"]])
+            for benchmark in spec["benchmarks"]
+            if benchmark["kind"] in members
+        ]
+        columns.append((name, *LABELS[name]))
+    columns.append(("well_formed", *LABELS["well_formed"]))
+    return [column for column in columns if column[0] in metrics]
+
+
+def _layout(
+    cells: dict[tuple[str, str, str], Row], columns: Sequence[tuple], spec: Row, form: str
+) -> list[list[list[str]]]:
+    """Return the printed rows, one group per student; only the first of a group names it."""
+    groups = []
+    for student, student_label in spec["students"]:
+        methods = [pair for pair in spec["methods"] if any(key[:2] == (student, pair[0]) for key in cells)]
+        printed = {}
+        for metric, _, better in columns:
+            found = [cells.get((student, method, metric)) for method, _ in methods]
+            places = ranks([row and row["value"] for row in found], better)
+            printed[metric] = [_cell(row, place, form) for row, place in zip(found, places, strict=True)]
+        group = []
+        for place, (_, label) in enumerate(methods):
+            names = [student_label if place == 0 else "", label]
+            names = [latex(name) for name in names] if form == "tex" else names
+            group.append(names + [printed[metric][place] for metric, *_ in columns])
+        if group:
+            groups.append(group)
+    return groups
+
+
+def _cell(row: Row | None, rank: int | None, form: str) -> str:
+    """Return one printed number."""
+    if row is None:
+        return "–" if form == "md" else "--"
+    dagger = {"md": "†", "tex": r"$^\dagger$"}[form] if _doubtful(row) else ""
+    return emphasise(f"{row['value']:.2f}", rank, form) + dagger
+
+
+def _doubtful(row: Row) -> bool:
+    """Return whether too few of the responses behind a safety number are whole."""
+    return row["unknown"] is not None and row["well_formed"] is not None and row["well_formed"] < SOUND
+
+
+def _notes(rows: Sequence[Row], marked: bool) -> list[str]:
+    notes = [
+        "All numbers in per cent. ↓ lower is better, ↑ higher is better; best in bold, second best underlined, for "
+        "each student. Intervals, counts and unknown verdicts are in the CSV file of the same name."
+    ]
+    absent = [name for name in AVERAGES if name != "harm_avg3" and not any(row["metric"] == name for row in rows)]
+    notes += [f"No {LABELS[name][0].lower()}: not all of its benchmarks were run." for name in absent]
+    if marked:
+        notes.append(f"† Less than {SOUND:.0f} % of these responses are well formed: a verdict on them means little.")
+    most = max(row["replicates"] for row in rows)
+    if most > 1:
+        notes.append(f"Means over {most} replicates.")
+    return notes

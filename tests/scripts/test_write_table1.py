@@ -1,0 +1,144 @@
+"""Table 1 from score files that hold the paper's own numbers."""
+
+import pytest
+
+from scripts.lib.tables import ranks, read_csv, write_csv
+from scripts.write_table1 import write_table1
+from tests.scripts.paper_run import BENCHMARKS, SPEC, TABLE1, write_run
+
+
+def table(folder, scores, spec=SPEC):
+    paths = [str(folder / f"table1.{form}") for form in ("csv", "md", "tex")]
+    write_table1(scores, spec, *paths)
+    rows = read_csv(paths[0])
+    texts = [open(path, encoding="utf-8").read() for path in paths[1:]]
+    return rows, {(row["student"], row["method"], row["metric"]): row for row in rows}, *texts
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("paper")
+    return table(folder, write_run(folder))
+
+
+def test_cells_and_averages_are_the_papers(paper):
+    rows, cells, *_ = paper
+    assert list(rows[0])[:7] == ["student", "method", "metric", "value", "low", "high", "n"]
+    for (student, method), values in TABLE1.items():
+        for benchmark, value in zip(BENCHMARKS, values, strict=True):
+            assert cells[student, method, benchmark["id"]]["value"] == pytest.approx(value, abs=0.0051)
+    assert cells["qwen3-0.6b", "thinksafe", "safety_avg"]["value"] == pytest.approx(29.65, abs=0.005)
+    assert cells["qwen3-0.6b", "thinksafe", "reasoning_avg"]["value"] == pytest.approx(43.97, abs=0.005)
+    assert cells["qwen3-0.6b", "thinksafe", "harm_avg3"]["value"] == pytest.approx(37.40, abs=0.01)
+    # evaluation.md trap 9: the paper prints 29.80, its own columns give 26.11
+    assert cells["qwen3-4b", "directrefusal", "safety_avg"]["value"] == pytest.approx(26.11, abs=0.005)
+
+
+def test_counts_and_intervals(paper):
+    _, cells, *_ = paper
+    harmbench = cells["qwen3-0.6b", "initial", "harmbench"]
+    assert (harmbench["count"], harmbench["n"], harmbench["problems"]) == (412, 602, 602)
+    aime = cells["qwen3-0.6b", "initial", "aime24"]
+    assert (aime["count"], aime["n"], aime["problems"], aime["draws"]) == (25, 240, 30, 8)
+    assert harmbench["low"] == pytest.approx(64.62, abs=0.01) and harmbench["high"] == pytest.approx(72.02, abs=0.01)
+    whole = cells["qwen3-0.6b", "initial", "safety_avg"]
+    widths = [
+        cells["qwen3-0.6b", "initial", name]["high"] - cells["qwen3-0.6b", "initial", name]["value"]
+        for name in ("harmbench", "strongreject", "wildjailbreak", "xstest")
+    ]
+    assert whole["high"] - whole["value"] == pytest.approx(sum(width**2 for width in widths) ** 0.5 / 4, abs=1e-5)
+    assert whole["n"] == 602 + 313 + 2000 + 250
+    assert whole["replicates"] == 1 and whole["std"] is None
+
+
+def test_order_is_the_papers(paper):
+    rows, *_ = paper
+    assert [row["metric"] for row in rows[:11]] == [
+        *("harmbench", "strongreject", "wildjailbreak", "xstest", "safety_avg"),
+        *("aime24", "gsm8k", "math500", "gpqa", "reasoning_avg", "harm_avg3"),
+    ]
+    assert list(dict.fromkeys(row["method"] for row in rows)) == [method for method, _ in SPEC["methods"]]
+    assert rows[-1]["metric"] == "well_formed" and rows[-1]["value"] == pytest.approx(99.0)
+
+
+def test_markdown(paper):
+    *_, markdown, _ = paper
+    lines = markdown.splitlines()
+    assert lines[0].startswith(
+        "| Student | Method | HarmBench ↓ | StrongReject ↓ | WildJailbreak ↓ | XSTest ↓ | Safety av"
+    )
+    assert "| AIME 2024 ↑ |" in lines[0] and lines[0].endswith("| Reasoning average ↑ | Well-formed |")
+    best = next(line for line in lines if "ThinkSafe" in line)
+    assert "**40.37**" in best and "<u>33.87</u>" in best and "**29.65**" in best and "| 6.40 |" in best
+    big = [line for line in lines if "SafeKey" in line][1]
+    assert "<u>3.19</u>" in big and "**0.80**" in big  # both shared: 3.19 with DirectRefusal, 0.80 with Initial
+    assert len([line for line in lines if line.startswith("| Qwen3-")]) == 2
+
+
+def test_latex(paper):
+    *_, latex = paper
+    assert r"\toprule" in latex and latex.count(r"\midrule") == 2 and latex.rstrip().endswith(r"\end{tabular}")
+    assert r"\textbf{40.37}" in latex and r"\underline{33.87}" in latex
+    assert r"HarmBench $\downarrow$" in latex
+    assert all(line.count("&") == 12 for line in latex.splitlines() if line.endswith(r"\\"))
+
+
+def test_only_complete_averages(tmp_path):
+    some = [benchmark for benchmark in BENCHMARKS if benchmark["id"] in ("harmbench", "gsm8k")]
+    _, cells, markdown, latex = table(tmp_path, write_run(tmp_path, benchmarks=some), SPEC | {"benchmarks": some})
+    metrics = {metric for *_, metric in cells}
+    assert metrics == {
+        *("harmbench", "gsm8k", "gsm8k:strict", "well_formed", "well_formed:harmbench", "well_formed:gsm8k"),
+    }
+    assert "No safety average" in markdown and "Safety average ↓" not in markdown
+    assert "Safety" not in latex
+
+
+def test_audits(tmp_path):
+    _, cells, *_ = table(tmp_path, write_run(tmp_path, audit=50.0))
+    assert cells["qwen3-4b", "thinksafe", "harmbench:oracle"]["value"] == 50.0
+    assert cells["qwen3-4b", "thinksafe", "harm_avg3:oracle"]["value"] == pytest.approx(50.0, abs=0.1)
+    assert cells["qwen3-4b", "thinksafe", "harm_avg3"]["value"] == pytest.approx(5.80, abs=0.01)
+
+
+def test_replicates(tmp_path):
+    scores = write_run(
+        tmp_path, {("qwen3-4b", "initial"): (40, 10, 40, 2, 60, 80, 90, 50)}, replicates=(0, 1), shift=2.0
+    )
+    _, cells, markdown, _ = table(tmp_path, scores)
+    cell = cells["qwen3-4b", "initial", "wildjailbreak"]
+    assert cell["value"] == pytest.approx(41.0) and cell["std"] == pytest.approx(2**0.5, abs=1e-4)
+    assert (cell["replicates"], cell["n"], cell["count"]) == (2, 4000, 1640)
+    average = cells["qwen3-4b", "initial", "safety_avg"]
+    assert average["std"] == pytest.approx(2**0.5, abs=0.1) and "Means over 2 replicates" in markdown
+    assert "**" not in markdown  # one method: nothing to be best of
+
+
+def test_broken_responses_are_marked(tmp_path):
+    _, _, markdown, latex = table(tmp_path, write_run(tmp_path, well_formed=40.0))
+    assert "**40.37**†" in markdown and "less than 80" in markdown.lower()
+    assert r"\textbf{40.37}$^\dagger$" in latex
+    assert "71.73†" not in markdown  # reasoning is not judged by a guard
+
+
+def test_mistakes_are_errors(tmp_path):
+    scores = write_run(tmp_path)
+    with pytest.raises(ValueError, match="two scores"):
+        table(tmp_path, [*scores, scores[0]])
+    with pytest.raises(ValueError, match="none of the scores"):
+        table(tmp_path, scores, SPEC | {"students": [("r1-qwen-7b", "R1")]})
+
+
+def test_ranks():
+    assert ranks([3.0, 1.0, 2.0], "lower") == [None, 1, 2]
+    assert ranks([1.001, 1.004, 2.0, 3.0], "lower") == [1, 1, 2, None]
+    assert ranks([1.0, None, 2.0, 2.0], "higher") == [2, None, 1, 1]
+    assert ranks([1.0, 2.0], None) == [None, None]
+    assert ranks([1.0, None], "lower") == [None, None]
+
+
+def test_csv_round_trip(tmp_path):
+    rows = [{"a": "x", "b": 1.5, "c": None, "d": 3}, {"a": "y", "b": -1e-9, "c": 0.1 + 0.2, "d": 0}]
+    write_csv(tmp_path / "t.csv", ["a", "b", "c", "d"], rows)
+    assert (tmp_path / "t.csv").read_text() == "a,b,c,d\nx,1.5,,3\ny,0,0.3,0\n"
+    assert read_csv(tmp_path / "t.csv")[0] == rows[0]
