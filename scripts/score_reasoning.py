@@ -142,3 +142,22 @@ def _draws(answered: Sequence[dict[str, Any]], golds: dict[str, str | None]) -> 
     if None in golds.values():
         raise ValueError(f"{list(golds.values()).count(None)} problems have no answer to compare with")
     return draws
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    start(
+        snakemake,
+        "score_reasoning",
+        responses=list(snakemake.input.answers),
+        prompts=snakemake.input.prompts,
+        task=spec["task"],
+        seconds=spec["seconds"],
+        confidence=spec["confidence"],
+        output_json=snakemake.output.score,
+        output_rows=snakemake.output.rows,
+    )

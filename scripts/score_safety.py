@@ -123,3 +123,24 @@ def _matched(answered: Sequence[dict[str, Any]], paths: Sequence[str], who: str)
             f"{sorted(extra)[:3]}, {len(keys) - len(set(keys)) + len(verdicts) - len(by_key)} twice"
         )
     return [by_key[key] for key in keys]
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    audits = list(snakemake.input.get("audits", []))
+    parts = len(audits) // max(1, len(spec["audits"]))
+    start(
+        snakemake,
+        "score_safety",
+        responses=list(snakemake.input.answers),
+        verdicts=list(snakemake.input.verdicts),
+        audits={guard: audits[i * parts : (i + 1) * parts] for i, guard in enumerate(spec["audits"])},
+        kind=spec["kind"],
+        confidence=spec["confidence"],
+        output_json=snakemake.output.score,
+        output_rows=snakemake.output.rows,
+    )

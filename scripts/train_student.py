@@ -18,6 +18,7 @@ def train_student(
     output: str,
     key: str,
     per_device_batch: int,
+    checkpoint_steps: int,
     progress: Callable[[int, int], None],
 ) -> None:
     """Train and save one adapter.
@@ -33,7 +34,7 @@ def train_student(
     source = spec["model"]
     base = {"name": source.get("hub") or source.get("folder") or spec["student"], "revision": source.get("revision")}
     settings = spec | {"seed": seed_for(*spec["seed"]), "base": base}
-    facts = finetune(rows, locate(source, model), output, settings, key, per_device_batch, progress)
+    facts = finetune(rows, locate(source, model), output, settings, key, per_device_batch, checkpoint_steps, progress)
     print(facts)
 
 
@@ -49,5 +50,6 @@ if __name__ == "__main__":
         model=list(snakemake.input.get("model", [])),
         spec=json.loads(snakemake.params.spec),
         output=snakemake.output.adapter,
-        per_device_batch=int(snakemake.resources.get("per_device_batch", 1)),
+        per_device_batch=int(snakemake.resources.per_device_batch),
+        checkpoint_steps=int(snakemake.resources.checkpoint_steps),
     )

@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scripts.lib.scores import AVERAGES, COLUMNS, tidy
-from scripts.lib.tables import ARROWS, emphasise, latex, ranks, read_csv, write_csv, write_latex, write_markdown
+from scripts.lib.tables import (
+    ARROWS,
+    emphasise,
+    latex,
+    printed,
+    ranks,
+    read_csv,
+    write_csv,
+    write_latex,
+    write_markdown,
+)
 
 Row = dict[str, Any]
 BETTER = {"harm": "lower", "refusal": "lower", "reasoning": "higher"}
@@ -73,16 +83,16 @@ def _layout(
     groups = []
     for student, student_label in spec["students"]:
         methods = [pair for pair in spec["methods"] if any(key[:2] == (student, pair[0]) for key in cells)]
-        printed = {}
+        texts = {}
         for metric, _, better in columns:
             found = [cells.get((student, method, metric)) for method, _ in methods]
             places = ranks([row and row["value"] for row in found], better)
-            printed[metric] = [_cell(row, place, form) for row, place in zip(found, places, strict=True)]
+            texts[metric] = [_cell(row, place, form) for row, place in zip(found, places, strict=True)]
         group = []
         for place, (_, label) in enumerate(methods):
             names = [student_label if place == 0 else "", label]
             names = [latex(name) for name in names] if form == "tex" else names
-            group.append(names + [printed[metric][place] for metric, *_ in columns])
+            group.append(names + [texts[metric][place] for metric, *_ in columns])
         if group:
             groups.append(group)
     return groups
@@ -93,7 +103,7 @@ def _cell(row: Row | None, rank: int | None, form: str) -> str:
     if row is None:
         return "–" if form == "md" else "--"
     dagger = {"md": "†", "tex": r"$^\dagger$"}[form] if _doubtful(row) else ""
-    return emphasise(f"{row['value']:.2f}", rank, form) + dagger
+    return emphasise(printed(row["value"]), rank, form) + dagger
 
 
 def _doubtful(row: Row) -> bool:
@@ -114,3 +124,20 @@ def _notes(rows: Sequence[Row], marked: bool) -> list[str]:
     if most > 1:
         notes.append(f"Means over {most} replicates.")
     return notes
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    start(
+        snakemake,
+        "write_table1",
+        scores=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.scores, strict=True)],
+        spec=spec,
+        output_csv=snakemake.output.csv,
+        output_md=snakemake.output.md,
+        output_tex=snakemake.output.tex,
+    )

@@ -17,6 +17,7 @@ from typing import Any
 
 from scripts.lib.files import read_json, write_json
 from scripts.lib.models import IDENTITY
+from scripts.lib.versions import installed
 
 RECORD = ".record.json"
 
@@ -75,7 +76,7 @@ def write_record(job: dict[str, Any], began: float, seconds: float) -> None:
             "device": _device(),
             "threads": job["threads"],
             "slurm_job": os.environ.get("SLURM_JOB_ID"),
-            "versions": _versions(json.loads(job["params"]["environment"])),
+            "versions": {name: installed(name) for name in json.loads(job["params"]["environment"])},
         },
     )
 
@@ -93,15 +94,3 @@ def _device() -> str:
     if torch is None or not torch.cuda.is_available():
         return "cpu"
     return torch.cuda.get_device_name()
-
-
-def _versions(pinned: dict[str, str]) -> dict[str, str | None]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found: dict[str, str | None] = {}
-    for name in pinned:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import logging
 import os
@@ -107,7 +108,7 @@ def run(job: dict[str, Any]) -> int:
             import torch
 
             torch.set_num_threads(job["threads"])
-        function(**job["arguments"], progress=Progress(job["title"]))
+        function(**job["arguments"], **_offered(function, job))
         write_identity(job)
         write_record(job, began, time.monotonic() - clock)
     except Stopped:
@@ -122,23 +123,32 @@ def run(job: dict[str, Any]) -> int:
 
 def check_environment(pinned: dict[str, str]) -> None:
     """Raise where an installed package is not the pinned one, unless THINKSAFE_ANY_VERSION is set."""
-    from importlib.metadata import PackageNotFoundError, version
+    from scripts.lib.versions import installed
 
     if os.environ.get("THINKSAFE_ANY_VERSION"):
         return
-    wrong = []
-    for name, wanted in pinned.items():
-        try:
-            found = version(name).split("+")[0]
-        except PackageNotFoundError:
-            found = "nothing"
-        if found != wanted:
-            wrong.append(f"{name} {wanted} is pinned, {found} is installed")
+    wrong = [
+        f"{name} {wanted} is pinned, {installed(name) or 'nothing'} is installed"
+        for name, wanted in pinned.items()
+        if (installed(name) or "").split("+")[0] != wanted
+    ]
     if wrong:
         raise RuntimeError(
             "the environment is not the one in envs/versions.yaml: " + "; ".join(wrong) + ". Run `make setup`, or set "
             "THINKSAFE_ANY_VERSION=1 to run anyway (the record says which versions were found)"
         )
+
+
+def _offered(function: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """Return what a script's function may ask for: its progress, and a digest of all that its output depends on."""
+    from scripts.lib.manifests import input_digest
+    from scripts.lib.staleness import digest_of
+
+    asked = inspect.signature(function).parameters
+    offered: dict[str, Any] = {"progress": Progress(job["title"])} if "progress" in asked else {}
+    if "key" in asked:
+        offered["key"] = digest_of([job["params"], [input_digest(path) for path in job["inputs"]]])
+    return offered
 
 
 class Stopped(Exception):  # noqa: N818 - not an error

@@ -36,6 +36,7 @@ def finetune(
     spec: dict[str, Any],
     key: str,
     per_device_batch: int,
+    checkpoint_steps: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Train an adapter of the model in ``folder`` on ``rows`` and save it in the folder ``output``.
@@ -49,6 +50,8 @@ def finetune(
         Digest of all that the adapter depends on; names the checkpoints, which stand beside the output.
     per_device_batch : int
         Rows per step and device; accumulation makes up the total batch size of config.
+    checkpoint_steps : int
+        Steps between checkpoints; how often one is kept changes no number.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def finetune(
     checkpoints = Path(output).with_name(f".{Path(output).name}.{key}.checkpoints")
     trainer = SFTTrainer(
         model=model,
-        args=trainer_settings(spec, checkpoints, per_device_batch),
+        args=trainer_settings(spec, checkpoints, per_device_batch, checkpoint_steps),
         train_dataset=Dataset.from_list(examples),
         processing_class=tokenizer,
         peft_config=lora_config(settings["lora"]),
@@ -97,7 +100,7 @@ def lora_config(lora: dict[str, Any]) -> Any:
     )
 
 
-def trainer_settings(spec: dict[str, Any], checkpoints: Path, per_device_batch: int) -> Any:
+def trainer_settings(spec: dict[str, Any], checkpoints: Path, per_device_batch: int, checkpoint_steps: int) -> Any:
     """Return TRL's settings; every default of TRL that differs from the paper's set-up is set here."""
     import torch
     from trl import SFTConfig
@@ -130,7 +133,7 @@ def trainer_settings(spec: dict[str, Any], checkpoints: Path, per_device_batch: 
         max_length=None,
         packing=False,
         save_strategy="steps",
-        save_steps=settings["checkpoint_steps"],
+        save_steps=checkpoint_steps,
         save_total_limit=1,
         logging_steps=20,
         disable_tqdm=True,

@@ -1,0 +1,52 @@
+"""ThinkSafe, from prompts to the final tables: the contents page. Sections and tables are the paper's."""
+
+from snakemake.utils import min_version
+
+from scripts.lib import settings
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+try:
+    # Read again in layers: an overlay's `source` replaces the paper's instead of mixing with it.
+    config = settings.of_workflow(workflow, workflow.source_path("config/config.yaml"))
+except settings.SettingsError as error:
+    raise WorkflowError(str(error)) from None
+
+
+pathvars:
+    results=f"results/{config['run']}",
+
+
+include: "rules/common.smk"
+
+
+wildcard_constraints:
+    model=one_of(config["models"]),
+    student=one_of(config["models"]),
+    method=one_of(config["methods"]),
+    guard=one_of(config["guards"]),
+    steering=one_of(config["steerings"]),
+    benchmark=one_of(config["benchmarks"]),
+    prompts="harmful|benign",
+    family=one_of(config["families"]),
+    replicate=r"\d+",
+    draws=r"\d+",
+    part=r"\d+",
+
+
+include: "rules/world.smk"  # the miniature's world, students, guards and teacher
+include: "rules/prompts.smk"  # Sec. 3, B: training prompts and benchmarks
+include: "rules/responses.smk"  # Sec. 4, A: steered sampling, guard verdicts, filtering
+include: "rules/training.smk"  # Sec. 4, 5.1: LoRA fine-tuning
+include: "rules/answers.smk"  # Sec. 5.1, B: answers, verdicts and scores on eight benchmarks
+include: "rules/paper.smk"  # Tables 1 to 3, Figures 1, 7, 9, 10
+
+
+rule all:
+    input:
+        PAPER,
+    default_target: True

@@ -1,0 +1,128 @@
+# What the rules call: what a job depends on, and where things are. No rules, no science.
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from scripts.lib.models import IDENTITY
+from scripts.lib.staleness import canonical, code_digests
+from scripts.lib.versions import pinned
+
+ENGINES = {"transformers": "scripts/lib/engine_transformers.py", "vllm": "scripts/lib/engine_vllm.py"}
+
+
+def one_of(names):
+    """Return a pattern for exactly these names."""
+    return "|".join(re.escape(name) for name in sorted(names))
+
+
+# ---------------------------------------------------------------- what a job depends on (docs/staleness.md)
+def spec(**parts):
+    """Return a rule's share of the config as one canonical value: named params are compared as an unordered set."""
+    return canonical(parts)
+
+
+@lru_cache(maxsize=None)
+def code_of(name, engine=None, oracle=False):
+    """Return a digest per module that a script runs; only the engine and the truth that this job uses count."""
+    unused = {path for kind, path in ENGINES.items() if kind != engine}
+    if not oracle and name == "judge_responses":
+        unused |= {"scripts/lib/world.py"}
+    return canonical(code_digests(f"scripts/{name}.py", tuple(sorted(unused))))
+
+
+@lru_cache(maxsize=None)
+def environment_of(kind):
+    """Return the pinned versions that can change the numbers of a kind of job (envs/versions.yaml)."""
+    return canonical(pinned(kind))
+
+
+# ---------------------------------------------------------------- models
+def source_of(entry):
+    return entry["source"]
+
+
+def model_files(name, entry):
+    """Return the files that stand for a model among a job's inputs."""
+    source = entry.get("source") or {}
+    if "built" in source:
+        return [f"<results>/models/{name}{IDENTITY}"]
+    if "folder" in source:
+        return sorted(str(path) for path in Path(source["folder"]).iterdir() if path.is_file())
+    return []  # a hub model is pinned by its revision, which is in the spec
+
+
+def student_files(wildcards):
+    return model_files(wildcards.student, config["models"][wildcards.student])
+
+
+def guard_files(wildcards):
+    return model_files(wildcards.guard, config["guards"][wildcards.guard])
+
+
+def family_of(student):
+    return config["models"][student]["family"]
+
+
+# ---------------------------------------------------------------- sampling
+def sampling_of(kind, student):
+    """Return the decoding settings of a model for data, safety or reasoning (A.1, B)."""
+    settings = config["sampling"][kind]
+    return {**settings, "top_k": settings["top_k"][family_of(student)]}
+
+
+def environment_of_sampling(student):
+    return environment_of(f"sampling-{config['engine']['name']}")
+
+
+# ---------------------------------------------------------------- selection
+REPLICATES = config["replicates"]
+STUDENTS = config["select"]["students"]
+METHODS = config["select"]["methods"]
+BENCHMARKS = config["select"]["benchmarks"]
+
+
+def methods_of(student):
+    """Return the selected methods that are meant for a student, in the order of the selection."""
+    return [
+        method
+        for method in METHODS
+        if family_of(student) in config["methods"][method].get("families", config["families"])
+    ]
+
+
+def students_of(family):
+    return [student for student in STUDENTS if family_of(student) == family]
+
+
+def kind_of(benchmark):
+    """Return which decoding settings and shards a benchmark uses: safety or reasoning."""
+    return "reasoning" if config["benchmarks"][benchmark]["kind"] == "reasoning" else "safety"
+
+
+# ---------------------------------------------------------------- the machine
+# One process uses one thread unless told otherwise; jobs end with the workflow that started them; importing torch is
+# paid once per local run (docs/jobs.md).
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ["PYTHONPATH"] = str(workflow.basedir)
+os.environ["THINKSAFE_DRIVER"] = str(os.getpid())
+
+
+def on_gpu(count):
+    """Return how many GPUs a job of this run needs: none where the models are built by the workflow itself."""
+    return 0 if config["engine"]["name"] == "transformers" else count
+
+
+onstart:
+    if workflow.local_exec and os.environ.get("THINKSAFE_WARM") != "off":
+        address = os.path.join(tempfile.mkdtemp(prefix="thinksafe-"), "warm")
+        os.environ["THINKSAFE_WARM"] = address
+        subprocess.Popen([sys.executable, "-m", "scripts.lib.warm", address])

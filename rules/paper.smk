@@ -1,0 +1,237 @@
+# Needs: scores, training sets. Yields: the paper's tables and figures. Paper: Tables 1 to 3, Figures 1, 7, 9, 10.
+
+FAMILY = {entry["table"]: family for family, entry in config["families"].items()}
+LENGTHS = {"9": "qwen3", "10": "r1"}  # which family's lengths a figure shows
+
+
+def labelled(section, names):
+    """Return pairs of id and label, in the order given."""
+    return [[name, config[section][name].get("label", name)] for name in names]
+
+
+def cells_of(students, methods=None):
+    """Return the cells of a table, in the order of its rows."""
+    return [
+        dict(student=student, method=method, replicate=replicate, benchmark=benchmark)
+        for student in students
+        for method in methods_of(student)
+        if methods is None or method in methods
+        for replicate in REPLICATES
+        for benchmark in BENCHMARKS
+    ]
+
+
+def score_files(cells, ending="json"):
+    return [
+        f"<results>/scores/{kind}/{CELL}.{ending}".format(**cell)
+        for cell in cells
+        for kind in [kind_of(cell["benchmark"])]
+    ]
+
+
+def table_spec(students, methods=None):
+    """Return what a table takes from config: which cells, in which order, under which labels."""
+    chosen = [method for method in METHODS if methods is None or method in methods]
+    return spec(
+        cells=cells_of(students, methods),
+        students=labelled("models", students),
+        methods=labelled("methods", chosen),
+        benchmarks=[
+            dict(id=name, label=config["benchmarks"][name]["label"], kind=config["benchmarks"][name]["kind"])
+            for name in BENCHMARKS
+        ],
+        confidence=config["scoring"]["confidence"],
+    )
+
+
+def figure7_students():
+    """Return the students for which rejection sampling is selected, and its counterparts are too."""
+    return [student for student in STUDENTS if {"initial", "thinksafe", "rejection"} <= set(methods_of(student))]
+
+
+def training_sets(students, ending):
+    return [
+        f"{SET}.{ending}".format(student=student, method="thinksafe", replicate=replicate)
+        for student in students
+        for replicate in REPLICATES
+    ]
+
+
+def training_set_spec(students, **parts):
+    return spec(
+        cells=[dict(student=student, replicate=replicate) for student in students for replicate in REPLICATES],
+        students=labelled("models", students),
+        confidence=config["scoring"]["confidence"],
+        **parts,
+    )
+
+
+rule write_table1:
+    """Safety and reasoning of every method on one family of students (Tables 1 and 2)."""
+    input:
+        scores=lambda wildcards: score_files(cells_of(students_of(FAMILY[int(wildcards.table)]))),
+    output:
+        csv="<results>/tables/table{table}.csv",
+        md=report("<results>/tables/table{table}.md", caption="../report/table1.rst", category="Tables"),
+        tex="<results>/tables/table{table}.tex",
+        identity="<results>/tables/table{table}.identity.json",
+    log:
+        "<results>/logs/write_table1/table{table}.log",
+    wildcard_constraints:
+        table="[12]",
+    conda:
+        "../envs/scoring.yaml"
+    params:
+        spec=lambda wildcards: table_spec(students_of(FAMILY[int(wildcards.table)])),
+        code=code_of("write_table1"),
+        environment=environment_of("tables"),
+    script:
+        "../scripts/write_table1.py"
+
+
+rule write_table3:
+    """Share of responses that the guard filters out (Table 3)."""
+    input:
+        statistics=training_sets(STUDENTS, "statistics.json"),
+    output:
+        csv="<results>/tables/table3.csv",
+        md=report("<results>/tables/table3.md", caption="../report/table3.rst", category="Tables"),
+        tex="<results>/tables/table3.tex",
+        identity="<results>/tables/table3.identity.json",
+    log:
+        "<results>/logs/write_table3.log",
+    conda:
+        "../envs/scoring.yaml"
+    params:
+        spec=training_set_spec(STUDENTS),
+        code=code_of("write_table3"),
+        environment=environment_of("tables"),
+    script:
+        "../scripts/write_table3.py"
+
+
+rule plot_tradeoff:
+    """Safety against reasoning for every method and student of a family (Figure 1)."""
+    input:
+        table="<results>/tables/table1.csv",
+    output:
+        png=report("<results>/figures/figure1.png", caption="../report/figure1.rst", category="Figures"),
+        pdf="<results>/figures/figure1.pdf",
+        identity="<results>/figures/figure1.identity.json",
+    log:
+        "<results>/logs/plot_tradeoff.log",
+    conda:
+        "../envs/paper.yaml"
+    params:
+        spec=spec(students=labelled("models", students_of(FAMILY[1])), methods=labelled("methods", METHODS)),
+        code=code_of("plot_tradeoff"),
+        environment=environment_of("figures"),
+    script:
+        "../scripts/plot_tradeoff.py"
+
+
+rule write_figure7_table:
+    """Averages with and without refusal steering, as numbers (Figure 7)."""
+    input:
+        scores=score_files(cells_of(figure7_students(), ("initial", "rejection", "thinksafe"))),
+    output:
+        csv="<results>/tables/figure7.csv",
+        identity="<results>/tables/figure7.identity.json",
+    log:
+        "<results>/logs/write_figure7_table.log",
+    conda:
+        "../envs/scoring.yaml"
+    params:
+        spec=table_spec(figure7_students(), ("initial", "rejection", "thinksafe")),
+        code=code_of("write_figure7_table"),
+        environment=environment_of("tables"),
+    script:
+        "../scripts/write_figure7_table.py"
+
+
+rule plot_rejection:
+    """Averages with and without refusal steering (Figure 7)."""
+    input:
+        table="<results>/tables/figure7.csv",
+    output:
+        png=report("<results>/figures/figure7.png", caption="../report/figure7.rst", category="Figures"),
+        pdf="<results>/figures/figure7.pdf",
+        identity="<results>/figures/figure7.identity.json",
+    log:
+        "<results>/logs/plot_rejection.log",
+    conda:
+        "../envs/paper.yaml"
+    params:
+        spec=spec(
+            students=labelled("models", figure7_students()),
+            methods=labelled("methods", ["initial", "rejection", "thinksafe"]),
+        ),
+        code=code_of("plot_rejection"),
+        environment=environment_of("figures"),
+    script:
+        "../scripts/plot_rejection.py"
+
+
+rule write_lengths:
+    """Numbers and mean lengths of the kept responses (Figures 9 and 10)."""
+    input:
+        datasets=lambda wildcards: training_sets(students_of(LENGTHS[wildcards.figure]), "parquet"),
+    output:
+        csv="<results>/tables/figure{figure}.csv",
+        identity="<results>/tables/figure{figure}.identity.json",
+    log:
+        "<results>/logs/write_lengths/figure{figure}.log",
+    wildcard_constraints:
+        figure=one_of(LENGTHS),
+    conda:
+        "../envs/scoring.yaml"
+    params:
+        spec=lambda wildcards: training_set_spec(students_of(LENGTHS[wildcards.figure])),
+        code=code_of("write_lengths"),
+        environment=environment_of("tables"),
+    script:
+        "../scripts/write_lengths.py"
+
+
+rule plot_lengths:
+    """Distributions of the kept responses' lengths (Figures 9 and 10)."""
+    input:
+        datasets=lambda wildcards: training_sets(students_of(LENGTHS[wildcards.figure]), "parquet"),
+        lengths="<results>/tables/figure{figure}.csv",
+    output:
+        png=report("<results>/figures/figure{figure}.png", caption="../report/figure9.rst", category="Figures"),
+        pdf="<results>/figures/figure{figure}.pdf",
+        identity="<results>/figures/figure{figure}.identity.json",
+    log:
+        "<results>/logs/plot_lengths/figure{figure}.log",
+    wildcard_constraints:
+        figure=one_of(LENGTHS),
+    conda:
+        "../envs/paper.yaml"
+    params:
+        spec=lambda wildcards: training_set_spec(students_of(LENGTHS[wildcards.figure])),
+        code=code_of("plot_lengths"),
+        environment=environment_of("figures"),
+    script:
+        "../scripts/plot_lengths.py"
+
+
+def paper_files():
+    """Return what `all` makes: every table and figure that the selection has something for."""
+    files = [
+        f"<results>/tables/table{entry['table']}.{ending}"
+        for family, entry in config["families"].items()
+        if students_of(family)
+        for ending in ("csv", "md")
+    ]
+    if students_of(FAMILY[1]):
+        files.append("<results>/figures/figure1.png")
+    if "thinksafe" in METHODS:
+        files.append("<results>/tables/table3.md")
+        files += [f"<results>/figures/figure{n}.png" for n, family in LENGTHS.items() if students_of(family)]
+    if figure7_students():
+        files.append("<results>/figures/figure7.png")
+    return files
+
+
+PAPER = paper_files()

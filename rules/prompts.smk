@@ -1,0 +1,75 @@
+# Needs: the sources that config names. Yields: prompt sets and benchmarks in one form. Paper: Sec. 3, 5.1, B.
+
+
+def source_files(entry):
+    """Return the local file behind a source, if it has one; the miniature's world is a file that rules make."""
+    source = entry["source"]
+    if "world" in source:
+        return [f"<results>/world/{source['world']}.parquet"]
+    return [source["file"]] if "file" in source else []
+
+
+def prompts_spec(wildcards):
+    entry = config["prompts"][wildcards.prompts]
+    return spec(
+        role=wildcards.prompts,
+        source=entry["source"],
+        columns=entry["columns"],
+        where=entry.get("where") or {},
+        contains=entry.get("contains") or {},
+    )
+
+
+def benchmark_spec(wildcards):
+    entry = config["benchmarks"][wildcards.benchmark]
+    asked = {name: entry.get(name) for name in ("kind", "task", "template", "rows", "source", "columns")}
+    return spec(
+        benchmark=wildcards.benchmark,
+        where=entry.get("where") or {},
+        contains=entry.get("contains") or {},
+        **asked,
+    )
+
+
+rule prepare_prompts:
+    """Harmful and benign training prompts: D_h and D_b (Sec. 3)."""
+    input:
+        source=lambda wildcards: source_files(config["prompts"][wildcards.prompts]),
+    output:
+        prompts="<results>/prompts/{prompts}.parquet",
+        identity="<results>/prompts/{prompts}.identity.json",
+    log:
+        "<results>/logs/prepare_prompts/{prompts}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        spec=prompts_spec,
+        code=code_of("prepare_prompts"),
+        environment=environment_of("data"),
+    script:
+        "../scripts/prepare_prompts.py"
+
+
+rule prepare_benchmark:
+    """The prompts of a benchmark as they are asked, with gold answers (Sec. 5.1, B)."""
+    input:
+        source=lambda wildcards: source_files(config["benchmarks"][wildcards.benchmark]),
+    output:
+        prompts="<results>/benchmarks/{benchmark}.parquet",
+        identity="<results>/benchmarks/{benchmark}.identity.json",
+    log:
+        "<results>/logs/prepare_benchmark/{benchmark}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        spec=benchmark_spec,
+        code=code_of("prepare_benchmark"),
+        environment=environment_of("data"),
+    script:
+        "../scripts/prepare_benchmark.py"

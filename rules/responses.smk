@@ -1,0 +1,142 @@
+# Needs: prompt sets, students, guards. Yields: raw responses, verdicts, training sets. Paper: Sec. 4, 5.4, A.
+
+RAW = "{student}/steered-by/{steering}/draws-{draws}/replicate-{replicate}/{prompts}/part-{part}"
+SET = "<results>/datasets/{student}/for/{method}/replicate-{replicate}"
+
+
+def responses_spec(wildcards):
+    """Everything that the sampled responses of one part depend on from config."""
+    return spec(
+        student=wildcards.student,
+        model=config["models"][wildcards.student]["source"],
+        steering=config["steerings"][wildcards.steering],
+        draws=int(wildcards.draws),
+        sampling=sampling_of("data", wildcards.student),
+        engine=config["engine"],
+        part=int(wildcards.part),
+        parts=config["shards"]["data"],
+        seed=["data", config["seeds"]["data"], int(wildcards.replicate), wildcards.student, wildcards.steering],
+    )
+
+
+def guard_spec(guard):
+    entry = config["guards"][guard]
+    asked = {name: entry.get(name) for name in ("kind", "source", "judges", "batch_size", "max_prompt_tokens")}
+    engine = None if entry["kind"] == "oracle" else {**config["engine"], "batch_size": None}
+    return spec(guard=asked, engine=engine)
+
+
+def guard_format(guard):
+    """Return the file with the guard's question, for a guard whose tokenizer has no template for it."""
+    return [config["guards"][guard]["format"]] if config["guards"][guard].get("format") else []
+
+
+def guard_code(guard):
+    oracle = config["guards"][guard]["kind"] == "oracle"
+    return code_of("judge_responses", None if oracle else config["engine"]["name"], oracle)
+
+
+def guard_environment(guard):
+    oracle = config["guards"][guard]["kind"] == "oracle"
+    return environment_of("data" if oracle else f"sampling-{config['engine']['name']}")
+
+
+def parts_of(pattern, role):
+    """Return a function that lists the parts of one role's raw responses, or of the verdicts on them, for a method."""
+
+    def parts(wildcards):
+        data = config["methods"][wildcards.method]["data"]
+        return expand(
+            pattern,
+            student=wildcards.student,
+            steering=data[role]["steering"],
+            draws=data[role]["draws"],
+            replicate=wildcards.replicate,
+            prompts=role,
+            guard=data["guard"],
+            part=range(config["shards"]["data"]),
+        )
+
+    return parts
+
+
+def filter_spec(wildcards):
+    data = config["methods"][wildcards.method]["data"]
+    # Which responses and which guard is in the inputs' paths; which draw is taken depends on these alone.
+    return spec(seed=["pick", config["seeds"]["data"], int(wildcards.replicate), wildcards.student])
+
+
+rule sample_responses:
+    """Sample training responses: harmful prompts steered, benign prompts directly (Sec. 4, A.1)."""
+    input:
+        prompts="<results>/prompts/{prompts}.parquet",
+        model=student_files,
+    output:
+        responses=f"<results>/responses/{RAW}.parquet",
+        identity=f"<results>/responses/{RAW}.identity.json",
+    log:
+        f"<results>/logs/sample_responses/{RAW}.log",
+    conda:
+        "../envs/sampling.yaml"
+    resources:
+        gpu=on_gpu(1),
+        mem_mb=32000,
+        runtime=720,
+    params:
+        spec=responses_spec,
+        code=code_of("sample_responses", config["engine"]["name"]),
+        environment=environment_of(f"sampling-{config['engine']['name']}"),
+    script:
+        "../scripts/sample_responses.py"
+
+
+rule judge_responses:
+    """Ask a guard whether each training response is safe (Sec. 4, Filtering)."""
+    input:
+        responses=f"<results>/responses/{RAW}.parquet",
+        prompts="<results>/prompts/{prompts}.parquet",
+        model=guard_files,
+        form=lambda wildcards: guard_format(wildcards.guard),
+    output:
+        verdicts=f"<results>/verdicts/by-{{guard}}/on-responses/{RAW}.parquet",
+        identity=f"<results>/verdicts/by-{{guard}}/on-responses/{RAW}.identity.json",
+    log:
+        f"<results>/logs/judge_responses/{{guard}}/{RAW}.log",
+    conda:
+        "../envs/sampling.yaml"
+    resources:
+        gpu=on_gpu(1),
+        mem_mb=32000,
+        runtime=240,
+    params:
+        spec=lambda wildcards: guard_spec(wildcards.guard),
+        code=lambda wildcards: guard_code(wildcards.guard),
+        environment=lambda wildcards: guard_environment(wildcards.guard),
+    script:
+        "../scripts/judge_responses.py"
+
+
+rule filter_responses:
+    """Keep what the guard calls safe, and merge both halves into one training set (Sec. 4, Eq. 2, 5.4)."""
+    input:
+        harmful_responses=parts_of(f"<results>/responses/{RAW}.parquet", "harmful"),
+        benign_responses=parts_of(f"<results>/responses/{RAW}.parquet", "benign"),
+        harmful_verdicts=parts_of(f"<results>/verdicts/by-{{guard}}/on-responses/{RAW}.parquet", "harmful"),
+        benign_verdicts=parts_of(f"<results>/verdicts/by-{{guard}}/on-responses/{RAW}.parquet", "benign"),
+    output:
+        dataset=f"{SET}.parquet",
+        statistics=f"{SET}.statistics.json",
+        identity=f"{SET}.identity.json",
+    log:
+        "<results>/logs/filter_responses/{student}/{method}/replicate-{replicate}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    params:
+        spec=filter_spec,
+        code=code_of("filter_responses"),
+        environment=environment_of("data"),
+    script:
+        "../scripts/filter_responses.py"

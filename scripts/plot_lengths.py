@@ -1,0 +1,88 @@
+"""Figures 9 and 10: how long harmful and benign training responses are (paper App. A.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scripts.lib.drawing import PAGE, ROLES, new_figure, save
+from scripts.lib.tables import read_csv
+from scripts.write_lengths import drawn, lengths_by_role
+
+Row = dict[str, Any]
+BINS = 40
+
+
+def plot_lengths(
+    datasets: Sequence[Row],
+    lengths: str,
+    spec: Row,
+    output_png: str,
+    output_pdf: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Draw one panel per student, with N and mu of both halves; the longest 1 % of each half is not drawn.
+
+    Parameters
+    ----------
+    datasets : sequence of dict
+        ``student``, ``replicate``, ``path`` of each training set; replicates are drawn together.
+    lengths : path
+        What `scripts.write_lengths.write_lengths` wrote, for N and mu.
+    spec : dict
+        ``students`` as pairs of id and label.
+    """
+    numbers = {(row["student"], row["metric"]): row["value"] for row in read_csv(lengths)}
+    students = [pair for pair in spec["students"] if (pair[0], "N_h") in numbers]
+    figure, (row,) = new_figure(min(PAGE, 1.8 * len(students) + 1.0), 1.9, 1, len(students))
+    for axes, (student, label) in zip(row, students, strict=True):
+        pooled: dict[str, list[int]] = {role: [] for role in ROLES}
+        for entry in datasets:
+            if entry["student"] == student:
+                for role, found in lengths_by_role(entry["path"]).items():
+                    pooled[role] += found
+        _draw(axes, pooled, numbers, student)
+        axes.set_title(label, loc="left")
+    row[0].set_ylabel("Share of responses, %")
+    handles, labels = row[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    figure.supxlabel("Length of response, tokens (longest 1 % not drawn)", fontsize=7)
+    save(figure, output_png, output_pdf)
+    progress(len(students), len(students))
+
+
+def _draw(axes: Any, pooled: dict[str, list[int]], numbers: dict[tuple[str, str], Any], student: str) -> None:
+    """Draw both halves of one student over the same bins, each as shares of itself."""
+    shown = {role: drawn(found) for role, found in pooled.items()}
+    longest = max((max(found) for found in shown.values() if found), default=1)
+    width = -(-longest // BINS)  # whole tokens, or short lengths would fall unevenly into the bins
+    edges = [width * step for step in range(longest // width + 2)]
+    text = []
+    for role, letter in (("harmful", "h"), ("benign", "b")):
+        if shown[role]:
+            weights = [100 / len(shown[role])] * len(shown[role])
+            axes.hist(shown[role], edges, weights=weights, color=ROLES[role], alpha=0.55, label=f"{role} prompts")
+        count, mean = numbers[student, f"N_{letter}"], numbers[student, f"mu_{letter}"]
+        text.append(f"$N_{letter}$ = {count:,.0f}   $\\mu_{letter}$ = " + ("–" if mean is None else f"{mean:,.0f}"))
+        if mean is not None and mean <= longest:
+            axes.axvline(mean, color=ROLES[role], ymax=0.74, linewidth=0.8, linestyle="--")
+    axes.text(0.98, 0.97, "\n".join(text), ha="right", va="top", fontsize=6, linespacing=1.4, transform=axes.transAxes)
+    axes.set_xlim(0, edges[-1])
+    axes.margins(y=0.38)
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    start(
+        snakemake,
+        "plot_lengths",
+        datasets=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.datasets, strict=True)],
+        lengths=snakemake.input.lengths,
+        spec=spec,
+        output_png=snakemake.output.png,
+        output_pdf=snakemake.output.pdf,
+    )

@@ -1,0 +1,106 @@
+"""Numbers and mean lengths of harmful and benign training responses (paper App. A.2, Figures 9 and 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import sqrt
+from statistics import fmean, median, stdev
+from typing import Any
+
+from scripts.lib.files import read_rows
+from scripts.lib.tables import write_csv
+
+Row = dict[str, Any]
+COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "role", "replicates", "std"]
+ROLES = {"harmful": "h", "benign": "b"}
+
+
+def write_lengths(
+    datasets: Sequence[Row],
+    spec: Row,
+    output_csv: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write N_h, N_b (kept prompts) and mu_h, mu_b (mean tokens) of each student's ThinkSafe training set.
+
+    Paper: does not say whose tokenizer, what is counted, or whether the mean leaves out the longest 1 % as its figures
+    do. Here: the student's tokenizer, everything that was generated (reasoning, answer, stop token), all responses;
+    ``mu_h_drawn`` and ``mu_b_drawn`` leave out the longest 1 %. Intervals of means are Student's t.
+
+    Parameters
+    ----------
+    datasets : sequence of dict
+        ``student``, ``replicate``, ``path`` of each training set.
+    spec : dict
+        ``students`` as pairs of id and label, ``confidence``.
+
+    Raises
+    ------
+    ValueError
+        If there is no training set for these students.
+    """
+    rows = []
+    for student, _ in spec["students"]:
+        sets = [lengths_by_role(entry["path"]) for entry in datasets if entry["student"] == student]
+        for role, letter in ROLES.items() if sets else ():
+            halves = [found[role] for found in sets]
+            numbers = {
+                f"N_{letter}": [len(half) for half in halves],
+                f"mu_{letter}": [fmean(half) for half in halves if half],
+                f"mu_{letter}_drawn": [fmean(drawn(half)) for half in halves if half],
+                f"median_{letter}": [median(half) for half in halves if half],
+            }
+            for metric, values in numbers.items():
+                row = {"student": student, "method": "thinksafe", "metric": metric, "role": role}
+                row |= {
+                    "value": fmean(values) if values else None,
+                    "n": sum(map(len, halves)),
+                    "replicates": len(halves),
+                }
+                if metric == f"mu_{letter}":
+                    row |= _interval(halves, spec["confidence"])
+                rows.append(row | {"std": stdev(values) if len(values) > 1 else None})
+    if not rows:
+        raise ValueError("no training set belongs to the students of this figure")
+    write_csv(output_csv, COLUMNS, rows)
+    progress(len(rows), len(rows))
+
+
+def lengths_by_role(path: str) -> dict[str, list[int]]:
+    """Return the lengths in tokens of a training set's harmful and benign responses."""
+    found: dict[str, list[int]] = {role: [] for role in ROLES}
+    for row in read_rows(path):
+        found[row["role"]].append(row["tokens"])
+    return found
+
+
+def drawn(lengths: Sequence[int]) -> list[int]:
+    """Return the lengths without the longest 1 % (rounded down: of fewer than 100, all are drawn)."""
+    return sorted(lengths)[: len(lengths) - len(lengths) // 100]
+
+
+def _interval(halves: Sequence[Sequence[int]], confidence: float) -> Row:
+    """Return the mean over replicates of the t-interval's bounds."""
+    from scipy.stats import t
+
+    bounds = []
+    for half in halves:
+        if len(half) > 1:
+            reach = float(t.ppf((1 + confidence) / 2, len(half) - 1)) * stdev(half) / sqrt(len(half))
+            bounds.append((fmean(half) - reach, fmean(half) + reach))
+    return dict(zip(("low", "high"), map(fmean, zip(*bounds, strict=True)), strict=True)) if bounds else {}
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    start(
+        snakemake,
+        "write_lengths",
+        datasets=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.datasets, strict=True)],
+        spec=spec,
+        output_csv=snakemake.output.csv,
+    )

@@ -1,0 +1,121 @@
+"""Table 3: the share of each student's own responses that the guard filtered out (paper App. A.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from scripts.lib.files import read_json
+from scripts.lib.statistics import wilson
+from scripts.lib.tables import latex, printed, read_csv, write_csv, write_latex, write_markdown
+
+Row = dict[str, Any]
+GUARD = ("unsafe", "unknown")  # an unknown verdict is never safe, so the guard's filter takes it out
+REASONS = (*GUARD, "unfinished", "too_long")
+COLUMNS = [
+    *("student", "method", "metric", "value", "low", "high", "n", "count"),
+    *REASONS,
+    *("replicates", "std"),
+]
+# Paper: Table 3 does not say whether responses that never end count as filtered; both shares are given, of all prompts.
+SHARES = {"filtered_out_pct": GUARD, "dropped_pct": REASONS}
+LAYOUT = [
+    ("filtered_out_pct_benign", "Benign, filtered out by the guard"),
+    ("filtered_out_pct_harmful", "Harmful, filtered out by the guard"),
+    ("dropped_pct_benign", "Benign, left out for any reason"),
+    ("dropped_pct_harmful", "Harmful, left out for any reason"),
+]
+
+
+def write_table3(
+    statistics: Sequence[Row],
+    spec: Row,
+    output_csv: str,
+    output_md: str,
+    output_tex: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write what was left out of each student's training set, in per cent of all prompts, with counts by reason.
+
+    Parameters
+    ----------
+    statistics : sequence of dict
+        ``student``, ``replicate``, ``path`` of the statistics of each training set of the method ``thinksafe``.
+    spec : dict
+        ``students`` as pairs of id and label, ``confidence``.
+
+    Raises
+    ------
+    ValueError
+        If there are no statistics, or kept and dropped do not add up to the prompts.
+    """
+    rows = []
+    for student, _ in spec["students"]:
+        found = [read_json(entry["path"]) for entry in statistics if entry["student"] == student]
+        for role in ("harmful", "benign") if found else ():
+            halves = [_checked(counts[role], student, role) for counts in found]
+            for share, reasons in SHARES.items():
+                rows.append(
+                    {"student": student, "method": "thinksafe", "metric": f"{share}_{role}"}
+                    | _row(halves, reasons, spec["confidence"])
+                )
+    if not rows:
+        raise ValueError("no training set of thinksafe belongs to the students of this table")
+    write_csv(output_csv, COLUMNS, rows)
+    cells = {(row["student"], row["metric"]): printed(row["value"]) for row in read_csv(output_csv)}
+    students = [pair for pair in spec["students"] if (pair[0], LAYOUT[0][0]) in cells]
+    header = ["Sample category", *[label for _, label in students]]
+    body = [[label, *[cells[student, metric] for student, _ in students]] for metric, label in LAYOUT]
+    note = "Per cent of all prompts. Counts by reason, and intervals, are in the CSV file of the same name."
+    write_markdown(output_md, header, body, [note])
+    write_latex(output_tex, header, [[[latex(line[0]), *line[1:]] for line in body]], left=1)
+    progress(len(rows), len(rows))
+
+
+def _row(halves: Sequence[Row], reasons: Sequence[str], confidence: float) -> Row:
+    """Return one share, averaged over replicates, with the counts of all of them."""
+    shares = [
+        wilson(sum(half["dropped"].get(reason, 0) for reason in reasons), half["prompts"], confidence)
+        for half in halves
+    ]
+    values = [share.value for share in shares]
+    counts = {reason: sum(half["dropped"].get(reason, 0) for half in halves) for reason in REASONS}
+    return {
+        "value": fmean(values),
+        "low": fmean(share.low for share in shares),
+        "high": fmean(share.high for share in shares),
+        "n": sum(share.n for share in shares),
+        "count": sum(counts[reason] for reason in reasons),
+        **counts,
+        "replicates": len(halves),
+        "std": stdev(values) if len(values) > 1 else None,
+    }
+
+
+def _checked(half: Row, student: str, role: str) -> Row:
+    """Return the counts of one half, having checked that every prompt is accounted for."""
+    strange = set(half["dropped"]) - set(REASONS)
+    if strange or half["kept"] + sum(half["dropped"].values()) != half["prompts"]:
+        raise ValueError(
+            f"the {role} half of {student}: {half['kept']} kept and {half['dropped']} dropped do not add up to "
+            f"{half['prompts']} prompts by the reasons {', '.join(REASONS)}"
+        )
+    return half
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    start(
+        snakemake,
+        "write_table3",
+        statistics=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.statistics, strict=True)],
+        spec=spec,
+        output_csv=snakemake.output.csv,
+        output_md=snakemake.output.md,
+        output_tex=snakemake.output.tex,
+    )
