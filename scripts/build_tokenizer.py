@@ -1,0 +1,135 @@
+"""Build the miniature's tokenizers: byte-level BPE of the world's language with the real families' chat templates.
+
+The templates are those of Qwen3 and DeepSeek-R1-Distill as the trl package ships them; see docs/miniature.md.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.lib import corpus
+
+# Words, numbers and marks are tokens of their own; line breaks never merge with what follows, so that a prompt and a
+# response encoded apart are encoded as together.
+PIECES = r"'s| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
+MODEL_TOKENS = 1024  # context of every model of the miniature
+TEXTS = 3000  # examples of each style that merges are learnt from
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "qwen3": {
+        "template": "qwen3.jinja",
+        "special": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        "ordinary": ["<think>", "</think>"],
+        "tokens": {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
+    },
+    "r1": {
+        "template": "deepseek_r1_distill.jinja",
+        "special": [
+            "<｜begin▁of▁sentence｜>",
+            "<｜end▁of▁sentence｜>",
+            "<｜▁pad▁｜>",
+        ],
+        # As in the original, the turns' marks and the think tags are added tokens that decoding keeps.
+        "ordinary": ["<｜User｜>", "<｜Assistant｜>", "<think>", "</think>"],
+        "tokens": {
+            "bos_token": "<｜begin▁of▁sentence｜>",
+            "eos_token": "<｜end▁of▁sentence｜>",
+            "pad_token": "<｜▁pad▁｜>",
+        },
+    },
+}
+
+
+def build_tokenizer(
+    spec: dict[str, Any],
+    family: str,
+    output: str | Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, int]:
+    """Write the tokenizer of ``family`` into the folder ``output``; return its size.
+
+    Parameters
+    ----------
+    spec : dict
+        Config's ``world`` with ``steerings`` (name: text) and ``templates`` (reasoning benchmark: template). The
+        merges depend on it alone, so both families share them.
+    family : ``qwen3`` or ``r1``
+    progress : callable, optional
+        Called with (done, total) when the merges are learnt.
+    """
+    kind = FAMILIES[family]
+    tokenizer = train_bpe(corpus.texts(spec, TEXTS), spec["vocabulary"], kind["special"], kind["ordinary"])
+    wrapped = wrap(tokenizer, kind["tokens"], shipped_template(kind["template"]))
+    wrapped.save_pretrained(str(output))
+    if progress:
+        progress(1, 1)
+    return {"tokens": len(wrapped)}
+
+
+def shipped_template(name: str) -> str:
+    """Return a chat template of the trl package, found without importing it."""
+    package = importlib.util.find_spec("trl")
+    if package is None or not package.submodule_search_locations:
+        raise ValueError("the trl package is not installed, and the miniature takes its chat templates from it")
+    path = Path(package.submodule_search_locations[0]) / "chat_templates" / name
+    return path.read_text(encoding="utf-8")
+
+
+def train_bpe(texts: Iterable[str], size: int, special: Sequence[str], ordinary: Sequence[str] = ()) -> Any:
+    """Return a byte-level BPE of at most ``size`` tokens that encodes any text and gives it back unchanged.
+
+    ``special`` tokens are control tokens, which decoding may skip; ``ordinary`` ones are single tokens that it keeps.
+    """
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size - len(special) - len(ordinary),
+        min_frequency=2,
+        show_progress=False,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )
+    # Added tokens never reach the merges, and their own letters need none.
+    tokenizer.train_from_iterator((_without(text, ordinary) for text in texts), trainer)
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in ordinary])
+    return tokenizer
+
+
+def _without(text: str, tokens: Sequence[str]) -> str:
+    """Return ``text`` with each of ``tokens`` replaced by a line break."""
+    for token in tokens:
+        text = text.replace(token, "\n")
+    return text
+
+
+def wrap(tokenizer: Any, tokens: dict[str, str], template: str | None) -> Any:
+    """Return ``tokenizer`` as transformers knows it; one with a BOS adds it where special tokens are asked for."""
+    from tokenizers import processors
+    from transformers import PreTrainedTokenizerFast
+
+    if "bos_token" in tokens:
+        bos = tokens["bos_token"]
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=[bos, "$A"], pair=[bos, "$A", bos, "$B:1"], special_tokens=[(bos, tokenizer.token_to_id(bos))]
+        )
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        clean_up_tokenization_spaces=False,
+        model_max_length=MODEL_TOKENS,
+        padding_side="left",
+        **tokens,
+    )
+    if template:
+        wrapped.chat_template = template
+    return wrapped

@@ -1,0 +1,61 @@
+"""Train a student of the miniature from scratch, or its teacher from a student, on the world's texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scripts.lib import corpus
+from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
+from scripts.lib.pretraining import fit, make_model, row_of, save
+from scripts.lib.seeds import seed_for
+
+
+def pretrain_model(
+    model_id: str,
+    family: str,
+    spec: dict[str, Any],
+    tokenizer_folder: str | Path,
+    output: str | Path,
+    parent: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, float]:
+    """Write a trained model folder to ``output``; return what is worth logging.
+
+    Parameters
+    ----------
+    spec : dict
+        ``seed``, ``student`` and ``teacher`` of config's ``world``, and ``templates`` (reasoning benchmark: template).
+    parent : path, optional
+        Folder of the student that a teacher goes on from: with it, the texts are the teacher's.
+    progress : callable, optional
+        Called with (done, total) steps about every 20 steps.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True)
+    role = "teacher" if parent else "student"
+    settings = corpus.habits(spec, role)
+    if parent:
+        model = AutoModelForCausalLM.from_pretrained(str(parent), local_files_only=True)
+    else:
+        model = new_student(family, tokenizer, settings, seed_for("world", spec["seed"], "weights", model_id))
+    opened, examples = opens_think(tokenizer), corpus.examples(spec, role, model_id)
+    rows = [
+        row_of(prompt_tokens(tokenizer, example.prompt), completion_tokens(tokenizer, example.response, opened))
+        for example in examples
+    ]
+    loss = fit(model, rows, settings, seed_for("world", spec["seed"], "order", model_id), progress)
+    save(model, tokenizer, output)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return {"loss": loss, "parameters": parameters, "tokens": sum(len(row.ids) for row in rows)}
+
+
+def new_student(family: str, tokenizer: Any, settings: dict[str, Any], seed: int) -> Any:
+    """Return an untrained model of the family's architecture."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+    # R1-Distill-Qwen is a Qwen2 model.
+    kinds = {"qwen3": (Qwen3ForCausalLM, Qwen3Config), "r1": (Qwen2ForCausalLM, Qwen2Config)}
+    return make_model(*kinds[family], tokenizer, settings, seed)
