@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scripts.lib.drawing import PAGE, ROLES, new_figure, save
+from scripts.lib.lengths import drawn, lengths_by_role
 from scripts.lib.tables import read_csv
-from scripts.write_lengths import drawn, lengths_by_role
 
 Row = dict[str, Any]
 BINS = 40

@@ -10,8 +10,8 @@ from scripts.lib.tables import read_csv
 
 Row = dict[str, Any]
 PANELS = [
-    ("safety_avg", "Safety average, % unsafe or refused", "lower is better ↓"),
-    ("harm_avg3", "Harmful responses, % (mean of three)", "lower is better ↓"),
+    ("safety_avg", "Safety average, %", "lower is better ↓"),
+    ("harm_avg3", "Average harmfulness, %", "lower is better ↓"),
     ("reasoning_avg", "Reasoning average, % pass@1", "higher is better ↑"),
 ]
 

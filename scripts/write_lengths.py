@@ -7,12 +7,11 @@ from math import sqrt
 from statistics import fmean, median, stdev
 from typing import Any
 
-from scripts.lib.files import read_rows
+from scripts.lib.lengths import ROLES, drawn, lengths_by_role
 from scripts.lib.tables import write_csv
 
 Row = dict[str, Any]
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "role", "replicates", "std"]
-ROLES = {"harmful": "h", "benign": "b"}
 
 
 def write_lengths(
@@ -64,19 +63,6 @@ def write_lengths(
         raise ValueError("no training set belongs to the students of this figure")
     write_csv(output_csv, COLUMNS, rows)
     progress(len(rows), len(rows))
-
-
-def lengths_by_role(path: str) -> dict[str, list[int]]:
-    """Return the lengths in tokens of a training set's harmful and benign responses."""
-    found: dict[str, list[int]] = {role: [] for role in ROLES}
-    for row in read_rows(path):
-        found[row["role"]].append(row["tokens"])
-    return found
-
-
-def drawn(lengths: Sequence[int]) -> list[int]:
-    """Return the lengths without the longest 1 % (rounded down: of fewer than 100, all are drawn)."""
-    return sorted(lengths)[: len(lengths) - len(lengths) // 100]
 
 
 def _interval(halves: Sequence[Sequence[int]], confidence: float) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from scripts.lib.files import atomic
@@ -54,12 +55,17 @@ def _number(cell: str) -> Any:
     return cell or None
 
 
+def printed(value: float) -> str:
+    """Return a number with two decimals, halves away from zero as people round (71.725 is the paper's 71.73)."""
+    return str(Decimal(f"{value:.6f}").quantize(Decimal("0.01"), ROUND_HALF_UP))
+
+
 def ranks(values: Sequence[float | None], better: str | None) -> list[int | None]:
     """Return 1 for the best, 2 for the second best, None for the rest; equal as printed (two decimals) is equal.
 
     Nothing is ranked where there is no better, or nothing to compare with.
     """
-    shown = [None if value is None else round(value, 2) for value in values]
+    shown = [None if value is None else float(printed(value)) for value in values]
     levels = sorted({value for value in shown if value is not None}, reverse=better == "higher")
     if better is None or sum(value is not None for value in shown) < 2:
         return [None] * len(shown)

@@ -1,0 +1,92 @@
+"""How every figure looks: one colour per method, sizes of a paper's column, the same bytes each time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+COLUMN = 3.3  # inches, one column of the paper
+PAGE = 6.75  # inches, both columns
+
+# Okabe and Ito (2008), told apart by colour-blind readers; the paper's seven methods have its seven darkest colours
+# and a second round (Tol's muted scheme) has the rest. A method has its colour in every figure.
+COLOURS = {
+    "initial": "#4D4D4D",
+    "thinksafe": "#D55E00",
+    "rejection": "#0072B2",
+    "directrefusal": "#E69F00",
+    "safechain": "#56B4E9",
+    "star1": "#009E73",
+    "safepath": "#C8B400",  # Okabe and Ito's yellow, darkened to be seen on white
+    "safekey": "#CC79A7",
+    "grpo": "#332288",
+    "thinksafe-kl": "#882255",
+    "thinksafe-wildguard": "#AA4499",
+    "thinksafe-noreason": "#999933",
+    "thinksafe-suffix": "#117733",
+    "thinksafe-risk": "#88CCEE",
+    "thinksafe-intent": "#44AA99",
+}
+OTHER = "#7F7F7F"  # a method that is not in the list above, such as thinksafe-from-<student>
+ROLES = {"harmful": "#882255", "benign": "#44AA99"}
+MARKERS = "osD^vPX*"  # one per student, in the order of the table
+
+STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so the same letters everywhere
+    "font.size": 7,
+    "axes.labelsize": 7,
+    "axes.titlesize": 7,
+    "xtick.labelsize": 6,
+    "ytick.labelsize": 6,
+    "legend.fontsize": 6,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E5E5E5",
+    "grid.linewidth": 0.5,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "thinksafe",
+    "figure.constrained_layout.use": True,
+}
+
+
+def colour(method: str) -> str:
+    """Return the colour that a method has in every figure."""
+    return COLOURS.get(method, OTHER)
+
+
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
+    """Return a figure in the house style and its axes as an array of (rows, columns)."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    matplotlib.rcParams.update(matplotlib.rcParamsDefault | {"backend": "agg"} | STYLE)
+    from matplotlib import pyplot
+
+    return pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
+
+
+def save(figure: Any, output_png: str, output_pdf: str) -> None:
+    """Write a figure as PNG (300 dpi) and PDF with no date and no version in them, and close it."""
+    from matplotlib import pyplot
+
+    from scripts.lib.files import atomic
+
+    with atomic(output_png) as temporary:
+        figure.savefig(temporary, format="png", dpi=300, metadata={"Software": None})
+    with atomic(output_pdf) as temporary:
+        figure.savefig(temporary, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    pyplot.close(figure)
+
+
+def say_nothing_to_draw(axes: Any, why: str) -> None:
+    """Say in an empty panel why it is empty."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, why, ha="center", va="center", wrap=True, transform=axes.transAxes)
+
+
+def error_bars(row: dict[str, Any]) -> tuple[float, float]:
+    """Return how far a row's interval reaches below and above its value."""
+    return max(row["value"] - row["low"], 0.0), max(row["high"] - row["value"], 0.0)

@@ -1,0 +1,22 @@
+"""Lengths of training responses, as counted and as drawn (paper App. A.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scripts.lib.files import read_rows
+
+ROLES = {"harmful": "h", "benign": "b"}  # role and the paper's index
+
+
+def lengths_by_role(path: str) -> dict[str, list[int]]:
+    """Return the lengths in tokens of a training set's harmful and benign responses."""
+    found: dict[str, list[int]] = {role: [] for role in ROLES}
+    for row in read_rows(path):
+        found[row["role"]].append(row["tokens"])
+    return found
+
+
+def drawn(lengths: Sequence[int]) -> list[int]:
+    """Return the lengths without the longest 1 % (rounded down: of fewer than 100, all are drawn)."""
+    return sorted(lengths)[: len(lengths) - len(lengths) // 100]
