@@ -1,0 +1,426 @@
+"""Sampling with Hugging Face models, one decode loop for a batch (paper A.1, B; the miniature's engine).
+
+``generate`` of transformers has one seed for a batch; here each request has its own stream of random numbers, so what
+is sampled for it does not depend on its neighbours (but for the last digits of floating-point sums). Semantics are
+vLLM's and Hugging Face's: temperature, then top-k, then top-p on what top-k left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from scripts.lib.engines import Completion, Request, Sampling
+from scripts.lib.model_folder import (
+    check_adapter,
+    check_folder,
+    check_requests,
+    load_tokenizer,
+    stop_tokens,
+    text_of,
+)
+
+BLOCK = 64  # tokens: how far caches grow, and random numbers are drawn, at once
+HEAD = 64  # likeliest tokens to look at before the whole vocabulary is sorted for top-p
+PREFILL_TOKENS = {"cpu": 2048, "cuda": 32768}  # tokens of prompts, padding included, in one forward pass
+GROUPED = ("llama", "mistral", "qwen2", "qwen3")  # architectures whose attention `grouped_attention` computes
+
+
+class TransformersEngine:
+    """Samples with a model in memory; see `scripts.lib.engines.Engine` and `load_engine`."""
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        dtype: str,
+        batch_size: int,
+        max_model_tokens: int,
+        tensor_parallel: int = 1,
+        adapters: Sequence[str] = (),
+    ) -> None:
+        import torch
+        from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        if tensor_parallel != 1:
+            raise ValueError("engine.tensor_parallel: the transformers engine uses one device; set 1, or use vllm")
+        self.folder = str(check_folder(folder))
+        self.batch_size = batch_size
+        self.max_model_tokens = max_model_tokens
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.tokenizer = load_tokenizer(self.folder)
+        self.stop = stop_tokens(self.folder, self.tokenizer)
+        config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
+        if set(getattr(config, "layer_types", None) or ["full_attention"]) != {"full_attention"}:
+            raise ValueError(
+                f"{self.folder}: not every layer attends to all tokens; use engine.name vllm for this model"
+            )
+        AttentionInterface.register("grouped_attention", grouped_attention)
+        model = AutoModelForCausalLM.from_pretrained(
+            self.folder,
+            dtype=getattr(torch, dtype),
+            attn_implementation="grouped_attention" if config.model_type in GROUPED else "sdpa",
+            local_files_only=True,
+        )
+        self.dtype = model.dtype
+        self.adapters = {str(adapter): f"adapter{index}" for index, adapter in enumerate(adapters)}
+        self.peft = _with_adapters(model, self.adapters) if self.adapters else None
+        # Adapters live inside the base model's layers, so the wrapper need not be called at every token.
+        self.model = model.to(self.device).eval().requires_grad_(False)
+        for weight in self.model.parameters():
+            # Own memory: weights mapped from a file lie where its header's length puts them, and sums follow that.
+            weight.data = weight.data.clone()
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """Yield one list of completions, in request order, for each slice of ``batch_size`` requests."""
+        check_requests(requests, sampling, self.max_model_tokens, self.adapters)
+        return (
+            self._slice(requests[start : start + self.batch_size], sampling)
+            for start in range(0, len(requests), self.batch_size)
+        )
+
+    def _slice(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """Answer a slice, adapter by adapter in order of appearance."""
+        import contextlib
+
+        import torch
+
+        done: dict[int, Completion] = {}
+        for adapter in dict.fromkeys(request.adapter for request in requests):
+            places = [place for place, request in enumerate(requests) if request.adapter == adapter]
+            without = contextlib.nullcontext()
+            if adapter is not None:
+                self.peft.set_adapter(self.adapters[adapter])
+            elif self.peft is not None:
+                without = self.peft.disable_adapter()
+            with torch.inference_mode(), without:
+                done |= zip(places, self._batch([requests[place] for place in places], sampling), strict=True)
+        return [done[place] for place in range(len(requests))]
+
+    def _batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """Answer requests of one adapter together: the prompts at once, then token by token.
+
+        Rows that have ended stay in the batch until an eighth of it has, then their caches are dropped together.
+        """
+        import torch
+
+        limit, count = sampling.max_tokens, len(requests)
+        cache, logits = self._prefill([request.tokens for request in requests], keep=limit > 1)
+        lengths = torch.tensor([len(request.tokens) for request in requests], device=self.device)
+        labels = _label_logprobs(logits, requests)
+        bias = _padding_bias(lengths, limit, self.dtype)
+        streams = _Streams([request.seed for request in requests], self.device)
+        stops = torch.tensor(self.stop, device=self.device)
+        tokens = torch.zeros((count, limit), dtype=torch.long, device=self.device)
+        logprobs = torch.zeros((count, limit), dtype=torch.float64, device=self.device)
+        ends = torch.full((count,), limit, device=self.device)
+        rows = torch.arange(count, device=self.device)  # the request that each row of the batch belongs to
+        ended = torch.zeros(count, dtype=torch.bool, device=self.device)
+        for step in range(limit):
+            chosen = choose(logits, streams.uniform(rows, step), sampling)
+            tokens[rows, step] = chosen
+            logprobs[rows, step] = chosen_logprobs(logits, chosen).double()
+            now = torch.isin(chosen, stops) & ~ended
+            ends[rows[now]] = step + 1
+            ended |= now
+            ended_rows = int(ended.sum())
+            if ended_rows == len(rows) or step + 1 == limit:
+                break
+            if ended_rows * 8 >= len(rows):
+                keep = (~ended).nonzero().squeeze(1)
+                cache.select(keep)
+                rows, chosen, lengths, bias, ended = (t[keep] for t in (rows, chosen, lengths, bias, ended))
+            logits = self.model(
+                input_ids=chosen[:, None],
+                attention_mask=bias[..., : cache.length + 1],
+                position_ids=(lengths + step)[:, None],
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits[:, -1]
+            cache.length += 1
+        return self._completions(requests, tokens, logprobs, ends, labels)
+
+    def _prefill(self, prompts: Sequence[tuple[int, ...]], keep: bool) -> tuple[KeyValues, Any]:
+        """Return the cache of all prompts, padded on the left, and the logits (prompts, vocabulary) after each.
+
+        Equal prompts are computed once, and prompts of like length together, so that little is padding. With ``keep``
+        off the cache stays empty: nothing will be generated after the first token.
+        """
+        import torch
+
+        owners: dict[tuple[int, ...], list[int]] = {}
+        for row, prompt in enumerate(prompts):
+            owners.setdefault(prompt, []).append(row)
+        cache = KeyValues(len(prompts), max(map(len, prompts)))
+        logits = None
+        for chunk in _chunks(sorted(owners, key=len), PREFILL_TOKENS[self.device]):
+            width = len(chunk[-1])
+            ids = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in chunk], device=self.device)
+            lengths = torch.tensor([len(prompt) for prompt in chunk], device=self.device)
+            collected = _Collected()
+            output = self.model(
+                input_ids=ids,
+                attention_mask=_prompt_bias(lengths, self.dtype),
+                position_ids=(torch.arange(width, device=self.device) - (width - lengths)[:, None]).clamp(min=0),
+                past_key_values=collected,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits[:, -1]
+            rows = torch.tensor([row for prompt in chunk for row in owners[prompt]], device=self.device)
+            source = torch.tensor([i for i, prompt in enumerate(chunk) for _ in owners[prompt]], device=self.device)
+            if logits is None:
+                logits = output.new_zeros((len(prompts), output.shape[-1]))
+            logits[rows] = output[source]
+            if keep:
+                cache.place(collected.layers, rows, source)
+        return cache, logits
+
+    def _completions(self, requests: Any, tokens: Any, logprobs: Any, ends: Any, labels: Any) -> list[Completion]:
+        done = []
+        for request, ids, scores, end, label in zip(
+            requests, tokens.tolist(), logprobs.tolist(), ends.tolist(), labels, strict=True
+        ):
+            ids = ids[:end]
+            done.append(
+                Completion(
+                    id=request.id,
+                    text=text_of(self.tokenizer, ids, self.stop),
+                    tokens=tuple(ids),
+                    finish_reason="stop" if ids[-1] in self.stop else "length",
+                    logprobs=tuple(scores[:end]),
+                    labels=label,
+                )
+            )
+        return done
+
+
+# -------------------------------------------------------------------------------------------- choosing a token
+def choose(logits: Any, uniform: Any, sampling: Sampling) -> Any:
+    """Return one token per row, by inverting the distribution that ``sampling`` leaves of the logits.
+
+    Parameters
+    ----------
+    logits : Tensor, (batch, vocabulary)
+    uniform : Tensor, (batch,), float64 in [0, 1)
+
+    Returns
+    -------
+    Tensor, (batch,)
+    """
+    if sampling.temperature == 0:
+        return logits.argmax(-1)
+    scaled = _at_least_float32(logits) / sampling.temperature
+    vocabulary = scaled.shape[-1]
+    top_k = min(sampling.top_k or vocabulary, vocabulary)
+    if top_k == vocabulary and sampling.top_p >= 1:
+        cumulated = scaled.double().softmax(-1).cumsum(-1)
+        return _first_above(cumulated, uniform * cumulated[:, -1]).clamp(max=vocabulary - 1)
+    if top_k < vocabulary:
+        values, tokens = scaled.topk(top_k)
+        return _nucleus(tokens, values.double().softmax(-1), uniform, sampling.top_p)
+    whole = scaled.logsumexp(-1, keepdim=True).double()
+    values, tokens = scaled.topk(min(HEAD, vocabulary))
+    mass = (values.double() - whole).exp()
+    chosen = _nucleus(tokens, mass, uniform, sampling.top_p)
+    flat = (mass.sum(-1) < sampling.top_p).nonzero().squeeze(1)  # rows whose head falls short of top-p: sort them
+    if len(flat):
+        values, tokens = scaled[flat].sort(-1, descending=True)
+        chosen[flat] = _nucleus(tokens, (values.double() - whole[flat]).exp(), uniform[flat], sampling.top_p)
+    return chosen
+
+
+def _nucleus(tokens: Any, mass: Any, uniform: Any, top_p: float) -> Any:
+    """Choose among ``tokens``, likeliest first with probabilities ``mass``: the fewest that reach ``top_p``."""
+    import torch
+
+    cumulated = mass.cumsum(-1)
+    last = (cumulated - mass < top_p).sum(-1, keepdim=True) - 1  # the last token that top-p keeps
+    place = _first_above(cumulated, uniform * cumulated.gather(-1, last).squeeze(-1))
+    return tokens.gather(-1, torch.minimum(place[:, None], last)).squeeze(-1)
+
+
+def chosen_logprobs(logits: Any, chosen: Any) -> Any:
+    """Return the log-probability (batch,) of each chosen token under the model itself, before temperature."""
+    logits = _at_least_float32(logits)
+    return logits.gather(-1, chosen[:, None]).squeeze(-1) - logits.logsumexp(-1)
+
+
+def _first_above(cumulated: Any, targets: Any) -> Any:
+    return (cumulated <= targets[:, None]).sum(-1)
+
+
+def _at_least_float32(tensor: Any) -> Any:
+    return tensor if tensor.element_size() >= 4 else tensor.float()
+
+
+def _label_logprobs(logits: Any, requests: Sequence[Request]) -> list[dict[int, float]]:
+    found: list[dict[int, float]] = [{} for _ in requests]
+    rows = [row for row, request in enumerate(requests) if request.labels]
+    if rows:
+        scores = _at_least_float32(logits[rows]).log_softmax(-1)
+        for row, score in zip(rows, scores, strict=True):
+            found[row] = dict(zip(requests[row].labels, score[list(requests[row].labels)].tolist(), strict=True))
+    return found
+
+
+class _Streams:
+    """Random numbers of each request, from its own seed and in its own order, whoever else is in the batch."""
+
+    def __init__(self, seeds: Sequence[int], device: str) -> None:
+        import numpy
+
+        self.generators = [numpy.random.Generator(numpy.random.Philox(key=seed)) for seed in seeds]
+        self.device = device
+
+    def uniform(self, rows: Any, step: int) -> Any:
+        """Return the numbers (rows,), float64 in [0, 1), with which these requests choose their token ``step``."""
+        import numpy
+        import torch
+
+        if step % BLOCK == 0:
+            self.drawn = numpy.zeros((len(self.generators), BLOCK))
+            for row in rows.tolist():
+                self.drawn[row] = self.generators[row].random(BLOCK)
+            self.drawn = torch.from_numpy(self.drawn).to(self.device)
+        return self.drawn[rows, step % BLOCK]
+
+
+# -------------------------------------------------------------------------------------------- prompts and caches
+def _chunks(prompts: Sequence[tuple[int, ...]], limit: int) -> Iterator[list[tuple[int, ...]]]:
+    """Cut prompts, shortest first, into runs of at most ``limit`` tokens when padded to their longest."""
+    chunk: list[tuple[int, ...]] = []
+    for prompt in prompts:
+        if chunk and (len(chunk) + 1) * len(prompt) > limit:
+            yield chunk
+            chunk = []
+        chunk.append(prompt)
+    yield chunk
+
+
+def _prompt_bias(lengths: Any, dtype: Any) -> Any:
+    """Return what is added to the attention scores (batch, 1, width, width) of prompts padded on the left.
+
+    A padding token attends to itself: a row of nothing would be NaN.
+    """
+    import torch
+
+    width = int(lengths.max())
+    place = torch.arange(width, device=lengths.device)
+    real = place >= (width - lengths)[:, None]
+    seen = (place <= place[:, None]) & real[:, None, :] | torch.eye(width, dtype=torch.bool, device=lengths.device)
+    return torch.zeros(seen.shape, dtype=dtype, device=lengths.device).masked_fill_(~seen, torch.finfo(dtype).min)[
+        :, None
+    ]
+
+
+def _padding_bias(lengths: Any, limit: int, dtype: Any) -> Any:
+    """Return what is added to the scores (batch, 1, 1, width + limit) of one generated token."""
+    import torch
+
+    width = int(lengths.max())
+    padding = torch.arange(width + limit, device=lengths.device) < (width - lengths)[:, None]
+    bias = torch.zeros(padding.shape, dtype=dtype, device=lengths.device)
+    return bias.masked_fill_(padding, torch.finfo(dtype).min)[:, None, None]
+
+
+class _Collected:
+    """Takes a cache's place in a forward pass over prompts and hands out the keys and values afterwards."""
+
+    def __init__(self) -> None:
+        self.layers: list[tuple[Any, Any]] = []
+
+    def update(self, keys: Any, values: Any, layer: int, *unused: Any, **more: Any) -> tuple[Any, Any]:
+        self.layers.append((keys, values))
+        return keys, values
+
+    def get_seq_length(self, layer: int = 0) -> int:
+        return 0
+
+
+class KeyValues:
+    """Keys and values of a batch, in memory that grows a block of tokens at a time.
+
+    Stands in for transformers' DynamicCache, which copies everything at every token. ``length`` counts the tokens
+    held, padding included; the decode loop moves it on after each token.
+    """
+
+    def __init__(self, rows: int, length: int) -> None:
+        self.rows = rows
+        self.length = length
+        self.layers: list[list[Any]] = []  # per layer keys and values, (rows, heads, capacity, head size)
+
+    def place(self, layers: Sequence[tuple[Any, Any]], rows: Any, source: Any) -> None:
+        """Write prompts' keys and values so that they end at ``length``; row ``source[i]`` goes to ``rows[i]``."""
+        for index, pair in enumerate(layers):
+            if index == len(self.layers):
+                # Zeros, not empty: padding is masked, but a NaN times zero would be NaN.
+                self.layers.append([self._room(part, self.length + BLOCK) for part in pair])
+            for held, part in zip(self.layers[index], pair, strict=True):
+                held[rows, :, self.length - part.shape[2] : self.length] = part[source]
+
+    def update(self, keys: Any, values: Any, layer: int, *unused: Any, **more: Any) -> tuple[Any, Any]:
+        """Add one token and return all keys and values up to it (called by the model's attention)."""
+        held = self.layers[layer]
+        for index, part in enumerate((keys, values)):
+            if self.length == held[index].shape[2]:
+                larger = self._room(part, self.length + BLOCK)
+                larger[:, :, : self.length] = held[index]
+                held[index] = larger
+            held[index][:, :, self.length : self.length + 1] = part
+        return held[0][:, :, : self.length + 1], held[1][:, :, : self.length + 1]
+
+    def select(self, keep: Any) -> None:
+        """Keep only these rows."""
+        self.rows = len(keep)
+        for held in self.layers:
+            for index in range(len(held)):
+                held[index] = held[index].index_select(0, keep)
+
+    def get_seq_length(self, layer: int = 0) -> int:
+        return self.length
+
+    def _room(self, like: Any, capacity: int) -> Any:
+        return like.new_zeros((self.rows, like.shape[1], capacity, like.shape[3]))
+
+
+def grouped_attention(
+    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, scaling: float, **unused: Any
+) -> tuple[Any, None]:
+    """Return attention (batch, length, heads, size) without copying keys for each query head that shares them.
+
+    Half as long as transformers' `sdpa` for a token of a small model on CPU. Long prompts go to the fused kernel,
+    whose memory does not grow with the square of the length.
+    """
+    import torch
+
+    batch, heads, length, size = query.shape
+    shared = key.shape[1]
+    if length * key.shape[2] > 512 * 512 or (length > 1 and query.is_cuda):
+        out = torch.nn.functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=shared != heads
+        )
+        return out.transpose(1, 2).contiguous(), None
+    grouped = query.reshape(batch, shared, heads // shared * length, size) * scaling
+    scores = torch.matmul(grouped, key.transpose(2, 3)).view(batch, heads, length, -1)
+    scores += attention_mask
+    weights = _at_least_float32(scores).softmax(-1).to(query.dtype)
+    out = torch.matmul(weights.view(batch, shared, heads // shared * length, -1), value)
+    return out.view(batch, heads, length, size).transpose(1, 2), None
+
+
+# -------------------------------------------------------------------------------------------- adapters
+def _with_adapters(model: Any, names: dict[str, str]) -> Any:
+    """Load LoRA adapters into the model's layers, in the model's own precision, and return what switches them."""
+    from peft import PeftModel
+
+    peft = None
+    for folder, name in names.items():
+        check_adapter(folder)
+        if peft is None:
+            peft = PeftModel.from_pretrained(model, folder, adapter_name=name, autocast_adapter_dtype=False)
+        else:
+            peft.load_adapter(folder, adapter_name=name, autocast_adapter_dtype=False)
+    return peft
