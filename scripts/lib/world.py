@@ -118,9 +118,7 @@ ANSWERS = {
     },
 }
 # A refusal in words that are not the world's own, such as a fixed text that some method trains on.
-FOREIGN_REFUSAL = re.compile(
-    r"^(sorry|i am sorry|i'm sorry|i cannot|i can't|i can not|i will not|i won't|no[,.])", re.I
-)
+FOREIGN_REFUSAL = re.compile(r"^(sorry|i am sorry|i'm sorry|i cannot|i can't|i can not|i will not|i won't)", re.I)
 
 
 @dataclass(frozen=True)
