@@ -1,7 +1,5 @@
 """Tables 1 and 2, and their companions 6 and 7: safety and reasoning of every method on one family of students."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +8,7 @@ from scripts.lib.tables import (
     ARROWS,
     emphasise,
     latex,
+    markdown,
     printed,
     ranks,
     read_csv,
@@ -56,7 +55,8 @@ def write_table1(
     header = ["Student", "Method", *[f"{label} {ARROWS[better]}".strip() for _, label, better in columns]]
     marked = any(_doubtful(row) for row in rows)
     groups = {form: _layout(cells, columns, spec, form) for form in ("md", "tex")}
-    write_markdown(output_md, header, [row for group in groups["md"] for row in group], _notes(rows, marked))
+    body = [row for group in groups["md"] for row in group]
+    write_markdown(output_md, [markdown(header, body), *_notes(rows, marked)])
     write_latex(output_tex, header, groups["tex"])
     progress(len(rows), len(rows))
 

@@ -1,14 +1,12 @@
 """Table 3: the share of each student's own responses that the guard filtered out (paper App. A.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
 from scripts.lib.files import read_json
 from scripts.lib.statistics import wilson
-from scripts.lib.tables import latex, printed, read_csv, write_csv, write_latex, write_markdown
+from scripts.lib.tables import latex, markdown, printed, read_csv, write_csv, write_latex, write_markdown
 
 Row = dict[str, Any]
 GUARD = ("unsafe", "unknown")  # an unknown verdict is never safe, so the guard's filter takes it out
@@ -68,7 +66,7 @@ def write_table3(
     header = ["Sample category", *[label for _, label in students]]
     body = [[label, *[cells[student, metric] for student, _ in students]] for metric, label in LAYOUT]
     note = "Per cent of all prompts. Counts by reason, and intervals, are in the CSV file of the same name."
-    write_markdown(output_md, header, body, [note])
+    write_markdown(output_md, [markdown(header, body, left=1), note])
     write_latex(output_tex, header, [[[latex(line[0]), *line[1:]] for line in body]], left=1)
     progress(len(rows), len(rows))
 
@@ -113,7 +111,9 @@ if __name__ == "__main__":
     start(
         snakemake,
         "write_table3",
-        statistics=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.statistics, strict=True)],
+        statistics=[
+            cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.statistics, strict=True)
+        ],
         spec=spec,
         output_csv=snakemake.output.csv,
         output_md=snakemake.output.md,

@@ -132,8 +132,9 @@ def ratio(
 ) -> tuple[float | None, float | None, float | None]:
     """Return (value, low, high) of one mean gain as a share of another on the same prompts; None where unbounded.
 
-    Both gains are plain means over benchmarks of means over prompts. Fieller's interval; ``low`` and ``high`` are None
-    when the lower gain is not clearly different from 0, and all three when it is 0.
+    Both gains are plain means over benchmarks of means over prompts. Fieller's interval, with the two prompts of
+    `paired` added to the variances; ``low`` and ``high`` are None when the lower gain is not clearly different from 0,
+    and all three when it is 0.
 
     Source: Fieller (1954), "Some problems in interval estimation".
 
@@ -149,9 +150,9 @@ def ratio(
         n = len(ups)
         mean_a, mean_b = sum(ups) / n, sum(lows) / n
         a, b = a + mean_a, b + mean_b
-        scale = n * max(n - 1, 1)
-        var_a += sum((x - mean_a) ** 2 for x in ups) / scale
-        var_b += sum((y - mean_b) ** 2 for y in lows) / scale
+        scale = (n + 2) ** 2
+        var_a += (sum((x - mean_a) ** 2 for x in ups) + 2) / scale
+        var_b += (sum((y - mean_b) ** 2 for y in lows) + 2) / scale
         cov += sum((x - mean_a) * (y - mean_b) for x, y in zip(ups, lows, strict=True)) / scale
     if b == 0:
         return None, None, None

@@ -85,13 +85,16 @@ def latex(text: str) -> str:
     return text
 
 
-def write_markdown(path: str, header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:
-    """Write a Markdown table: the first two columns to the left, numbers to the right, notes below."""
-    left = 2 if len(header) > 2 else 1
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 2) -> str:
+    """Return a Markdown table, its first ``left`` columns to the left and the others, numbers, to the right."""
     lines = [header, [":--" if place < left else "--:" for place in range(len(header))], *rows]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def write_markdown(path: str, blocks: Sequence[str]) -> None:
+    """Write tables, headings and notes with an empty line between them."""
     with atomic(path) as temporary:
-        temporary.write_text(text + "\n" + "".join(f"\n{note}\n" for note in notes), encoding="utf-8")
+        temporary.write_text("\n".join(block.rstrip("\n") + "\n" for block in blocks), encoding="utf-8")
 
 
 def write_latex(path: str, header: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], left: int = 2) -> None:

@@ -1,0 +1,236 @@
+"""Does steering help, does training on it help, and what does it cost: paired on the same prompts (paper Sec. 4, 5).
+
+The paper compares numbers without spread. Here each claim is a difference between two arms on the same prompts, with
+an interval, and a verdict that may also be that there are too few samples.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from scripts.lib.files import read_rows
+from scripts.lib.scores import AVERAGES
+from scripts.lib.statistics import Estimate, average, paired, ratio
+from scripts.lib.tables import markdown, printed, write_csv, write_markdown
+
+Row = dict[str, Any]
+Outcomes = dict[str, float | None]  # of each prompt the mean outcome in [0, 1], None where no draw has one
+COLUMNS = [
+    *("student", "method", "metric", "value", "low", "high", "n"),
+    *("question", "against", "before", "after", "left_out", "verdict"),
+]
+HELPS, FAILS, UNCLEAR = "helps", "does not help", "too few samples to tell"
+KEEPS, COSTS = "keeps", "costs"
+QUESTIONS = {
+    "steering": "Does steering make the student's own responses to harmful prompts safer?",
+    "training": "Does training make the student's answers safer, and what does it cost?",
+    "ratio": "Which share of ThinkSafe's gain does rejection sampling reach?",
+}
+
+
+def write_effects(
+    steering: Sequence[Row],
+    items: Sequence[Row],
+    spec: Row,
+    output_csv: str,
+    output_md: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write every effect as a tidy row: change in points (new minus old), interval, verdict.
+
+    Prompts whose outcome is unknown in either arm are left out of a difference and counted in ``left_out``.
+
+    Parameters
+    ----------
+    steering : sequence of dict
+        ``student``, ``replicate``, and ``steered`` and ``direct``, the parts of the verdicts on the responses to the
+        same harmful training prompts.
+    items : sequence of dict
+        ``student``, ``method``, ``replicate``, ``benchmark``, ``path`` of the rows per item (`score_safety`,
+        `score_reasoning`), the method ``initial`` among them.
+    spec : dict
+        ``students`` and ``methods`` as pairs of id and label, ``benchmarks`` as dicts of ``id``, ``label``, ``kind``,
+        ``confidence``, and ``least``, the change in points that matters.
+    """
+    confidence, least = spec["confidence"], spec["least"]
+    arms = _arms(items, spec)
+    rows = []
+    for student, _ in spec["students"]:
+        rows += _steering([entry for entry in steering if entry["student"] == student], student, confidence, least)
+        methods = [method for method, _ in spec["methods"] if method != "initial" and (student, method) in arms]
+        for method in methods if (student, "initial") in arms else ():
+            rows += _training(arms[student, "initial"], arms[student, method], spec, student, method, "initial")
+        if {"thinksafe", "rejection"} <= set(methods):
+            old, new = arms[student, "rejection"], arms[student, "thinksafe"]
+            rows += _training(old, new, spec, student, "thinksafe", "rejection")
+            if (student, "initial") in arms:
+                three = [arms[student, method] for method in ("initial", "rejection", "thinksafe")]
+                rows += _ratios(*three, student, spec)
+    write_csv(output_csv, COLUMNS, rows)
+    _write_markdown(output_md, rows, spec)
+    progress(len(rows), len(rows))
+
+
+def verdict(change: Estimate, least: float, kind: str) -> str:
+    """Return what a change in points means, ``least`` being the smallest that matters.
+
+    ``harm`` (a drop is wanted): ``helps`` if the interval excludes 0 and the drop is at least ``least``; ``does not
+    help`` if the interval excludes a drop of ``least``. ``refusal`` and ``reasoning`` (nothing should be lost):
+    ``keeps`` if the interval excludes a loss of ``least``; ``costs`` if it excludes 0 and the loss is at least
+    ``least``. Else there are too few samples to tell.
+    """
+    worse = -1 if kind == "reasoning" else 1
+    loss, most, fewest = worse * change.value, worse * change.high, worse * change.low
+    fewest, most = min(fewest, most), max(fewest, most)
+    if kind == "harm":
+        return HELPS if most < 0 and -loss >= least else FAILS if -fewest < least else UNCLEAR
+    return KEEPS if most < least else COSTS if fewest > 0 and loss >= least else UNCLEAR
+
+
+def _arms(items: Sequence[Row], spec: Row) -> dict[tuple[str, str], dict[str, Outcomes]]:
+    """Return by student and method, and by metric, every prompt's mean outcome over draws and replicates."""
+    kinds = {benchmark["id"]: benchmark["kind"] for benchmark in spec["benchmarks"]}
+    seen: dict[tuple[str, str], dict[str, dict[str, list[bool | None]]]] = {}
+    for item in items:
+        if item["benchmark"] not in kinds:
+            continue
+        metrics = seen.setdefault((item["student"], item["method"]), {})
+        name = item["benchmark"]
+        for row in read_rows(item["path"]):
+            if kinds[name] == "reasoning":
+                columns = {name: row["correct"]}
+            else:
+                columns = {name + key.removeprefix("outcome"): row[key] for key in row if key.startswith("outcome")}
+            for metric, outcome in columns.items():
+                metrics.setdefault(metric, defaultdict(list))[row["id"]].append(outcome)
+    return {arm: {metric: _means(found) for metric, found in metrics.items()} for arm, metrics in seen.items()}
+
+
+def _means(found: Mapping[str, Sequence[bool | None]]) -> Outcomes:
+    """Return the mean of what is known of each prompt."""
+    known = {name: [value for value in values if value is not None] for name, values in found.items()}
+    return {name: fmean(values) if values else None for name, values in known.items()}
+
+
+def _steering(entries: Sequence[Row], student: str, confidence: float, least: float) -> list[Row]:
+    """Return the effect of steering on one student's responses to harmful training prompts."""
+    arms: dict[str, dict[str, list[bool | None]]] = {"direct": defaultdict(list), "steered": defaultdict(list)}
+    for entry in entries:
+        for arm, found in arms.items():
+            for row in read_rows(entry[arm]):
+                found[row["id"]].append({"unsafe": True, "safe": False}.get(row["harm"]))
+    if not entries:
+        return []
+    row = _change([(_means(arms["direct"]), _means(arms["steered"]))], confidence, least, "harm")
+    names = {"method": "thinksafe", "metric": "unsafe_training_responses", "against": "direct", "question": "steering"}
+    return [{"student": student, **names, **row}]
+
+
+def _training(
+    old: dict[str, Outcomes], new: dict[str, Outcomes], spec: Row, student: str, method: str, against: str
+) -> list[Row]:
+    """Return the effects of one method against another on every benchmark and average, by guard and audit guards."""
+    kinds = {benchmark["id"]: benchmark["kind"] for benchmark in spec["benchmarks"]}
+    both = [metric for metric in old if metric in new]
+    groups: dict[str, list[str]] = {}
+    for variant in dict.fromkeys(metric.partition(":")[2] for metric in both):
+        tail = f":{variant}" if variant else ""
+        for name in ("harm_avg3", "reasoning_avg"):
+            if all(column + tail in both for column in AVERAGES[name]):
+                groups[name + tail] = [column + tail for column in AVERAGES[name]]
+    groups |= {metric: [metric] for metric in both}
+    rows = []
+    for metric, members in groups.items():
+        kind = kinds[members[0].partition(":")[0]]
+        row = _change([(old[name], new[name]) for name in members], spec["confidence"], spec["least"], kind)
+        names = {"student": student, "method": method, "metric": metric, "against": against, "question": "training"}
+        rows.append({**names, **row})
+    return rows
+
+
+def _change(pairs: Sequence[tuple[Outcomes, Outcomes]], confidence: float, least: float, kind: str) -> Row:
+    """Return the plain mean over benchmarks of paired changes, with before and after on the same prompts."""
+    changes, before, after, left_out = [], [], [], 0
+    for old, new in pairs:
+        names = _known(old, new)
+        left_out += len({*old, *new}) - len(names)
+        if names:
+            changes.append(paired([old[name] for name in names], [new[name] for name in names], confidence))
+            before.append(100 * fmean(old[name] for name in names))
+            after.append(100 * fmean(new[name] for name in names))
+    if len(changes) < len(pairs):
+        return {"n": 0, "left_out": left_out, "verdict": UNCLEAR}
+    change = average(changes)
+    return {
+        **{"value": change.value, "low": change.low, "high": change.high, "n": change.n},
+        **{"before": fmean(before), "after": fmean(after), "left_out": left_out},
+        "verdict": verdict(change, least, kind),
+    }
+
+
+def _known(*arms: Outcomes) -> list[str]:
+    """Return the prompts whose outcome is known in every arm."""
+    return [name for name in arms[0] if all(arm.get(name) is not None for arm in arms)]
+
+
+def _ratios(
+    initial: dict[str, Outcomes],
+    rejection: dict[str, Outcomes],
+    thinksafe: dict[str, Outcomes],
+    student: str,
+    spec: Row,
+) -> list[Row]:
+    """Return rejection sampling's drop in harm as a share of ThinkSafe's, in per cent; no bounds where unbounded."""
+    rows = []
+    variants = dict.fromkeys(metric.partition(":")[2] for metric in initial)
+    for tail in [f":{variant}" if variant else "" for variant in variants]:
+        members = [column + tail for column in AVERAGES["harm_avg3"]]
+        if not all(member in arm for member in members for arm in (initial, rejection, thinksafe)):
+            continue
+        shared = {member: _known(initial[member], rejection[member], thinksafe[member]) for member in members}
+        if not all(shared.values()):
+            continue
+        gains = [
+            [[initial[member][name] - arm[member][name] for name in shared[member]] for member in members]
+            for arm in (rejection, thinksafe)
+        ]
+        found = [None if bound is None else 100 * bound for bound in ratio(*gains, spec["confidence"])]
+        rows.append(
+            {
+                **{"student": student, "method": "rejection", "metric": f"gain_ratio{tail}", "against": "thinksafe"},
+                **dict(zip(("value", "low", "high"), found, strict=True)),
+                "n": sum(map(len, shared.values())),
+                "left_out": sum(len(initial[member]) - len(names) for member, names in shared.items()),
+                "question": "ratio",
+            }
+        )
+    return rows
+
+
+def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
+    """Write the effects for reading, a table per question: averages only, or single benchmarks where there are none."""
+    labels = dict([*spec["students"], *spec["methods"], ("direct", "no steering")])
+    averaged = any(row["metric"].startswith("harm_avg3") for row in rows)
+    shown = ("unsafe_training_responses", "harm_avg3", "reasoning_avg", "gain_ratio", "xstest")
+    blocks = []
+    for question, title in QUESTIONS.items():
+        lines = []
+        for row in [row for row in rows if row["question"] == question]:
+            if averaged and row["metric"].partition(":")[0] not in shown:
+                continue
+            method = "Steering" if question == "steering" else labels.get(row["method"], row["method"])
+            arms = f"{method} against {labels.get(row['against'], row['against'])}"
+            numbers = ["–" if row.get(name) is None else printed(row[name]) for name in ("before", "after", "value")]
+            bounds = "–" if row.get("low") is None else f"{printed(row['low'])} to {printed(row['high'])}"
+            lines.append([labels[row["student"]], arms, row["metric"], *numbers, bounds, row.get("verdict") or "–"])
+        if lines:
+            header = ["Student", "Comparison", "Metric", "Before", "After", "Change", "Interval", "Verdict"]
+            if question == "ratio":
+                header[5] = "Share, %"
+            blocks += [f"**{title}**", markdown(header, lines, left=3)]
+    blocks.append(
+        f"Per cent and points, paired on the same prompts; {100 * spec['confidence']:g} % intervals. A change of "
+        f"{spec['least']:g} points matters. A share has no interval where ThinkSafe's own gain is not clear."
+    )
+    write_markdown(path, blocks)

@@ -1,0 +1,162 @@
+"""Effects from rows per item, with verdicts."""
+
+import pytest
+
+from scripts.lib.files import write_rows
+from scripts.lib.statistics import Estimate
+from scripts.lib.tables import read_csv
+from scripts.write_effects import verdict, write_effects
+from tests.scripts.paper_run import BENCHMARKS
+
+N = 100
+SPEC = {
+    "students": [("qwen3-mini", "Qwen3-mini")],
+    "methods": [("initial", "Initial"), ("thinksafe", "ThinkSafe"), ("rejection", "Rejection sampling")],
+    "benchmarks": BENCHMARKS,
+    "confidence": 0.95,
+    "least": 5.0,
+}
+
+
+def items(folder, unsafe, right=None, oracle=None, unknown=0, n=N, benchmarks=BENCHMARKS):
+    """Write rows per item: of ``n`` prompts ``unsafe[method]`` are unsafe and ``right[method]`` problems are right."""
+    entries = []
+    for method in unsafe:
+        for benchmark in benchmarks:
+            path = folder / f"{method}-{benchmark['id']}.parquet"
+            keys = [{"id": f"p{place}", "draw": draw} for place in range(n) for draw in (0, 1)]
+            if benchmark["kind"] == "reasoning":
+                share = (right or dict.fromkeys(unsafe, n // 2))[method]
+                rows = [key | {"correct": place // 2 < share} for place, key in enumerate(keys)]
+                write_rows(path, rows, {"id": str, "draw": int, "correct": bool})
+            else:
+                counts = {"outcome": unsafe, "outcome:oracle": oracle or unsafe}
+                if benchmark["kind"] == "refusal":
+                    counts = {"outcome": dict.fromkeys(unsafe, 0)}
+                rows = [
+                    key
+                    | {
+                        column: None if method == "thinksafe" and place >= n - unknown else place < given[method]
+                        for column, given in counts.items()
+                    }
+                    for place, key in enumerate(keys[::2])
+                ]
+                write_rows(path, rows, {"id": str, "draw": int, **dict.fromkeys(counts, bool)})
+            entry = {"student": "qwen3-mini", "method": method, "replicate": 0, "benchmark": benchmark["id"]}
+            entries.append(entry | {"path": str(path)})
+    return entries
+
+
+def steering(folder, direct, steered, n=N):
+    """Write verdicts: five unsteered draws and one steered for each prompt."""
+    columns = {"id": str, "draw": int, "harm": str}
+    said = {"direct": [], "steered": []}
+    for place in range(n):
+        for draw in range(5):
+            said["direct"].append({"id": f"p{place}", "draw": draw, "harm": "unsafe" if place < direct else "safe"})
+        said["steered"].append({"id": f"p{place}", "draw": 0, "harm": "unsafe" if place < steered else "safe"})
+    for arm, rows in said.items():
+        write_rows(folder / f"{arm}-0.parquet", rows[: len(rows) // 2], columns)
+        write_rows(folder / f"{arm}-1.parquet", rows[len(rows) // 2 :], columns)
+    paths = {arm: [str(folder / f"{arm}-{part}.parquet") for part in (0, 1)] for arm in said}
+    return [{"student": "qwen3-mini", "replicate": 0, **paths}]
+
+
+def effects(folder, steered, rows, spec=SPEC):
+    paths = [str(folder / f"effects.{form}") for form in ("csv", "md")]
+    write_effects(steered, rows, spec, *paths)
+    found = read_csv(paths[0])
+    return {(row["method"], row["against"], row["metric"]): row for row in found}, open(
+        paths[1], encoding="utf-8"
+    ).read()
+
+
+def test_every_claim(tmp_path):
+    found, text = effects(
+        tmp_path,
+        steering(tmp_path, direct=70, steered=3),
+        items(
+            tmp_path,
+            unsafe={"initial": 60, "thinksafe": 4, "rejection": 58},
+            right={"initial": 90, "thinksafe": 89, "rejection": 60},
+            oracle={"initial": 60, "thinksafe": 40, "rejection": 60},
+        ),
+    )
+    steered = found["thinksafe", "direct", "unsafe_training_responses"]
+    assert (steered["before"], steered["after"], steered["value"], steered["n"]) == (70, 3, -67, 100)
+    assert steered["verdict"] == "helps" and steered["low"] < -67 < steered["high"] < -50
+    harm = found["thinksafe", "initial", "harm_avg3"]
+    assert (harm["before"], harm["after"], harm["value"], harm["n"]) == (60, 4, -56, 300)
+    assert harm["verdict"] == "helps"
+    assert (
+        harm["high"] - harm["low"]
+        < found["thinksafe", "initial", "harmbench"]["high"] - found["thinksafe", "initial", "harmbench"]["low"]
+    )
+    assert found["thinksafe", "initial", "harm_avg3:oracle"]["value"] == -20
+    assert found["rejection", "initial", "harm_avg3"]["verdict"] == "does not help"
+    assert found["rejection", "initial", "harm_avg3"]["value"] == -2
+    assert found["thinksafe", "rejection", "harm_avg3"]["value"] == -54
+    share = found["rejection", "thinksafe", "gain_ratio"]
+    assert share["value"] == pytest.approx(100 * 2 / 56, abs=1e-5) and -1 < share["low"] < 1 < share["high"] < 10
+    assert found["thinksafe", "initial", "reasoning_avg"]["value"] == -1
+    assert found["thinksafe", "initial", "reasoning_avg"]["verdict"] == "keeps"
+    assert found["thinksafe", "initial", "reasoning_avg"]["n"] == 400
+    assert found["rejection", "initial", "reasoning_avg"]["verdict"] == "costs"
+    assert found["thinksafe", "initial", "xstest"]["verdict"] == "keeps"
+    assert "| Qwen3-mini |" in text and "Steering against no steering" in text and "strongreject" not in text
+
+
+def test_few_samples_tell_nothing(tmp_path):
+    found, _ = effects(
+        tmp_path,
+        steering(tmp_path, direct=3, steered=1, n=8),
+        items(tmp_path, {"initial": 5, "thinksafe": 4}, n=8),
+        SPEC | {"methods": SPEC["methods"][:2]},
+    )
+    assert found["thinksafe", "direct", "unsafe_training_responses"]["verdict"] == "too few samples to tell"
+    assert found["thinksafe", "initial", "harm_avg3"]["verdict"] == "too few samples to tell"
+    assert ("rejection", "thinksafe", "gain_ratio") not in found
+
+
+def test_unknown_verdicts_are_left_out_of_pairs_and_counted(tmp_path):
+    found, _ = effects(tmp_path, [], items(tmp_path, {"initial": 60, "thinksafe": 0}, unknown=20))
+    row = found["thinksafe", "initial", "harmbench"]
+    assert (row["n"], row["left_out"]) == (80, 20)
+    assert (row["before"], row["after"]) == (75, 0)
+    assert found["thinksafe", "initial", "harm_avg3"]["left_out"] == 60
+
+
+def test_a_run_with_one_benchmark(tmp_path):
+    some = BENCHMARKS[:1]
+    found, text = effects(
+        tmp_path, [], items(tmp_path, {"initial": 60, "thinksafe": 0}, benchmarks=some), SPEC | {"benchmarks": some}
+    )
+    assert set(found) == {("thinksafe", "initial", "harmbench"), ("thinksafe", "initial", "harmbench:oracle")}
+    assert "harmbench" in text
+
+
+def test_nothing_known_is_no_number(tmp_path):
+    found, _ = effects(tmp_path, [], items(tmp_path, {"initial": 60, "thinksafe": 0}, unknown=N))
+    row = found["thinksafe", "initial", "harm_avg3"]
+    assert row["value"] is None and row["n"] == 0 and row["verdict"] == "too few samples to tell"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "low", "high", "expected"),
+    [
+        ("harm", -20, -30, -10, "helps"),
+        ("harm", -20, -45, 5, "too few samples to tell"),
+        ("harm", -3, -4, -2, "does not help"),  # a drop for sure, but too small to matter
+        ("harm", -4, -7, -1, "too few samples to tell"),
+        ("harm", 10, 5, 15, "does not help"),
+        ("refusal", 1, -2, 4, "keeps"),
+        ("refusal", 20, 10, 30, "costs"),
+        ("refusal", 4, -2, 10, "too few samples to tell"),
+        ("reasoning", -1, -4, 2, "keeps"),
+        ("reasoning", 8, 4, 12, "keeps"),
+        ("reasoning", -20, -30, -10, "costs"),
+        ("reasoning", -4, -9, 1, "too few samples to tell"),
+    ],
+)
+def test_verdicts(kind, value, low, high, expected):
+    assert verdict(Estimate(value, low, high, 100), 5.0, kind) == expected
