@@ -159,23 +159,27 @@ def _columns(config: Config) -> Iterator[str]:
             yield f"{path}.columns: needs {need}, and has {', '.join(sorted(given)) or 'none'}"
 
 
-def _used(config: Config) -> tuple[dict[str, Mapping], dict[str, Mapping], dict[str, Mapping]]:
-    """Return the models, guards and row sets that the selection uses, by path; unknown ids are left out."""
+def _row_sets(config: Config) -> dict[str, Mapping]:
+    """Return the prompt sets and the selected benchmarks by path; an unknown benchmark has nothing."""
+    sets = {f"prompts.{name}": part for name, part in config["prompts"].items()}
+    return sets | {f"benchmarks.{name}": config["benchmarks"].get(name, {}) for name in config["select"]["benchmarks"]}
+
+
+def _used(config: Config) -> tuple[dict[str, Mapping], dict[str, Mapping]]:
+    """Return the models and guards that the selection uses by path; an unknown one has nothing."""
     select = config["select"]
     models = {f"models.{name}": config["models"].get(name, {}) for name in select["students"]}
-    benchmarks = {f"benchmarks.{name}": config["benchmarks"].get(name, {}) for name in select["benchmarks"]}
     methods = [config["methods"].get(name, {}) for name in select["methods"]]
-    names = {part.get("guard") for part in benchmarks.values()} | set(config["audit"])
+    names = {part.get("guard") for part in _row_sets(config).values()} | set(config["audit"])
     names |= {method["data"]["guard"] for method in methods if "data" in method}
     guards = {f"guards.{name}": config["guards"].get(name, {}) for name in sorted(names - {None})}
-    prompts = {f"prompts.{name}": part for name, part in config["prompts"].items()}
-    return models, guards, {**prompts, **benchmarks}
+    return models, guards
 
 
 @reads("select", "models", "guards", "audit", "methods", "prompts", "benchmarks", "world")
 def _sources(config: Config) -> Iterator[str]:
-    models, guards, sets = _used(config)
-    for path, part in {**models, **guards, **sets}.items():
+    models, guards = _used(config)
+    for path, part in {**models, **guards, **_row_sets(config)}.items():
         source = part.get("source", {})
         if ("world" in source or "built" in source or part.get("kind") == "oracle") and "world" not in config:
             where = f"{path}.source" if source else path
@@ -212,3 +216,34 @@ def _shards(config: Config) -> Iterator[str]:
         jobs, rows = config["shards"][section], benchmark.get("rows")
         if rows and jobs > rows:
             yield f"shards.{section}: {jobs} jobs for the {rows} rows of {name} would leave some empty; lower it"
+
+
+@reads("prompts", "benchmarks", "select", "world")
+def _worlds_rows(config: Config) -> Iterator[str]:
+    rows = config.get("world", {}).get("rows")
+    if rows is None:
+        return
+    for path, part in _row_sets(config).items():
+        name = part.get("source", {}).get("world")
+        if name is None:
+            continue
+        yield from _unknown(f"{path}.source.world", [name], rows, "set of the world")
+        if name in rows and part.get("rows", rows[name]) != rows[name]:
+            yield f"{path}.rows: {part['rows']} are expected and world.rows.{name} makes {rows[name]}; set both alike"
+
+
+@reads("world", "models")
+def _worlds_models(config: Config) -> Iterator[str]:
+    if "world" not in config:
+        return
+    for task, text in config["world"]["templates"].items():
+        if (count := text.count("{problem}")) != 1:
+            yield f"world.templates.{task}: holds {{problem}} {count} times; it must stand there exactly once"
+    for role in ("student", "teacher"):
+        if not sum(config["world"][role]["mix"].values()):
+            yield f"world.{role}.mix: every weight is 0; give at least one kind a weight"
+    built = {name: model for name, model in config["models"].items() if "built" in model["source"]}
+    students = {model["family"] for model in built.values() if model["source"]["built"] == "student"}
+    for name, model in built.items():
+        if model["source"]["built"] == "teacher" and model["family"] not in students:
+            yield f"models.{name}: a built teacher goes on from a built student, and {model['family']} has none"

@@ -2,13 +2,14 @@
 
 Layers are config/config.yaml, the files of ``--configfile`` in their order, and ``--config``. Mappings merge and lists
 replace, as in Snakemake. Four mappings replace as well, since a mixture of two of them means nothing: ``source``,
-``columns``, ``where`` and ``contains``. Null drops what was inherited.
+``columns``, ``where`` and ``contains``. Null drops what was inherited. A file may name another that it extends
+(``extends: miniature.yaml``, beside itself), which then comes before it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,24 @@ def load(files: Sequence[str | Path], command_line: Mapping[str, Any] | None = N
     SettingsError
         With every problem found, if there is any.
     """
-    layers = []
-    for file in files:
-        layer = read(file)
-        if layer.get("run") is None:
-            layer["run"] = re.sub(r"[^a-z0-9]+", "-", Path(file).stem.lower()).strip("-")
-        layers.append(layer)
-    layers.append(_nulls(command_line or {}))
-    return validate(merge(layers))
+    seen: set[Path] = set()
+    layers = [layer for file in files for layer in _layers(Path(file), seen)]
+    return validate(merge([*layers, _nulls(command_line or {})]))
+
+
+def _layers(file: Path, seen: set[Path]) -> Iterator[dict[str, Any]]:
+    """Yield what ``file`` extends, unless it has been seen, and then ``file`` itself."""
+    layer = read(file)
+    seen.add(file.resolve())
+    parent = layer.pop("extends", None)
+    if parent is not None:
+        if not isinstance(parent, str):
+            raise SettingsError(f"config: {file}: extends: must be the name of one file beside this one")
+        if (file.parent / parent).resolve() not in seen:
+            yield from _layers(file.parent / parent, seen)
+    if layer.get("run") is None:
+        layer["run"] = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
+    yield layer
 
 
 def of_workflow(workflow: Any, base: str | Path) -> dict[str, Any]:

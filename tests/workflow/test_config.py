@@ -187,6 +187,20 @@ def test_an_overlay_names_the_run(name: str, content: str, run: str, paper: dict
     assert settings.load([PAPER])["run"] == "paper"
 
 
+def test_a_file_extends_another_once(paper: dict, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("replicates: [1, 2]\nengine: {batch_size: 3}")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\nengine: {batch_size: 4}")
+    (tmp_path / "c.yaml").write_text("replicates: [5]")
+    alone = settings.load([PAPER, tmp_path / "b.yaml"])
+    assert (alone["run"], alone["replicates"], alone["engine"]["batch_size"]) == ("b", [1, 2], 4)
+    assert settings.load([PAPER, tmp_path / "a.yaml", tmp_path / "c.yaml", tmp_path / "b.yaml"])["replicates"] == [5]
+    (tmp_path / "a.yaml").write_text("extends: b.yaml")
+    assert settings.load([PAPER, tmp_path / "b.yaml"])["engine"]["batch_size"] == 4
+    (tmp_path / "a.yaml").write_text("extends: no.yaml")
+    with pytest.raises(SettingsError, match="no.yaml: No such file"):
+        settings.load([PAPER, tmp_path / "b.yaml"])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -377,6 +391,18 @@ def test_what_cannot_be_is_told_once(path: str, value: Any, message: str, paper:
     ("path", "value", "message"),
     [
         ("world", None, "prompts.harmful.source: needs a synthetic world, and there is no `world:`"),
+        (
+            "world/rows/gsm8k",
+            90,
+            "benchmarks.gsm8k.rows: 100 are expected and world.rows.gsm8k makes 90; set both alike",
+        ),
+        ("benchmarks/gsm8k/source", {"world": "gsm8"}, "no set of the world is called 'gsm8'; did you mean gsm8k?"),
+        ("world/student/mixx", 1, "world.student.mixx: no such key; did you mean world.student.mix?"),
+        ("world/student/mix/quik", 1, "world.student.mix.quik: no such key; did you mean world.student.mix.quick?"),
+        ("world/teacher/refusals/plan/mid", 1.5, "world.teacher.refusals.plan.mid: must be at most 1, not 1.5"),
+        ("world/templates/gpqa", "Choose.", "world.templates.gpqa: holds {problem} 0 times"),
+        ("models/teacher-mini/family", "r2", "models.teacher-mini.family: no family is called 'r2'"),
+        ("models/qwen3-mini/source", {"built": "teacher"}, "models.qwen3-mini: a built teacher goes on from a built"),
         ("models/qwen3-mini/source", {"built": "guard"}, "models.qwen3-mini.source.built: a guard cannot stand here"),
         ("guards/wildguard/source", {"built": "teacher"}, "guards.wildguard.source.built: a teacher cannot stand here"),
         ("guards/wildguard/format", "LICENSE", "guards.wildguard.format: LICENSE holds {prompt} 0 times"),
@@ -424,6 +450,7 @@ def workflow(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "config", tmp_path / "config")
     (tmp_path / "Snakefile").write_text(SNAKEFILE.format(root=str(ROOT)))
     (tmp_path / "show.py").write_text(SHOW)
+    (tmp_path / "mine.jsonl").write_text("{}")
     return tmp_path
 
 
@@ -439,16 +466,16 @@ def test_snakemake_layers_as_the_user_expects(workflow: Path) -> None:
         'world={"seed": 3}',
         'training={"learning_rate": 1e-4, "lora": {"rank": 8}}',
         "replicates=[0, 1]",
-        'prompts={"harmful": {"source": {"file": "config/miniature.yaml"}, "where": {"label": ["b", "a"]}}}',
+        'prompts={"harmful": {"source": {"file": "mine.jsonl"}, "where": {"label": ["b", "a"]}}}',
         'benchmarks={"gsm8k": {"draws": 2}}',
     ]
     done = snakemake(workflow, "--configfile", "config/miniature.yaml", "--config", *values)
     assert done.returncode == 0, done.stdout
     config = json.loads((workflow / "miniature.json").read_text())
     assert config["training"]["learning_rate"] == 1e-4
-    assert config["training"]["lora"] == {"rank": 8, "alpha": 16.0, "dropout": 0.05, "targets": ["q_proj", "v_proj"]}
+    assert config["training"]["lora"] == {"rank": 8, "alpha": 16, "dropout": 0.05, "targets": ["q_proj", "v_proj"]}
     assert config["replicates"] == [0, 1]
-    assert config["prompts"]["harmful"]["source"] == {"file": "config/miniature.yaml"}
+    assert config["prompts"]["harmful"]["source"] == {"file": "mine.jsonl"}
     assert config["prompts"]["harmful"]["where"] == {"label": ["a", "b"]}
     assert config["prompts"]["benign"]["source"] == {"world": "benign"}
     assert config["benchmarks"]["gsm8k"]["draws"] == 2

