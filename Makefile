@@ -45,7 +45,7 @@ lint: setup-dev ## style of Python and Snakemake files
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@.venv/bin/snakefmt --check Snakefile rules
-	@$(SNAKEMAKE) --lint
+	@$(PY) -m scripts.tools.lint_rules
 
 plan: setup ## what a run would make, in numbers: make plan CONFIG=config/miniature.yaml TARGET=all
 	@$(PY) scripts/tools/plan.py --config $(CONFIG) --target $(TARGET)

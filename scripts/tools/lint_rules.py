@@ -1,0 +1,39 @@
+"""Run `snakemake --lint` and fail on what it finds, but for what we do on purpose: `make lint` calls it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+ON_PURPOSE = {
+    "Mixed rules and functions in same snakefile": "a rule's input functions stand beside it; shared ones in common.smk",
+    "Environment variable PYTHONPATH used": "set for jobs here, not read from the user",
+    "Environment variable THINKSAFE_DRIVER used": "set for jobs here, not read from the user",
+    "Environment variable THINKSAFE_WARM used": "set for jobs here, and optional",
+}
+
+
+def lints(report: str) -> list[str]:
+    """Return what the linter found and we do not do on purpose, each with the file that it is in."""
+    found, file = [], ""
+    for line in report.splitlines():
+        if line.startswith("Lints for "):
+            file = line.removeprefix("Lints for ").rstrip(":")
+        elif line.startswith("    * ") and not line.removeprefix("    * ").startswith(tuple(ON_PURPOSE)):
+            found.append(f"{file}: {line.removeprefix('    * ').rstrip(':')}")
+    return found
+
+
+def main() -> None:
+    """Lint the workflow in the current folder."""
+    done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], capture_output=True, text=True)
+    report = done.stdout + done.stderr
+    if done.returncode and "Lints for " not in report:
+        sys.exit(report)
+    if found := lints(report):
+        sys.exit("\n".join(found) + "\n(`snakemake --lint` explains each)")
+    print("snakemake --lint: nothing but what is done on purpose")
+
+
+if __name__ == "__main__":
+    main()
