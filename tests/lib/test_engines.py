@@ -16,6 +16,7 @@ from tests.lib import tiny
 
 PAPER = Sampling(temperature=0.6, top_p=0.95, top_k=20, max_tokens=40)
 GREEDY = Sampling(temperature=0.0, top_p=1.0, top_k=0, max_tokens=24)
+torch.set_num_threads(1)  # several threads, beside other processes, are many times slower at this size
 
 
 @pytest.fixture(scope="module")
