@@ -1,7 +1,7 @@
 # Everyday commands; `make` alone lists them. The workflow itself is Snakemake's: .venv/bin/snakemake -n
 PY := .venv/bin/python
 SNAKEMAKE := .venv/bin/snakemake
-MINIATURE := config/miniature.yaml
+MINIATURE ?= config/miniature.yaml
 CONFIG ?= config/config.yaml
 TARGET ?= all
 PYTEST := $(PY) -m pytest

@@ -147,16 +147,18 @@ def _judges(config: Config) -> Iterator[str]:
 
 @reads("benchmarks", "prompts")
 def _columns(config: Config) -> Iterator[str]:
-    prompt, problem = "prompt", "problem with answer, or problem with correct and incorrect"
-    sets = [(f"prompts.{name}", part["columns"], False) for name, part in config["prompts"].items()]
-    for name, part in config["benchmarks"].items():
-        sets.append((f"benchmarks.{name}", part["columns"], part["kind"] == "reasoning"))
-    for path, columns, reasoning in sets:
-        given = columns.keys() - {"category"}
-        allowed = [{"problem", "answer"}, {"problem", "correct", "incorrect"}] if reasoning else [{"prompt"}]
-        if given not in allowed:
-            need = problem if reasoning else prompt
+    sets = {f"prompts.{name}": part for name, part in config["prompts"].items()}
+    sets |= {f"benchmarks.{name}": part for name, part in config["benchmarks"].items()}
+    for path, part in sets.items():
+        reasoning, choices = part.get("kind") == "reasoning", {"problem", "correct", "incorrect"}
+        given = part["columns"].keys() - {"category"}
+        if given not in ([{"problem", "answer"}, choices] if reasoning else [{"prompt"}]):
+            need = "problem with answer, or problem with correct and incorrect" if reasoning else "prompt"
             yield f"{path}.columns: needs {need}, and has {', '.join(sorted(given)) or 'none'}"
+        elif given == choices and part.get("task", "gpqa") != "gpqa":
+            yield f"{path}.columns: choices are asked for by letter, which task {part['task']} does not read; map answer"
+        elif len(part["columns"].get("incorrect", [])) > 3:
+            yield f"{path}.columns.incorrect: holds more than three; letters go from A to D"
 
 
 def _row_sets(config: Config) -> dict[str, Mapping]:

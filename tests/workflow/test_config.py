@@ -359,6 +359,11 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         ("benchmarks/gsm8k/template", None, "benchmarks.gsm8k.template: missing, which kind reasoning needs"),
         ("benchmarks/gsm8k/guard", "wildguard", "benchmarks.gsm8k.guard: means nothing for kind reasoning"),
         ("benchmarks/gsm8k/columns", {"prompt": "q"}, "benchmarks.gsm8k.columns: needs problem with answer"),
+        (
+            "benchmarks/gpqa/task",
+            "math500",
+            "benchmarks.gpqa.columns: choices are asked for by letter, which task math500",
+        ),
         ("benchmarks/xstest/guard", "llama-guard-3", "a llama-guard guard tells no refusal; take one of wildguard"),
         ("guards/wildguard/format", None, "guards.wildguard.format: missing; name the file"),
         ("guards/wildguard/format", "no.txt", "guards.wildguard.format: there is no file no.txt"),
