@@ -126,9 +126,9 @@ def _guards(config: Config) -> Iterator[str]:
 def _judges(config: Config) -> Iterator[str]:
     for name, benchmark in config["benchmarks"].items():
         path, kind = f"benchmarks.{name}", benchmark["kind"]
-        needed, foreign = (
-            (("task", "template"), ("guard",)) if kind == "reasoning" else (("guard",), ("task", "template"))
-        )
+        needed, foreign = ("guard",), ("task", "template")
+        if kind == "reasoning":
+            needed, foreign = foreign, needed
         for key in needed:
             if key not in benchmark:
                 yield f"{path}.{key}: missing, which kind {kind} needs"
@@ -156,7 +156,7 @@ def _columns(config: Config) -> Iterator[str]:
             need = "problem with answer, or problem with correct and incorrect" if reasoning else "prompt"
             yield f"{path}.columns: needs {need}, and has {', '.join(sorted(given)) or 'none'}"
         elif given == choices and part.get("task", "gpqa") != "gpqa":
-            yield f"{path}.columns: choices are asked for by letter, which task {part['task']} does not read; map answer"
+            yield f"{path}.columns: choices are asked for by letter, not by task {part['task']}; map answer"
         elif len(part["columns"].get("incorrect", [])) > 3:
             yield f"{path}.columns.incorrect: holds more than three; letters go from A to D"
 

@@ -362,7 +362,7 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         (
             "benchmarks/gpqa/task",
             "math500",
-            "benchmarks.gpqa.columns: choices are asked for by letter, which task math500",
+            "benchmarks.gpqa.columns: choices are asked for by letter, not by task math500",
         ),
         ("benchmarks/xstest/guard", "llama-guard-3", "a llama-guard guard tells no refusal; take one of wildguard"),
         ("guards/wildguard/format", None, "guards.wildguard.format: missing; name the file"),
