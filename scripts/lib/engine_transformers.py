@@ -23,6 +23,7 @@ from scripts.lib.model_folder import (
 BLOCK = 64  # tokens: how far caches grow, and random numbers are drawn, at once
 HEAD = 64  # likeliest tokens to look at before the whole vocabulary is sorted for top-p
 PREFILL_TOKENS = {"cpu": 2048, "cuda": 32768}  # tokens of prompts, padding included, in one forward pass
+FUSED = 512 * 512  # attention scores per head from which the fused kernel, which does not store them, is used
 GROUPED = ("llama", "mistral", "qwen2", "qwen3")  # architectures whose attention `grouped_attention` computes
 
 
@@ -398,9 +399,10 @@ def grouped_attention(
 
     batch, heads, length, size = query.shape
     shared = key.shape[1]
-    if length * key.shape[2] > 512 * 512 or (length > 1 and query.is_cuda):
+    if length * key.shape[2] > FUSED or (length > 1 and query.is_cuda):
+        key, value = (part.repeat_interleave(heads // shared, dim=1) for part in (key, value))
         out = torch.nn.functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=shared != heads
+            query, key, value, attn_mask=attention_mask, scale=scaling
         )
         return out.transpose(1, 2).contiguous(), None
     grouped = query.reshape(batch, shared, heads // shared * length, size) * scaling

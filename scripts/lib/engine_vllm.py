@@ -28,7 +28,6 @@ ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_DO_NOT_TRACK": "1",
     "VLLM_LOGGING_LEVEL": "WARNING",
-    "VLLM_CONFIGURE_LOGGING": "1",
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
 }
@@ -36,6 +35,7 @@ ENVIRONMENT_ON_CPU = {
     "TORCH_COMPILE_DISABLE": "1",  # else half a minute of compiling, with a C++ compiler, before the first token
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; else most of the machine's memory
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # other processes use the same cores
+    "VLLM_LOGGING_LEVEL": "ERROR",  # it warns of all that a CPU lacks
 }
 
 
@@ -78,6 +78,7 @@ class VllmEngine:
             gpu_memory_utilization=float(os.environ.get("THINKSAFE_GPU_MEMORY", "0.9")),
             generation_config="vllm",  # nothing in the model's folder changes how we decode
             logprobs_mode="raw_logprobs",
+            use_tqdm_on_load=False,
             **lora,
         )
 
@@ -124,7 +125,7 @@ class VllmEngine:
             seed=request.seed,
             ignore_eos=True,  # the stop tokens are exactly ours, as in the other engine
             stop_token_ids=list(self.stop),
-            logprobs=len(request.labels),  # 0: of the chosen token alone
+            logprobs=None if request.labels else 0,  # 0: of the chosen token alone, which labels are given beside
             logprob_token_ids=list(request.labels) or None,
             flat_logprobs=True,
             detokenize=False,

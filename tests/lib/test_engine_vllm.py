@@ -74,6 +74,7 @@ def test_labels_agree_also_when_only_some_requests_have_them(engines):
     requests = [
         Request("two", (9, 8, 7), 1, labels=(30, 31)),
         Request("none", (5, 6), 2),
+        Request("many", (5, 6), 2, labels=tuple(range(50, 80))),
         Request("three", (5,), 3, labels=(40, 30, 7)),
     ]
     for sampling in (Sampling(0.0, 1.0, 0, 1), Sampling(0.0, 1.0, 0, 4)):

@@ -121,6 +121,13 @@ def test_prompts_in_several_passes_are_as_in_one(folders, monkeypatch):
     ]
 
 
+def test_fused_attention_for_long_prompts_is_the_same(folders, monkeypatch):
+    expected = answers(engine_for(folders["r1"]), requests_for(8), PAPER)
+    monkeypatch.setattr(engine_transformers, "FUSED", 10)
+    fused = answers(engine_for(folders["r1"]), requests_for(8), PAPER)
+    assert [c.tokens for c in fused] == [c.tokens for c in expected]
+
+
 def test_labels_are_the_first_positions_log_probabilities(folders):
     requests = [
         Request("x", (9, 8, 7), 0, labels=(30, 31)),
