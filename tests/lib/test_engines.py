@@ -38,7 +38,7 @@ def engine_for(folder, batch_size=8, dtype="float64", **more):
 def requests_for(count, seed=0, **more):
     random = numpy.random.default_rng(seed)
     return [
-        Request(f"r{i}", tuple(random.integers(10, 380, random.integers(1, 30)).tolist()), seed=1000 + i, **more)
+        Request(f"r{i}", tuple(random.integers(10, 380, random.integers(1, 30)).tolist()), seed=2**63 - 1 - i, **more)
         for i in range(count)
     ]
 
