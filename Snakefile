@@ -47,6 +47,6 @@ include: "rules/paper.smk"  # Tables 1 to 3, Figures 1, 7, 9, 10
 
 
 rule all:
+    default_target: True
     input:
         PAPER,
-    default_target: True

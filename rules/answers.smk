@@ -63,7 +63,7 @@ rule sample_answers:
     log:
         f"<results>/logs/sample_answers/{CELL}/part-{{part}}.log",
     conda:
-        "../envs/sampling.yaml"
+        SAMPLING_ENV
     resources:
         gpu=on_gpu(1),
         mem_mb=32000,

@@ -42,10 +42,6 @@ def environment_of(kind):
 
 
 # ---------------------------------------------------------------- models
-def source_of(entry):
-    return entry["source"]
-
-
 def model_files(name, entry):
     """Return the files that stand for a model among a job's inputs."""
     source = entry.get("source") or {}
@@ -75,8 +71,7 @@ def sampling_of(kind, student):
     return {**settings, "top_k": settings["top_k"][family_of(student)]}
 
 
-def environment_of_sampling(student):
-    return environment_of(f"sampling-{config['engine']['name']}")
+SAMPLING_ENV = f"../envs/sampling{'-transformers' if config['engine']['name'] == 'transformers' else ''}.yaml"
 
 
 # ---------------------------------------------------------------- selection

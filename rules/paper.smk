@@ -172,6 +172,59 @@ rule plot_rejection:
         "../scripts/plot_rejection.py"
 
 
+def verdict_parts(student, replicate, role="harmful", method="thinksafe"):
+    """Return the filtering guard's verdicts on the raw responses behind a method's training set."""
+    data = config["methods"][method]["data"]
+    return expand(
+        f"<results>/verdicts/by-{{guard}}/on-responses/{RAW}.parquet",
+        student=student,
+        steering=data[role]["steering"],
+        draws=data[role]["draws"],
+        replicate=replicate,
+        prompts=role,
+        guard=data["guard"],
+        part=range(config["shards"]["data"]),
+    )
+
+
+def effects_cells():
+    return [dict(student=student, replicate=replicate) for student in figure7_students() for replicate in REPLICATES]
+
+
+rule write_effects:
+    """Does steering help, does ThinkSafe, does rejection sampling: paired differences with verdicts (Sec. 5.2, 5.4)."""
+    input:
+        steered=[path for cell in effects_cells() for path in verdict_parts(**cell)],
+        direct=[path for cell in effects_cells() for path in verdict_parts(**cell, method="rejection")],
+        items=score_files(cells_of(figure7_students(), ("initial", "rejection", "thinksafe")), "parquet"),
+    output:
+        csv="<results>/tables/effects.csv",
+        md=report("<results>/tables/effects.md", caption="../report/effects.rst", category="Tables"),
+        identity="<results>/tables/effects.identity.json",
+    log:
+        "<results>/logs/write_effects.log",
+    conda:
+        "../envs/scoring.yaml"
+    params:
+        spec=spec(
+            pairs=effects_cells(),
+            cells=cells_of(figure7_students(), ("initial", "rejection", "thinksafe")),
+            students=labelled("models", figure7_students()),
+            methods=labelled("methods", ["initial", "rejection", "thinksafe"]),
+            benchmarks=[
+                dict(id=name, label=config["benchmarks"][name]["label"], kind=config["benchmarks"][name]["kind"])
+                for name in BENCHMARKS
+            ],
+            parts=config["shards"]["data"],
+            confidence=config["scoring"]["confidence"],
+            least=config["scoring"]["least"],
+        ),
+        code=code_of("write_effects"),
+        environment=environment_of("scoring"),
+    script:
+        "../scripts/write_effects.py"
+
+
 rule write_lengths:
     """Numbers and mean lengths of the kept responses (Figures 9 and 10)."""
     input:
@@ -230,7 +283,7 @@ def paper_files():
         files.append("<results>/tables/table3.md")
         files += [f"<results>/figures/figure{n}.png" for n, family in LENGTHS.items() if students_of(family)]
     if figure7_students():
-        files.append("<results>/figures/figure7.png")
+        files += ["<results>/figures/figure7.png", "<results>/tables/effects.md"]
     return files
 
 

@@ -77,7 +77,7 @@ rule sample_responses:
     log:
         f"<results>/logs/sample_responses/{RAW}.log",
     conda:
-        "../envs/sampling.yaml"
+        SAMPLING_ENV
     resources:
         gpu=on_gpu(1),
         mem_mb=32000,
@@ -103,7 +103,7 @@ rule judge_responses:
     log:
         f"<results>/logs/judge_responses/{{guard}}/{RAW}.log",
     conda:
-        "../envs/sampling.yaml"
+        SAMPLING_ENV
     resources:
         gpu=on_gpu(1),
         mem_mb=32000,

@@ -1,0 +1,128 @@
+# Needs: `world` in config (the miniature). Yields: prompts and benchmarks of the synthetic world, and its models as
+# ordinary Hugging Face folders. From there on every rule is the paper's (docs/miniature.md).
+
+BUILT = {
+    kind: [
+        name
+        for section in ("models", "guards")
+        for name, entry in config[section].items()
+        if (entry.get("source") or {}).get("built") == kind
+    ]
+    for kind in ("student", "teacher", "guard")
+}
+HARM_SETS = ("harmbench", "strongreject", "wildjailbreak")  # share the world's held-out deeds
+
+
+def world_of(*names):
+    """Return these entries of config's `world`, and its seed."""
+    return {name: config["world"][name] for name in ("seed", *names)}
+
+
+def rows_spec(wildcards):
+    name = wildcards.rows
+    entry = world_of() | {"rows": {key: config["world"]["rows"][key] for key in {name, *HARM_SETS}}}
+    if name not in HARM_SETS:
+        entry["rows"] = {name: config["world"]["rows"][name]}
+    if name == "benign":
+        entry["templates"] = config["world"]["templates"]
+    return spec(name=name, world=entry)
+
+
+def pretraining_spec(wildcards):
+    names = ["student", "templates"] + (["teacher"] if wildcards.student in BUILT["teacher"] else [])
+    return spec(model=wildcards.student, family=family_of(wildcards.student), world=world_of(*names))
+
+
+def parent_of(wildcards):
+    """Return the identity of the student that a teacher goes on from: the first one of its family."""
+    if wildcards.student not in BUILT["teacher"]:
+        return []
+    family = family_of(wildcards.student)
+    return [f"<results>/models/{name}{IDENTITY}" for name in BUILT["student"] if family_of(name) == family][:1]
+
+
+rule make_world:
+    """Prompts or questions of the synthetic world, none of which occurs in pretraining (docs/miniature.md)."""
+    output:
+        rows="<results>/world/{rows}.parquet",
+        identity="<results>/world/{rows}.identity.json",
+    log:
+        "<results>/logs/make_world/{rows}.log",
+    wildcard_constraints:
+        rows=one_of(["harmful", "benign", *config["benchmarks"]]),
+    conda:
+        "../envs/world.yaml"
+    params:
+        spec=rows_spec,
+        code=code_of("make_world"),
+        environment=environment_of("data"),
+    script:
+        "../scripts/make_world.py"
+
+
+rule build_tokenizer:
+    """The tokenizer of one family: one vocabulary, each family's own control tokens and chat template."""
+    output:
+        folder=directory("<results>/world/tokenizers/{family}"),
+        identity="<results>/world/tokenizers/{family}.identity.json",
+    log:
+        "<results>/logs/build_tokenizer/{family}.log",
+    conda:
+        "../envs/world.yaml"
+    params:
+        spec=lambda wildcards: spec(
+            family=wildcards.family,
+            world=world_of("vocabulary", "student", "teacher", "templates", "phrases"),
+        ),
+        code=code_of("build_tokenizer"),
+        environment=environment_of("world"),
+    script:
+        "../scripts/build_tokenizer.py"
+
+
+rule pretrain_model:
+    """A student (or the teacher, which goes on from one) really trained on the world's texts."""
+    input:
+        tokenizer=lambda wildcards: f"<results>/world/tokenizers/{family_of(wildcards.student)}.identity.json",
+        parent=parent_of,
+    output:
+        folder=directory("<results>/models/{student}"),
+        identity="<results>/models/{student}.identity.json",
+    log:
+        "<results>/logs/pretrain_model/{student}.log",
+    wildcard_constraints:
+        student=one_of(BUILT["student"] + BUILT["teacher"]) or "none",
+    priority: 10
+    conda:
+        "../envs/world.yaml"
+    params:
+        spec=pretraining_spec,
+        code=code_of("pretrain_model"),
+        environment=environment_of("world"),
+    script:
+        "../scripts/pretrain_model.py"
+
+
+rule train_guard:
+    """A guard really trained on the world's texts, which answers as Llama-Guard-3 or as WildGuard does."""
+    input:
+        form=lambda wildcards: guard_format(wildcards.guard),
+    output:
+        folder=directory("<results>/models/{guard}"),
+        identity="<results>/models/{guard}.identity.json",
+    log:
+        "<results>/logs/train_guard/{guard}.log",
+    wildcard_constraints:
+        guard=one_of(BUILT["guard"]) or "none",
+    conda:
+        "../envs/world.yaml"
+    params:
+        spec=lambda wildcards: spec(
+            guard=wildcards.guard,
+            kind=config["guards"][wildcards.guard]["kind"],
+            world=world_of("vocabulary", "student", "guard", "templates"),
+        ),
+        code=code_of("train_guard"),
+        environment=environment_of("world"),
+    script:
+        "../scripts/train_guard.py"

@@ -3,8 +3,6 @@
 The templates are those of Qwen3 and DeepSeek-R1-Distill as the trl package ships them; see docs/miniature.md.
 """
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,9 +10,11 @@ from typing import Any
 
 from scripts.lib import corpus
 
-# Words, numbers and marks are tokens of their own; line breaks never merge with what follows, so that a prompt and a
-# response encoded apart are encoded as together.
-PIECES = r"'s| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Qwen's own pieces: digits are tokens of their own, line breaks go with the mark before them. AutoTokenizer puts
+# exactly these into every tokenizer of a Qwen2 model, whatever its tokenizer.json says (transformers 5.17).
+PIECES = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 MODEL_TOKENS = 1024  # context of every model of the miniature
 TEXTS = 3000  # examples of each style that merges are learnt from
 
@@ -54,7 +54,7 @@ def build_tokenizer(
     Parameters
     ----------
     spec : dict
-        Config's ``world`` with ``steerings`` (name: text) and ``templates`` (reasoning benchmark: template). The
+        Config's ``world``; ``phrases`` and ``templates`` are among the texts. The
         merges depend on it alone, so both families share them.
     family : ``qwen3`` or ``r1``
     progress : callable, optional
@@ -133,3 +133,12 @@ def wrap(tokenizer: Any, tokens: dict[str, str], template: str | None) -> Any:
     if template:
         wrapped.chat_template = template
     return wrapped
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    start(snakemake, "build_tokenizer", spec=spec["world"], family=spec["family"], output=snakemake.output.folder)

@@ -1,7 +1,5 @@
 """Keep what the guard calls safe and merge both halves into one training set (paper Sec. 4 "Filtering", Eq. 2, 5.4)."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -39,8 +37,8 @@ def filter_responses(
         rows += [row | {"role": role} for row in kept]
     if not counts["harmful"]["kept"]:
         raise ValueError(
-            f"no harmful row is left of {counts['harmful']['prompts']}: {counts['harmful']['dropped']}. A student trained "
-            "on the benign half alone would teach nothing about safety; look at the responses, the steering and the guard"
+            f"no harmful row is left of {counts['harmful']['prompts']}: {counts['harmful']['dropped']}. The benign half "
+            "alone teaches nothing about safety; look at the raw responses, the steering and the guard's verdicts"
         )
     write_rows(output, rows, COLUMNS)
     write_json(statistics, counts)

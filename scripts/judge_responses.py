@@ -1,7 +1,5 @@
 """Ask a guard for its verdict on each response: training samples and benchmark answers alike (paper Sec. 4, 5.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

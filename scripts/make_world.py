@@ -3,8 +3,6 @@
 Paper: stands in for SafeChain (Sec. 3) and for the eight benchmarks (Sec. 5.1); see docs/miniature.md.
 """
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Iterable
@@ -102,7 +100,7 @@ def _benign(spec: dict[str, Any], count: int, rng: random.Random) -> list[dict[s
     for index, task in enumerate(tasks):
         share = (reasoning + index) // len(tasks)
         for problem in _problems(seed, task, "safety", share, rng):
-            text = problem.choices(rng)[0] if task == "gpqa" else problem.text
+            text = problem.asked(problem.options(rng)) if task == "gpqa" else problem.text
             prompt = pose(spec["templates"][task], text)
             rows.append({"prompt": prompt, "category": "vanilla_benign", "meta": _dumped(problem.meta())})
     rng.shuffle(rows)
@@ -134,7 +132,7 @@ def _problem_row(problem: world.Problem) -> dict[str, Any]:
     row = {"problem": problem.text, "category": problem.task, "meta": _dumped(problem.meta())}
     if problem.task == "gpqa":
         names = ("correct", "incorrect_1", "incorrect_2", "incorrect_3")
-        return row | dict(zip(names, map(str, (problem.result, *problem.others)), strict=False))
+        return row | dict(zip(names, (world.WORDS[value] for value in (problem.result, *problem.others)), strict=True))
     # GSM8K gives the worked solution with the result after four hashes.
     answer = f"{problem.working}\n#### {problem.result}" if problem.task == "gsm8k" else str(problem.result)
     return row | {"answer": answer}
@@ -143,3 +141,12 @@ def _problem_row(problem: world.Problem) -> dict[str, Any]:
 def _dumped(meta: dict[str, Any]) -> str:
     """Return ``meta`` as JSON."""
     return json.dumps(meta, sort_keys=True)
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    start(snakemake, "make_world", spec=spec["world"], outputs={spec["name"]: snakemake.output.rows})

@@ -1,7 +1,5 @@
 """Figures 9 and 10: how long harmful and benign training responses are (paper App. A.2)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figure 7: students trained on rejection-sampled data against ThinkSafe (paper Sec. 5.4)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figure 1: safety against reasoning of every method, for each student of one family."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Bring a benchmark into the form in which it is asked and scored (paper Sec. 5.1, B)."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from typing import Any

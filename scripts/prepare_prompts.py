@@ -1,7 +1,5 @@
 """Bring the harmful and the benign training prompts into one form (paper Sec. 3: D_h and D_b)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +7,7 @@ from scripts.lib.files import write_rows
 from scripts.lib.sources import COLUMNS, prompt_row, select, source_rows
 
 
-def prepare_prompts(
-    files: list[str], spec: dict[str, Any], output: str, progress: Callable[[int, int], None]
-) -> None:
+def prepare_prompts(files: list[str], spec: dict[str, Any], output: str, progress: Callable[[int, int], None]) -> None:
     """Write the prompts of one role, numbered in the order of the source; duplicates stay, as they are rows of it."""
     role, columns = spec["role"], spec["columns"]
     rows = select(source_rows(spec["source"], files), spec, f"prompts.{role}")

@@ -1,7 +1,5 @@
 """Train a student of the miniature from scratch, or its teacher from a student, on the world's texts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,3 +57,23 @@ def new_student(family: str, tokenizer: Any, settings: dict[str, Any], seed: int
     # R1-Distill-Qwen is a Qwen2 model.
     kinds = {"qwen3": (Qwen3ForCausalLM, Qwen3Config), "r1": (Qwen2ForCausalLM, Qwen2Config)}
     return make_model(*kinds[family], tokenizer, settings, seed)
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.models import IDENTITY
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    parent = list(snakemake.input.get("parent", []))
+    start(
+        snakemake,
+        "pretrain_model",
+        model_id=spec["model"],
+        family=spec["family"],
+        spec=spec["world"],
+        tokenizer_folder=snakemake.input.tokenizer.removesuffix(IDENTITY),
+        output=snakemake.output.folder,
+        parent=parent[0].removesuffix(IDENTITY) if parent else None,
+    )

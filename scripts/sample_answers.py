@@ -1,7 +1,5 @@
 """Sample a trained student's answers to a benchmark (paper Sec. 5.1, B)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +25,7 @@ def sample_answers(
     model : files that stand for the model among the job's inputs
     adapter : the adapter's identity, or nothing for the initial student
     spec : dict
-        ``model``, ``steering`` (none: ``{prompt}``), ``draws``, ``sampling``, ``engine``, ``seed``, ``part``, ``parts``.
+        As in `scripts.sample_responses`; ``steering`` is ``{prompt}``: nothing is prepended.
     """
     rows = share_of(read_rows(prompts), spec["part"], spec["parts"])
     folder = adapter[0].removesuffix(IDENTITY) if adapter else None

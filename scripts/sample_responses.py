@@ -1,7 +1,5 @@
 """Sample training responses: harmful prompts steered to refusal, benign prompts as they are (paper Sec. 4, A.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

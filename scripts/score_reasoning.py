@@ -1,7 +1,5 @@
 """pass@1 and pass@k on one reasoning benchmark, by SkyThought's own functions (paper Sec. 5.1, App. B)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The share of harmful responses, or of refusals, on one safety benchmark (paper Sec. 5.1, Tables 1 and 2)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Train a guard of the miniature: one that answers like Llama-Guard-3, or one that answers like WildGuard."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ LLAMA_GUARD_TEMPLATE = (
     "{{ message.content | trim }}\n\n{% endfor %}"
     "<|eot_id|><|start_header_id|>assistant<|end_header_id|>"
 )
+FORM_ROWS = 10  # one in so many of WildGuard's rows teaches the wording of its three lines, every one the judgements
 KINDS: dict[str, dict[str, Any]] = {
     "llama-guard": {
         "special": ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|pad|>"],
@@ -98,8 +97,31 @@ def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str) -> l
     else:
         template = form.replace("{prompt}", field("prompt")).replace("{response}", field("response"))
     limit = tokenizer.model_max_length - 32
+    judgements = {encode(tokenizer, f"x: {word}")[-1] for word in ("yes", "no")}
     rows = []
     for pair in pairs:
         asked, _ = guard_prompt(tokenizer, template, pair.prompt.strip(), pair.response.strip(), limit)
-        rows.append(row_of(asked, encode(tokenizer, verdict(kind, pair)) + [tokenizer.eos_token_id]))
+        said = encode(tokenizer, verdict(kind, pair)) + [tokenizer.eos_token_id]
+        rows.append(row_of(asked, said))
+        if kind == "wildguard" and len(rows) % FORM_ROWS:
+            # The three judgements would drown in the words around them, which need few examples.
+            judged = [token in judgements for token in said]
+            rows[-1] = rows[-1]._replace(learnt=[False] * len(asked) + judged)
     return rows
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    form = list(snakemake.input.get("form", []))
+    start(
+        snakemake,
+        "train_guard",
+        kind=spec["kind"],
+        spec=spec["world"],
+        output=snakemake.output.folder,
+        format_file=form[0] if form else None,
+    )

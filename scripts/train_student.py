@@ -1,7 +1,5 @@
 """Fine-tune a student's LoRA adapter on a training set (paper Sec. 4 "Training", 5.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -234,3 +234,24 @@ def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
         f"{spec['least']:g} points matters. A share has no interval where ThinkSafe's own gain is not clear."
     )
     write_markdown(path, blocks)
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    steered, direct, parts = list(snakemake.input.steered), list(snakemake.input.direct), spec["parts"]
+    start(
+        snakemake,
+        "write_effects",
+        steering=[
+            pair | {"steered": steered[i * parts : (i + 1) * parts], "direct": direct[i * parts : (i + 1) * parts]}
+            for i, pair in enumerate(spec["pairs"])
+        ],
+        items=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input["items"], strict=True)],
+        spec=spec,
+        output_csv=snakemake.output.csv,
+        output_md=snakemake.output.md,
+    )

@@ -1,7 +1,5 @@
 """The numbers behind Figure 7: rejection sampling against ThinkSafe (paper Sec. 5.4)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

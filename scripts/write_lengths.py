@@ -1,7 +1,5 @@
 """Numbers and mean lengths of harmful and benign training responses (paper App. A.2, Figures 9 and 10)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from math import sqrt
 from statistics import fmean, median, stdev

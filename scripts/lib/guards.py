@@ -64,8 +64,7 @@ def judge(
     done = []
     for row, verdict in zip(rows, verdicts, strict=True):
         done.append(dict(id=row["id"], draw=row["draw"]) | verdict)
-        if len(done) % spec["batch_size"] == 0 or len(done) == len(rows):
-            progress(len(done), len(rows))
+        progress(len(done), len(rows))
     return done
 
 
@@ -153,15 +152,11 @@ def _ask_oracle(rows: Sequence[dict[str, Any]], pairs: Sequence[Pair]) -> Iterat
 
     for row, (prompt, response) in zip(rows, pairs, strict=True):
         verdict = truth(json.loads(row["meta"]) if row.get("meta") else None, prompt, response)
-        yield dict(
-            harm=verdict["harm"], refusal=verdict["refusal"], truncated=False, output=verdict["reason"]
-        )
+        yield dict(harm=verdict["harm"], refusal=verdict["refusal"], truncated=False, output=verdict["reason"])
 
 
 # -------------------------------------------------------------------------------------------- shared
-def guard_prompt(
-    tokenizer: Any, template: str, prompt: str, response: str, limit: int
-) -> tuple[tuple[int, ...], bool]:
+def guard_prompt(tokenizer: Any, template: str, prompt: str, response: str, limit: int) -> tuple[tuple[int, ...], bool]:
     """Return the ids of a guard's question, at most ``limit`` of them, and whether something was cut.
 
     The response gives way first, in its middle; the prompt only where it alone is too long. The template's end, which

@@ -42,7 +42,9 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise JournalBusyError(f"{output}: another job is writing it now (journal {self.path} is locked)") from error
+            raise JournalBusyError(
+                f"{output}: another job is writing it now (journal {self.path} is locked)"
+            ) from error
         self.rows, keep = self._read(batch)
         self._file.truncate(keep)
         self._file.seek(keep)

@@ -161,8 +161,8 @@ _stopping = threading.Event()
 def end_with(driver: int) -> None:
     """Stop in order at SIGTERM, and also when ``driver``, the workflow that started this job, is gone.
 
-    A job stops at its next `Progress` call, which comes when a batch is safe on disk; a second signal, or a minute, ends
-    it where it stands.
+    A job stops at its next `Progress` call, which comes when a batch is safe on disk; a second signal, or a minute,
+    ends it where it stands.
     """
 
     def stop(signum: int, frame: Any) -> None:

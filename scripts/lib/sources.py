@@ -26,9 +26,7 @@ def source_rows(source: dict[str, Any], files: list[str]) -> list[dict[str, Any]
     if "hub" in source:
         from datasets import load_dataset
 
-        data = load_dataset(
-            source["hub"], source.get("config"), split=source["split"], revision=source.get("revision")
-        )
+        data = load_dataset(source["hub"], source.get("config"), split=source["split"], revision=source.get("revision"))
         return [dict(row) for row in data]
     if "url" in source:
         return _parse(Path(source["url"]).name, _download(source["url"], source["sha256"]), source["url"])
@@ -74,7 +72,9 @@ def _parse(name: str, content: bytes, where: str) -> list[dict[str, Any]]:
         csv.field_size_limit(2**31 - 1)
         lines = text.replace("\r\n", "\n").split("\n")
         return list(csv.DictReader((line + "\n" for line in lines), delimiter="\t" if suffix == ".tsv" else ","))
-    raise ValueError(f"{where}: cannot read {suffix or 'a file without ending'}; use .jsonl, .json, .csv, .tsv or .parquet")
+    raise ValueError(
+        f"{where}: cannot read {suffix or 'a file without ending'}; use .jsonl, .json, .csv, .tsv or .parquet"
+    )
 
 
 def select(rows: Iterable[dict[str, Any]], spec: dict[str, Any], what: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,9 @@ def source_digest(text: str) -> str:
 
 def _tree(node: Any) -> Any:
     if isinstance(node, ast.AST):
-        fields = {name: _tree(value) for name, value in ast.iter_fields(node) if name not in ("ctx", "type_comment", "kind")}
+        fields = {
+            name: _tree(value) for name, value in ast.iter_fields(node) if name not in ("ctx", "type_comment", "kind")
+        }
         if "body" in fields and isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             if ast.get_docstring(node, clean=False) is not None:
                 fields["body"] = fields["body"][1:]
@@ -66,7 +68,7 @@ def imported_modules(text: str) -> set[str]:
     return {path for path in paths if (ROOT / path).is_file()}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _module(path: str, _stamp: int) -> tuple[str, frozenset[str]]:
     text = (ROOT / path).read_text(encoding="utf-8")
     return source_digest(text), frozenset(imported_modules(text))

@@ -44,7 +44,7 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
         return {tuple(wildcards[name] for name in names) for kind, wildcards in jobs if kind == rule}
 
     rows = {name: entry.get("rows") or 0 for name, entry in config["benchmarks"].items()}
-    prompts = {role: entry.get("rows") or 0 for role, entry in config["prompts"].items()}
+    prompts = {role: entry.get("rows") or entry.get("about") or 0 for role, entry in config["prompts"].items()}
     cells = of("sample_answers", "student", "method", "replicate", "benchmark")
     judged = {
         cell

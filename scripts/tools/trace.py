@@ -60,7 +60,9 @@ def cell(run: Path, text: str) -> list[Path]:
     found = sorted(run.glob(f"scores/*/{student}/trained-with/{method}/replicate-*/on/{metric}.json"))
     found = [path for path in found if not path.name.endswith((".identity.json", ".record.json"))]
     if not found:
-        sys.exit(f"{run}: no score for {text}; name a cell as student/method/benchmark, e.g. qwen3-mini/thinksafe/gsm8k")
+        sys.exit(
+            f"{run}: no score for {text}; name a cell as student/method/benchmark, e.g. qwen3-mini/thinksafe/gsm8k"
+        )
     return found
 
 
