@@ -196,7 +196,7 @@ rule write_effects:
     input:
         steered=[path for cell in effects_cells() for path in verdict_parts(**cell)],
         direct=[path for cell in effects_cells() for path in verdict_parts(**cell, method="rejection")],
-        items=score_files(cells_of(figure7_students(), ("initial", "rejection", "thinksafe")), "parquet"),
+        rows=score_files(cells_of(figure7_students(), ("initial", "rejection", "thinksafe")), "parquet"),
     output:
         csv="<results>/tables/effects.csv",
         md=report("<results>/tables/effects.md", caption="../report/effects.rst", category="Tables"),

@@ -250,7 +250,7 @@ if __name__ == "__main__":
             pair | {"steered": steered[i * parts : (i + 1) * parts], "direct": direct[i * parts : (i + 1) * parts]}
             for i, pair in enumerate(spec["pairs"])
         ],
-        items=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input["items"], strict=True)],
+        items=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.rows, strict=True)],
         spec=spec,
         output_csv=snakemake.output.csv,
         output_md=snakemake.output.md,
