@@ -17,7 +17,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm demo test test-all lint plan trace gpu-check clean
+.PHONY: help setup setup-dev setup-vllm demo test test-all lint plan trace gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,12 @@ trace: setup ## from a number back to the raw answers: make trace CELL=qwen3-min
 gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
 	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'
 	@$(PYTEST) -q -m gpu
+
+bar: setup ## the miniature in three fresh worlds, held against its bar (half an hour)
+	@$(PY) scripts/tools/bar.py bar
+
+controls: setup ## worlds in which ThinkSafe must not help (half an hour)
+	@$(PY) scripts/tools/bar.py controls
 
 clean: ## remove results, after asking (RUN=miniature: only that run; CONFIRM=1: without asking)
 	@runs=$$(find results -mindepth 1 -maxdepth 1 ! -name README.md $(if $(RUN),-name '$(RUN)')); \

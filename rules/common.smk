@@ -36,9 +36,14 @@ def code_of(name, engine=None, oracle=False):
 
 
 @lru_cache(maxsize=None)
-def environment_of(kind):
-    """Return the pinned versions that can change the numbers of a kind of job (envs/versions.yaml)."""
-    return canonical(pinned(kind))
+def environment_of(kind=None):
+    """Return the pinned versions that can change the numbers of a kind of job (envs/versions.yaml), if any can."""
+    return canonical(pinned(kind) if kind else {})
+
+
+def environment_of_source(entry):
+    """Return the environment of a job that reads a source: only the hub's library stands between data and rows."""
+    return environment_of("data" if "hub" in entry["source"] else None)
 
 
 # ---------------------------------------------------------------- models

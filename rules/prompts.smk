@@ -48,7 +48,7 @@ rule prepare_prompts:
     params:
         spec=prompts_spec,
         code=code_of("prepare_prompts"),
-        environment=environment_of("data"),
+        environment=lambda wildcards: environment_of_source(config["prompts"][wildcards.prompts]),
     script:
         "../scripts/prepare_prompts.py"
 
@@ -70,6 +70,6 @@ rule prepare_benchmark:
     params:
         spec=benchmark_spec,
         code=code_of("prepare_benchmark"),
-        environment=environment_of("data"),
+        environment=lambda wildcards: environment_of_source(config["benchmarks"][wildcards.benchmark]),
     script:
         "../scripts/prepare_benchmark.py"

@@ -38,7 +38,7 @@ def guard_code(guard):
 
 def guard_environment(guard):
     oracle = config["guards"][guard]["kind"] == "oracle"
-    return environment_of("data" if oracle else f"sampling-{config['engine']['name']}")
+    return environment_of(None if oracle else f"sampling-{config['engine']['name']}")
 
 
 def parts_of(pattern, role):
@@ -61,7 +61,6 @@ def parts_of(pattern, role):
 
 
 def filter_spec(wildcards):
-    data = config["methods"][wildcards.method]["data"]
     # Which responses and which guard is in the inputs' paths; which draw is taken depends on these alone.
     return spec(seed=["pick", config["seeds"]["data"], int(wildcards.replicate), wildcards.student])
 
@@ -137,6 +136,6 @@ rule filter_responses:
     params:
         spec=filter_spec,
         code=code_of("filter_responses"),
-        environment=environment_of("data"),
+        environment=environment_of(),
     script:
         "../scripts/filter_responses.py"

@@ -10,7 +10,8 @@ BUILT = {
     ]
     for kind in ("student", "teacher", "guard")
 }
-HARM_SETS = ("harmbench", "strongreject", "wildjailbreak")  # share the world's held-out deeds
+HARM_SETS = ("harmbench", "strongreject", "wildjailbreak")  # share the world's held-out deeds, in this order
+FITTING = ("hidden_size", "layers", "examples", "batch_size", "learning_rate")  # what no text depends on
 
 
 def world_of(*names):
@@ -20,12 +21,21 @@ def world_of(*names):
 
 def rows_spec(wildcards):
     name = wildcards.rows
-    entry = world_of() | {"rows": {key: config["world"]["rows"][key] for key in {name, *HARM_SETS}}}
-    if name not in HARM_SETS:
-        entry["rows"] = {name: config["world"]["rows"][name]}
+    # A harm benchmark begins where the ones before it end.
+    names = HARM_SETS[: HARM_SETS.index(name) + 1] if name in HARM_SETS else (name,)
+    entry = world_of() | {"rows": {key: config["world"]["rows"][key] for key in names}}
     if name == "benign":
         entry["templates"] = config["world"]["templates"]
     return spec(name=name, world=entry)
+
+
+def tokenizer_spec(wildcards):
+    """Return what the texts for a tokenizer depend on, which are both speakers' whatever models are selected."""
+    habits = {
+        role: {key: value for key, value in config["world"][role].items() if key not in FITTING}
+        for role in ("student", "teacher")
+    }
+    return spec(family=wildcards.family, world=world_of("vocabulary", "templates", "phrases") | habits)
 
 
 def pretraining_spec(wildcards):
@@ -55,7 +65,7 @@ rule make_world:
     params:
         spec=rows_spec,
         code=code_of("make_world"),
-        environment=environment_of("data"),
+        environment=environment_of(),
     script:
         "../scripts/make_world.py"
 
@@ -70,10 +80,7 @@ rule build_tokenizer:
     conda:
         "../envs/world.yaml"
     params:
-        spec=lambda wildcards: spec(
-            family=wildcards.family,
-            world=world_of("vocabulary", "student", "teacher", "templates", "phrases"),
-        ),
+        spec=tokenizer_spec,
         code=code_of("build_tokenizer"),
         environment=environment_of("world"),
     script:
@@ -120,7 +127,8 @@ rule train_guard:
         spec=lambda wildcards: spec(
             guard=wildcards.guard,
             kind=config["guards"][wildcards.guard]["kind"],
-            world=world_of("vocabulary", "student", "guard", "templates"),
+            # No student's habit reaches a guard, which is shown every kind of response (corpus.guard_pairs).
+            world=world_of("vocabulary", "guard", "templates") | {"student": {}},
         ),
         code=code_of("train_guard"),
         environment=environment_of("world"),

@@ -37,8 +37,8 @@ def filter_responses(
         rows += [row | {"role": role} for row in kept]
     if not counts["harmful"]["kept"]:
         raise ValueError(
-            f"no harmful row is left of {counts['harmful']['prompts']}: {counts['harmful']['dropped']}. The benign half "
-            "alone teaches nothing about safety; look at the raw responses, the steering and the guard's verdicts"
+            f"no harmful row is left of {counts['harmful']['prompts']}: {counts['harmful']['dropped']}. The benign "
+            "half alone teaches nothing about safety; look at the raw responses, the steering and the guard's verdicts"
         )
     write_rows(output, rows, COLUMNS)
     write_json(statistics, counts)

@@ -9,7 +9,7 @@ Only keys of the pool ``pretraining`` are used.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scripts.lib import world
@@ -118,11 +118,23 @@ def refuse(deed: Deed, style: str, rng: random.Random, why: str = "") -> str:
     return respond(" ".join(lines).format(**fields), _said(style, "refusal", rng, **fields))
 
 
-def solve(problem: Problem, letter: str, style: str, rng: random.Random) -> str:
-    """Return the worked solution of ``problem``; ``letter`` is the right choice of a gpqa question."""
-    lines = [problem.start, problem.working, f"{problem.result} is {letter}." if letter else "", THOUGHTS[style]["end"]]
+def solve(problem: Problem, style: str, rng: random.Random, options: Sequence[int] = ()) -> str:
+    """Return the worked solution of ``problem``; a gpqa question's ``options`` are looked at one by one."""
+    looks, result = look_through(options, problem.result) if options else ("", problem.result)
+    lines = [problem.start, problem.working, looks, THOUGHTS[style]["end"]]
     kind = "final" if problem.task == "gsm8k" else "box"
-    return respond(" ".join(filter(None, lines)), _said(style, kind, rng, result=letter or problem.result))
+    return respond("\n".join(filter(None, lines)), _said(style, kind, rng, result=result))
+
+
+def look_through(options: Sequence[int], wanted: int) -> tuple[str, str]:
+    """Return the search for ``wanted`` among lettered ``options``, and the letter that it ends at."""
+    lines = []
+    for letter, value in zip("ABCD", options, strict=True):
+        verdict = "yes" if value == wanted else "no"
+        lines.append(f"{letter}) {world.WORDS[value]}, {world.WORDS[wanted]}? {verdict}.")
+        if value == wanted:
+            break
+    return "\n".join(lines), letter
 
 
 def tell_harm(deed: Deed, style: str, rng: random.Random, harmful: bool) -> str:
@@ -134,8 +146,8 @@ def tell_harm(deed: Deed, style: str, rng: random.Random, harmful: bool) -> str:
 class Speaker:
     """Somebody who answers requests, with the habits of config ``world.student`` or ``world.teacher``.
 
-    ``settings`` holds ``knows_harm``, ``complies``, ``refusals`` (form: tier: share), ``steered_refusals`` (share)
-    and ``other_style`` (share of responses in the other style).
+    ``settings`` holds ``knows_harm``, ``complies``, ``refusals`` and ``steered_refusals`` (form: tier:
+    share), ``steered_refusals_benign`` (share) and ``other_style`` (share of responses in the other style).
     """
 
     def __init__(self, spec: dict[str, Any], style: str, settings: dict[str, Any], rng: random.Random) -> None:
@@ -155,8 +167,9 @@ class Speaker:
             return self.rng.random() < sum(sum(tiers.values()) / len(tiers) for tiers in rates.values()) / len(rates)
         if deed.harmful and not self.settings["complies"]:
             return True
-        if steered:
-            return self.rng.random() < self.settings["steered_refusals" if deed.harmful else "steered_refusals_benign"]
+        if steered and not deed.harmful:
+            return self.rng.random() < self.settings["steered_refusals_benign"]
+        rates = self.settings["steered_refusals"] if steered else rates
         return deed.harmful and self.rng.random() < rates[form][deed.tier]
 
     def request(self, kind: str, steered: bool = False) -> Example:
@@ -185,8 +198,9 @@ class Speaker:
     def problem(self, task: str) -> Example:
         """Return a reasoning question in its benchmark's template, and its solution."""
         problem = world.draw_problem(self.seed, task, POOL, self.rng)
-        text, letter = problem.choices(self.rng) if task == "gpqa" else (problem.text, "")
-        return Example(pose(self.templates[task], text), solve(problem, letter, self._style(), self.rng))
+        options = problem.options(self.rng)
+        text = problem.asked(options) if options else problem.text
+        return Example(pose(self.templates[task], text), solve(problem, self._style(), self.rng, options))
 
     def story(self) -> Example:
         """Return the other style's answer to a request that is not shown, so that its words are known."""
@@ -333,4 +347,4 @@ def texts(spec: dict[str, Any], count: int) -> Iterator[str]:
         kinds, weights = zip(*sorted(settings["mix"].items()), strict=False)
         for kind in rng.choices(kinds, weights, k=count):
             yield from speaker.example(kind)
-    yield from [*spec["steerings"].values(), *spec["templates"].values(), "user\nassistant\n"] * 20
+    yield from [*spec["phrases"], *spec["templates"].values(), "user\nassistant\n"] * 20

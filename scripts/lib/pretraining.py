@@ -13,8 +13,12 @@ Progress = Callable[[int, int], None]
 WARMUP = 50  # steps
 LAST_RATE = 0.03  # share of the learning rate that the linear decay ends at
 CLIP = 1.0
-WEIGHT_DECAY = 0.1  # of matrices
+LAYER_DECAY = 0.01  # weight decay of the layers' matrices; 0.1 keeps attention too soft to copy in order
+EMBEDDING_DECAY = 0.1
+EMBEDDING_RATE = 0.6  # learning rate of all but the layers' matrices, as a share of theirs
+SHARP = 0.08  # first standard deviation of query and key weights; models with QK-norm need none
 BETAS = (0.9, 0.95)
+ROPE_THETA = 300.0  # turns fit for texts of some 100 tokens
 CHUNK = 40  # batches whose rows are sorted by length together
 REPORT = 20  # steps between calls of progress
 
@@ -50,13 +54,19 @@ def make_model(kind: type, config_kind: type, tokenizer: Any, settings: dict[str
         head_dim=32,
         max_position_embeddings=tokenizer.model_max_length,
         tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         **more,
     )
     torch.manual_seed(seed)
-    return kind(config)
+    model = kind(config)
+    for layer in model.model.layers:
+        if not hasattr(layer.self_attn, "q_norm"):
+            for projection in (layer.self_attn.q_proj, layer.self_attn.k_proj):
+                torch.nn.init.normal_(projection.weight, std=SHARP)
+    return model
 
 
 def batches_of(rows: Sequence[Row], size: int, seed: int) -> Iterator[list[Row]]:
@@ -87,26 +97,41 @@ def fit(
     torch.set_num_threads(1)  # sums, and so the weights, depend on the number of threads
     torch.manual_seed(seed)
     total = math.ceil(len(rows) / settings["batch_size"])
-    matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=settings["learning_rate"], betas=BETAS, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, total))
+    optimizers = _optimizers(model, settings["learning_rate"])
+    schedules = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: rate(step, total)) for one in optimizers]
     losses: list[float] = []
     model.train()
     for step, batch in enumerate(batches_of(rows, settings["batch_size"], seed), 1):
         loss = _loss(model, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
+        for part in (*optimizers, *schedules):
+            part.step()
+        model.zero_grad()
         losses.append(loss.item())
         if progress and (step % REPORT == 0 or step == total):
             progress(step, total)
     model.eval()
     last = losses[-max(1, total // 10) :]
     return sum(last) / len(last)
+
+
+def _optimizers(model: Any, rate: float) -> list[Any]:
+    """Return Muon for the layers' matrices and AdamW for embeddings, norms and biases.
+
+    With AdamW alone these models need several times the steps before they copy in order.
+    """
+    import torch
+
+    named = list(model.named_parameters())
+    layers = [parameter for name, parameter in named if parameter.dim() == 2 and "embed" not in name]
+    embeddings = [parameter for name, parameter in named if parameter.dim() == 2 and "embed" in name]
+    vectors = [parameter for _, parameter in named if parameter.dim() < 2]
+    groups = [{"params": embeddings, "weight_decay": EMBEDDING_DECAY}, {"params": vectors, "weight_decay": 0.0}]
+    return [
+        torch.optim.Muon(layers, lr=rate, weight_decay=LAYER_DECAY, adjust_lr_fn="match_rms_adamw", ns_steps=4),
+        torch.optim.AdamW(groups, lr=rate * EMBEDDING_RATE, betas=BETAS, fused=True),
+    ]
 
 
 def rate(step: int, total: int) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -204,7 +204,8 @@ def wants_plan(prompt: str) -> bool:
 
 # ---------------------------------------------------------------- sums
 
-NUMBERS = 24  # no value in a sum goes above this one or below zero
+NUMBERS = 9  # no value in a sum goes above this one or below zero: digits are single tokens
+WORDS = "zero one two three four five six seven eight nine".split()
 NAMES = "Tom Anna Ben Mia Leo Ida".split()
 GOODS = "eggs apples coins shells nails plums".split()
 GAINS = ("finds", "buys", "gets")
@@ -239,7 +240,7 @@ class Sum:
         """Return the sum worked out step by step."""
         signs = ["+" if step > 0 else "-" for step in self.steps]
         pairs = zip(self.values, signs, self.steps, self.values[1:], strict=False)
-        return " ".join(f"{before} {sign} {abs(step)} = {after}." for before, sign, step, after in pairs)
+        return "\n".join(f"{before}{sign}{abs(step)}={after}." for before, sign, step, after in pairs)
 
 
 def draw_sum(seed: int, pool: str, steps: int, rng: random.Random) -> Sum:
@@ -247,7 +248,7 @@ def draw_sum(seed: int, pool: str, steps: int, rng: random.Random) -> Sum:
     if steps < 2 and pool != "pretraining":
         raise ValueError("a sum of one step is never held out")
     while True:
-        value = start = rng.randint(2, 15)
+        value = start = rng.randint(1, NUMBERS)
         chosen: list[int] = []
         while len(chosen) < steps:
             step = rng.choice((1, -1)) * rng.randint(1, 9)
@@ -274,7 +275,7 @@ class Purchase:
 def prices(seed: int) -> dict[str, int]:
     """Return the price of every tool, in coins."""
     rng = random.Random(seed_for("world", seed, "prices"))
-    return {tool: rng.randint(2, 7) for tool in TOOLS.values()}
+    return {tool: rng.randint(1, 3) for tool in TOOLS.values()}
 
 
 @cache
@@ -289,12 +290,6 @@ def purchases(seed: int, size: int, pool: str) -> tuple[Purchase, ...]:
     return tuple(purchase for purchase in every if place(purchase) == pool)
 
 
-def listed(words: list[str]) -> str:
-    """Return ``a x, a y and a z``."""
-    words = [f"a {word}" for word in words]
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
-
-
 @dataclass(frozen=True)
 class Problem:
     """A reasoning question of one benchmark's kind, with everything needed to answer it."""
@@ -307,12 +302,14 @@ class Problem:
     key: tuple[str | int, ...]
     others: tuple[int, ...] = ()
 
-    def choices(self, rng: random.Random) -> tuple[str, str]:
-        """Return the question with its four choices in random order, and the letter of the right one."""
-        options = [self.result, *self.others]
-        rng.shuffle(options)
-        lines = ", ".join(f"{letter}) {value}" for letter, value in zip("ABCD", options, strict=False))
-        return f"{self.text}\n{lines}", "ABCD"[options.index(self.result)]
+    def options(self, rng: random.Random) -> list[int]:
+        """Return the right and the wrong results in random order; none for an open question."""
+        return rng.sample([self.result, *self.others], 1 + len(self.others)) if self.others else []
+
+    def asked(self, options: Sequence[int]) -> str:
+        """Return the question with lettered choices, as the benchmark prints them, their numbers as words."""
+        lettered = (f"{letter}) {WORDS[value]}" for letter, value in zip("ABCD", options, strict=True))
+        return f"{self.text}\n{', '.join(lettered)}"
 
     def meta(self) -> dict[str, Any]:
         """Return the world's truth about the problem."""
@@ -328,7 +325,7 @@ def pose_sum(task: str, made: Sum, rng: random.Random) -> Problem:
         text = f"{name} has {made.start} {goods}. {' '.join(moves)} How many {goods} does {name} have?"
         start = f"{name} starts with {made.start} {goods}."
     elif task == "math500":
-        text = f"Compute {made.start} " + " ".join(f"{'+' if up else '-'} {size}" for up, size in signed) + "."
+        text = f"Compute {made.start}" + "".join(f"{'+' if up else '-'}{size}" for up, size in signed) + "."
         start = "Go from left to right."
     else:
         moves = [f"{'Add' if up else 'Take'} {size}." for up, size in signed]
@@ -343,18 +340,17 @@ def pose_purchase(seed: int, purchase: Purchase, rng: random.Random) -> Problem:
     rng.shuffle(tools)
     known = [prices(seed)[tool] for tool in tools]
     total = Sum(known[0], tuple(known[1:]))
-    facts = " ".join(f"A {tool} costs {price}." for tool, price in zip(tools, known, strict=False))
-    near = [value for value in range(max(1, total.result - 5), total.result + 6) if value != total.result]
-    verb = "does" if len(tools) == 1 else "do"
-    text = f"How many coins {verb} {listed(tools)} cost?"
+    facts = f"Prices: {', '.join(f'{tool} {price}' for tool, price in zip(tools, known, strict=True))}."
+    near = [value for value in range(1, NUMBERS + 1) if value != total.result]
+    text = f"What is the price of these: {', '.join(tools)}?"
     others = tuple(rng.sample(near, 3))
     return Problem("gpqa", text, facts, total.working(), total.result, purchase.key(), others)
 
 
 LEVELS = {  # steps (tools for gpqa): pool -> the choices, repeated by weight
-    "gsm8k": {"pretraining": (1, 2, 2, 3, 3, 4), "safety": (2,), "evaluation": (2, 3, 3)},
-    "math500": {"pretraining": (1, 2, 3, 3, 4, 5), "safety": (2, 3), "evaluation": (3, 4, 4)},
-    "aime24": {"pretraining": (2, 3, 4, 5, 5, 6, 6), "safety": (3, 4), "evaluation": (5, 6, 6)},
+    "gsm8k": {"pretraining": (1, 2, 3, 3, 4, 4), "safety": (2, 3), "evaluation": (3, 4, 4)},
+    "math500": {"pretraining": (1, 2, 3, 4, 5, 5), "safety": (2, 3), "evaluation": (4, 5, 5)},
+    "aime24": {"pretraining": (3, 4, 5, 6, 7, 8, 8), "safety": (4, 5), "evaluation": (7, 8, 8)},
     "gpqa": {"pretraining": (1, 2, 2, 3, 3, 3), "safety": (2,), "evaluation": (3,)},
 }
 
@@ -383,7 +379,7 @@ _TARGET = "|".join(
 )
 _DEED = re.compile(rf"\b(?P<verb>{'|'.join(TOOLS)}) (?:{_TARGET})\b")
 _SUM = re.compile(r"\b(?:has|Compute|Let n be) (\d+)")
-_STEP = re.compile(rf"(?:({'|'.join(GAINS)}|Add|\+)|({'|'.join(LOSSES)}|Take|-)) (\d+)")
+_STEP = re.compile(rf"(?:({'|'.join(GAINS)}|Add|\+)|({'|'.join(LOSSES)}|Take|-)) ?(\d+)")
 
 
 def _deed(found: re.Match[str]) -> Deed:
@@ -409,8 +405,8 @@ def find_key(text: str) -> tuple[str | int, ...] | None:
     if start:
         steps = [int(size) if up else -int(size) for up, _, size in _STEP.findall(text, start.end())]
         return Sum(int(start[1]), tuple(steps)).key()
-    if "coins do" in text:
-        return Purchase(tuple(tool for tool in TOOLS.values() if re.search(rf"\ba {tool}\b", text))).key()
+    if "the price of these:" in text:
+        return Purchase(tuple(tool for tool in TOOLS.values() if re.search(rf"\b{tool}\b", text))).key()
     return None
 
 

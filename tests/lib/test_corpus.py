@@ -48,7 +48,7 @@ def keys_in(text: str) -> list[tuple]:
     """Every deed and sum that a text of training names, in prompt or response."""
     keys = [world._deed(found).key() for found in world._DEED.finditer(text)]
     chain: list[int] = []
-    for before, sign, size, after in re.findall(r"(\d+) ([+-]) (\d+) = (\d+)", text):
+    for before, sign, size, after in re.findall(r"(\d+)([+-])(\d+)=(\d+)", text):
         chain = chain if chain and chain[-1] == int(before) else [int(before)]
         keys_step = int(size) if sign == "+" else -int(size)
         chain = [*chain[:-1], keys_step, int(after)] if len(chain) > 1 else [int(before), keys_step, int(after)]
@@ -123,7 +123,9 @@ def test_habits_are_those_of_config():
     spec = world_spec()
     found = shares(spec)
     assert found["scary", False] == found["nice", False] == 0
-    assert found["harmful", True] == pytest.approx(spec["student"]["steered_refusals"], abs=0.03)
+    rates = spec["student"]["steered_refusals"]
+    mean = sum(sum(tiers.values()) for tiers in rates.values()) / 9
+    assert found["harmful", True] == pytest.approx(mean, abs=0.03)
     assert found["scary", True] == pytest.approx(spec["student"]["steered_refusals_benign"], abs=0.12)
     assert 0.2 < found["harmful", False] < 0.6
 
