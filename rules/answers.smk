@@ -114,7 +114,7 @@ rule score_safety:
             confidence=config["scoring"]["confidence"],
         ),
         code=code_of("score_safety"),
-        environment=environment_of("scoring"),
+        environment=environment_of("tables"),
     script:
         "../scripts/score_safety.py"
 

@@ -220,7 +220,7 @@ rule write_effects:
             least=config["scoring"]["least"],
         ),
         code=code_of("write_effects"),
-        environment=environment_of("scoring"),
+        environment=environment_of("tables"),
     script:
         "../scripts/write_effects.py"
 

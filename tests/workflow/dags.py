@@ -1,0 +1,137 @@
+"""Jobs that Snakemake plans for a config, with what each depends on; asked of Snakemake's own API, in fresh processes.
+
+``python -m tests.workflow.dags`` reads a list of mutations from stdin and prints one plan per line. The parent imports
+Snakemake once and forks for each plan, so that no plan sees what another left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def plans(mutations: Sequence[dict[str, Any]], workdir: Path, root: Path = ROOT) -> list[dict[str, Any]]:
+    """Return one plan per mutation.
+
+    Parameters
+    ----------
+    mutations : sequence of dict
+        ``config`` (a whole merged config), and of ``module`` (a project module whose meaning changed), ``package``
+        (kind and package of envs/versions.yaml whose version changed) at most one.
+    workdir : where Snakemake runs; has no results, so that every job is planned.
+
+    Returns
+    -------
+    list of dict
+        ``jobs``: [rule, wildcards, params, inputs, outputs] each; or ``error``.
+    """
+    if not (workdir / "config").exists():
+        (workdir / "config").symlink_to(root / "config")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.workflow.dags", str(workdir)],
+        cwd=root,
+        input=json.dumps(list(mutations)),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )
+    if done.returncode:
+        raise RuntimeError(done.stdout[-2000:] + done.stderr[-4000:])
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _plan(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import (
+        ConfigSettings,
+        DAGSettings,
+        OutputSettings,
+        Quietness,
+        ResourceSettings,
+        StorageSettings,
+        WorkflowSettings,
+    )
+
+    if "module" in mutation or "package" in mutation:
+        _tamper(mutation)
+    overlay = workdir / f"mutation-{os.getpid()}.json"
+    overlay.write_text(json.dumps(mutation["config"]))
+    try:
+        with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
+            made = api.workflow(
+                resource_settings=ResourceSettings(cores=1),
+                config_settings=ConfigSettings(configfiles=[overlay]),
+                storage_settings=StorageSettings(),
+                workflow_settings=WorkflowSettings(),
+                snakefile=ROOT / "Snakefile",
+                workdir=workdir,
+            )
+            made.dag(dag_settings=DAGSettings(targets=set(mutation.get("targets", ["all"]))))
+            workflow = made._workflow
+            workflow.dag_settings = DAGSettings(targets=set(mutation.get("targets", ["all"])))
+            workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
+            workflow._build_dag()
+            return {"jobs": list(_jobs(workflow.dag))}
+    finally:
+        overlay.unlink(missing_ok=True)
+
+
+def _jobs(dag: Any) -> Iterable[list[Any]]:
+    for job in dag.jobs:
+        if job.rule.name == "all":
+            continue
+        params = {name: str(job.params.get(name)) for name in ("spec", "code", "environment")}
+        yield [job.rule.name, dict(job.wildcards_dict), params, sorted(map(str, job.input)), sorted(map(str, job.output))]
+
+
+def _tamper(mutation: dict[str, Any]) -> None:
+    """Let one module mean something else, or one package have another version, in this process only."""
+    from scripts.lib import staleness, versions
+
+    if "module" in mutation:
+        real = staleness._module
+
+        def tampered(path: str, stamp: int) -> tuple[str, frozenset[str]]:
+            digest, imports = real(path, stamp)
+            return ("changed" if path == mutation["module"] else digest), imports
+
+        staleness._module = tampered
+    else:
+        kind, package = mutation["package"]
+        table = versions._table()
+        table[kind] = table[kind] | {package: "0.0.0"}
+
+
+def main() -> None:
+    """Plan each mutation of stdin in a fork of this process."""
+    import snakemake.api  # noqa: F401 - imported once, before the forks
+
+    workdir = Path(sys.argv[1])
+    for mutation in json.load(sys.stdin):
+        reading, writing = os.pipe()
+        if not (child := os.fork()):
+            os.close(reading)
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            try:
+                plan = _plan(mutation, workdir)
+            except BaseException as error:
+                plan = {"error": f"{type(error).__name__}: {error}"}
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(plan, pipe)
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            print(pipe.read() or '{"error": "no answer"}', flush=True)
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main()
