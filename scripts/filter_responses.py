@@ -50,8 +50,12 @@ def keep_safe(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return one safe response per prompt that is kept, and the counts with the first reason against each other."""
     said = {(row["id"], row["draw"]): row["harm"] for row in verdicts}
-    if len(said) != len(responses):
-        raise ValueError(f"{len(responses)} responses have {len(said)} verdicts; judge them again")
+    asked = {(row["id"], row["draw"]) for row in responses}
+    if asked != said.keys() or not len(asked) == len(responses) == len(verdicts):
+        raise ValueError(
+            f"{len(responses)} responses have {len(verdicts)} verdicts, {len(asked & said.keys())} of them on the same "
+            "draw; judge them again"
+        )
     draws: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in responses:
         draws[row["id"]].append(row)

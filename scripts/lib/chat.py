@@ -29,12 +29,21 @@ def encode(tokenizer: Any, text: str) -> list[int]:
 
 def encode_plain(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of text from outside: what looks like a control token is encoded letter by letter."""
-    return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    # `split_special_tokens` leaves alone what the tokenizer does not call special: think tags, R1-Distill's turn marks.
+    tokens = [added.content for added in tokenizer.added_tokens_decoder.values() if not added.special]
+    marks = "|".join(re.escape(token) for token in tokens if "<" in token)
+    places = [match.start() + 1 for match in re.finditer(f"(?={marks})", text)] if marks else []
+    return [
+        token
+        for start, end in zip([0, *places], [*places, len(text)], strict=True)
+        for token in tokenizer.encode(text[start:end], add_special_tokens=False, split_special_tokens=True)
+    ]
 
 
-def has_control(tokenizer: Any, text: str) -> bool:
-    """Whether text from outside spells out one of the tokenizer's control tokens."""
-    return any(token in text for token in tokenizer.all_special_tokens)
+def has_control(tokenizer: Any, text: str, allowed: tuple[str, ...] = ()) -> bool:
+    """Whether text from outside spells out one of the tokenizer's control tokens, other than those ``allowed``."""
+    tokens = {*tokenizer.all_special_tokens, *(token for token in tokenizer.get_added_vocab() if "<" in token)}
+    return any(token in text for token in tokens.difference(allowed))
 
 
 def field(name: str) -> str:
@@ -98,7 +107,7 @@ def completion_tokens(tokenizer: Any, response: str, opened: bool) -> list[int]:
 
 def encode_plain_keeping_think(tokenizer: Any, response: str) -> list[int]:
     """Return the ids of a response: think tags are tokens of their own, any other control token stays letters."""
-    if not has_control(tokenizer, response):
+    if not has_control(tokenizer, response, allowed=("<think>", "</think>")):
         return encode(tokenizer, response)
     ids: list[int] = []
     for piece in re.split("(</?think>)", response):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.chat import encode, field, fill, render
+from scripts.lib.chat import encode, encode_plain, field, fill, render
 from scripts.lib.engines import Completion, Engine, Request, Sampling, load_engine
 from scripts.lib.models import context_tokens
 from scripts.lib.responses import view
@@ -167,8 +167,10 @@ def guard_prompt(tokenizer: Any, template: str, prompt: str, response: str, limi
     if len(ids) <= limit:
         return tuple(ids), False
     fixed = len(fill(tokenizer, template, {"prompt": "", "response": ""})[0]) + 8  # tokens may split at the seams
-    for_prompt = max((limit - fixed) // 2, limit - fixed - len(encode(tokenizer, response)))
-    ids_prompt = min(for_prompt, len(encode(tokenizer, prompt)) + 4)
+    if limit <= fixed:
+        raise ValueError(f"max_prompt_tokens: {limit} tokens have no room for a response; the question takes {fixed}")
+    for_prompt = max((limit - fixed) // 2, limit - fixed - len(encode_plain(tokenizer, response)))
+    ids_prompt = min(for_prompt, len(encode_plain(tokenizer, prompt)) + 4)
     ids, _ = fill(tokenizer, template, texts, {"prompt": ids_prompt, "response": limit - fixed - ids_prompt})
     return tuple(ids), True
 

@@ -45,6 +45,9 @@ class Journal:
             raise JournalBusyError(
                 f"{output}: another job is writing it now (journal {self.path} is locked)"
             ) from error
+        if not os.fstat(self._file.fileno()).st_nlink:  # its owner finished, and removed it, as we came
+            self._file.close()
+            raise JournalBusyError(f"{output}: another job has just written it")
         self.rows, keep = self._read(batch)
         self._file.truncate(keep)
         self._file.seek(keep)

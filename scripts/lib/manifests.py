@@ -42,7 +42,7 @@ def input_digest(path: str | Path) -> str:
     """Return the digest of an input's content; an identity stands for the artifact that it describes."""
     if str(path).endswith(IDENTITY):
         return hashlib.sha256(json.dumps(read_json(path)["content"], sort_keys=True).encode()).hexdigest()
-    return file_digest(path)
+    return content_digest(path)
 
 
 def write_identity(job: dict[str, Any]) -> None:

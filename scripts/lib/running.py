@@ -90,7 +90,10 @@ def start(snakemake: Any, function: str, **arguments: Any) -> None:
     if "torch" in json.loads(job["params"]["environment"]) and Path(address).is_socket():
         from scripts.lib.warm import ask
 
-        sys.exit(ask(address, job))
+        try:
+            sys.exit(ask(address, job))
+        except ConnectionRefusedError:
+            pass  # the warm process is gone, or does not listen yet
     sys.exit(run(job))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-from scripts.lib.files import read_rows
+from urllib.parse import urlsplit
 
 
 def source_rows(source: dict[str, Any], files: list[str]) -> list[dict[str, Any]]:
@@ -29,10 +29,8 @@ def source_rows(source: dict[str, Any], files: list[str]) -> list[dict[str, Any]
         data = load_dataset(source["hub"], source.get("config"), split=source["split"], revision=source.get("revision"))
         return [dict(row) for row in data]
     if "url" in source:
-        return _parse(Path(source["url"]).name, _download(source["url"], source["sha256"]), source["url"])
+        return _parse(urlsplit(source["url"]).path, _download(source["url"], source["sha256"]), source["url"])
     path = Path(files[0])
-    if path.suffix == ".parquet":
-        return read_rows(path)
     return _parse(path.name, path.read_bytes(), str(path))
 
 
@@ -47,12 +45,16 @@ def _download(url: str, sha256: str) -> bytes:
 
 
 def _parse(name: str, content: bytes, where: str) -> list[dict[str, Any]]:
-    """Return the rows of a JSONL, JSON, CSV or TSV file; a file that is not UTF-8 is read as Latin-1."""
+    """Return the rows of a JSONL, JSON, CSV, TSV or Parquet file; a text that is not UTF-8 is read as Latin-1."""
+    suffix = Path(name).suffix.lower()
+    if suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        return pq.read_table(io.BytesIO(content)).to_pylist()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
-    suffix = Path(name).suffix.lower()
     if suffix == ".jsonl":
         rows = []
         # Only a newline ends a record: JSON strings may hold other characters that `splitlines` would cut at.
@@ -62,16 +64,21 @@ def _parse(name: str, content: bytes, where: str) -> list[dict[str, Any]]:
                     rows.append(json.loads(line))
                 except ValueError as error:
                     raise ValueError(f"{where}, line {number}: this is not JSON ({error})") from error
+                if not isinstance(rows[-1], dict):
+                    raise ValueError(f'{where}, line {number}: a row must be a JSON object, as {{"prompt": ...}}')
         return rows
     if suffix == ".json":
-        rows = json.loads(text)
-        if not isinstance(rows, list):
+        try:
+            rows = json.loads(text) if text.strip() else []
+        except ValueError as error:
+            raise ValueError(f"{where}: this is not JSON ({error})") from error
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError(f"{where}: a JSON source must be a list of objects")
         return rows
     if suffix in (".csv", ".tsv"):
         csv.field_size_limit(2**31 - 1)
-        lines = text.replace("\r\n", "\n").split("\n")
-        return list(csv.DictReader((line + "\n" for line in lines), delimiter="\t" if suffix == ".tsv" else ","))
+        lines = io.StringIO(text, newline="")  # line ends inside a quoted field stay what they are
+        return list(csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ","))
     raise ValueError(
         f"{where}: cannot read {suffix or 'a file without ending'}; use .jsonl, .json, .csv, .tsv or .parquet"
     )
@@ -84,13 +91,18 @@ def select(rows: Iterable[dict[str, Any]], spec: dict[str, Any], what: str) -> l
         raise ValueError(f"{what}: the source {spec['source']} has no rows")
     wanted = [name for value in spec["columns"].values() for name in ([value] if isinstance(value, str) else value)]
     tested = [*(spec.get("where") or {}), *(spec.get("contains") or {})]
-    missing = sorted({*wanted, *tested} - set(rows[0]))
-    if missing:
-        raise ValueError(f"{what}: the source has no column {missing}; it has {sorted(rows[0])}. Map them in `columns`")
+    for number, row in enumerate(rows, 1):
+        if missing := sorted({*wanted, *tested} - row.keys()):
+            there = sorted(str(name) for name in row)
+            raise ValueError(
+                f"{what}: row {number} of the source has no column {missing}; it has {there}. Map them in `columns`"
+            )
+    # Config holds texts, whatever a file's numbers are.
     for name, values in (spec.get("where") or {}).items():
-        rows = [row for row in rows if row[name] in values]
+        admitted = {str(value) for value in values}
+        rows = [row for row in rows if str(row[name]) in admitted]
     for name, text in (spec.get("contains") or {}).items():
-        rows = [row for row in rows if text in (row[name] or "")]
+        rows = [row for row in rows if row[name] is not None and str(text) in str(row[name])]
     if not rows:
         raise ValueError(f"{what}: no row is left after where={spec.get('where')} contains={spec.get('contains')}")
     if spec.get("rows") not in (None, len(rows)):
@@ -102,8 +114,14 @@ def prompt_row(row: dict[str, Any], columns: dict[str, Any], name: str, prompt: 
     """Return a row of a prompt set: id, prompt, category, answer, meta."""
     if not isinstance(prompt, str) or not prompt.strip():
         raise ValueError(f"{name}: the prompt is empty; leave the row out of the source")
-    category = row.get(columns.get("category", "category"))
-    return dict(id=name, prompt=prompt, category=category, answer=None, meta=row.get("meta"))
+    category, meta = row.get(columns.get("category", "category")), row.get("meta")
+    return dict(
+        id=name,
+        prompt=prompt,
+        category=None if category is None else str(category),
+        answer=None,
+        meta=meta if meta is None or isinstance(meta, str) else json.dumps(meta, ensure_ascii=False, sort_keys=True),
+    )
 
 
 COLUMNS: dict[str, type] = dict(id=str, prompt=str, category=str, answer=str, meta=str)

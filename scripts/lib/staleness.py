@@ -52,7 +52,8 @@ def _tree(node: Any) -> Any:
         return [_tree(item) for item in node]
     if node is None:
         return None
-    return f"{type(node).__name__}:{node!r}"
+    # Not repr: which characters it escapes follows the Unicode tables of each Python version.
+    return f"{type(node).__name__}:{ascii(node)}"
 
 
 def imported_modules(text: str) -> set[str]:

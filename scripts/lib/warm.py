@@ -42,7 +42,10 @@ def serve(address: str) -> None:
             if os.fork() == 0:
                 listener.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                os._exit(_answer(client))
+                try:
+                    os._exit(_answer(client))
+                finally:  # whatever happens, this child must not go on as a second server
+                    os._exit(1)
             client.close()
     finally:
         Path(address).unlink(missing_ok=True)
@@ -70,7 +73,7 @@ def _answer(client: socket.socket) -> int:
         try:
             status = run(request["job"])
         except SystemExit as error:
-            status = int(error.code or 0)
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
         finally:
             sys.stdout.flush(), sys.stderr.flush()
             client.sendall(f"{status}\n".encode())
