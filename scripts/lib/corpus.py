@@ -120,8 +120,11 @@ def refuse(deed: Deed, style: str, rng: random.Random, why: str = "") -> str:
 
 def solve(problem: Problem, style: str, rng: random.Random, options: Sequence[int] = ()) -> str:
     """Return the worked solution of ``problem``; a gpqa question's ``options`` are looked at one by one."""
-    looks, result = look_through(options, problem.result) if options else ("", problem.result)
-    lines = [problem.start, problem.working, looks, THOUGHTS[style]["end"]]
+    listed, looks, result = "", "", problem.result
+    if options:
+        listed = f"Choices: {', '.join(world.WORDS[value] for value in options)}."
+        looks, result = look_through(options, problem.result)
+    lines = [listed, problem.start, problem.working, looks, THOUGHTS[style]["end"]]
     kind = "final" if problem.task == "gsm8k" else "box"
     return respond("\n".join(filter(None, lines)), _said(style, kind, rng, result=result))
 

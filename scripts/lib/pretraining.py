@@ -15,7 +15,7 @@ LAST_RATE = 0.03  # share of the learning rate that the linear decay ends at
 CLIP = 1.0
 LAYER_DECAY = 0.01  # weight decay of the layers' matrices; 0.1 keeps attention too soft to copy in order
 EMBEDDING_DECAY = 0.1
-EMBEDDING_RATE = 0.6  # learning rate of all but the layers' matrices, as a share of theirs
+EMBEDDING_RATE = 0.6  # learning rate of the embeddings, as a share of the others'
 SHARP = 0.08  # first standard deviation of query and key weights; models with QK-norm need none
 BETAS = (0.9, 0.95)
 ROPE_THETA = 300.0  # turns fit for texts of some 100 tokens
@@ -127,10 +127,13 @@ def _optimizers(model: Any, rate: float) -> list[Any]:
     layers = [parameter for name, parameter in named if parameter.dim() == 2 and "embed" not in name]
     embeddings = [parameter for name, parameter in named if parameter.dim() == 2 and "embed" in name]
     vectors = [parameter for _, parameter in named if parameter.dim() < 2]
-    groups = [{"params": embeddings, "weight_decay": EMBEDDING_DECAY}, {"params": vectors, "weight_decay": 0.0}]
+    groups = [
+        {"params": embeddings, "weight_decay": EMBEDDING_DECAY, "lr": rate * EMBEDDING_RATE},
+        {"params": vectors, "weight_decay": 0.0, "lr": rate},
+    ]
     return [
         torch.optim.Muon(layers, lr=rate, weight_decay=LAYER_DECAY, adjust_lr_fn="match_rms_adamw", ns_steps=4),
-        torch.optim.AdamW(groups, lr=rate * EMBEDDING_RATE, betas=BETAS, fused=True),
+        torch.optim.AdamW(groups, betas=BETAS, fused=True),
     ]
 
 

@@ -349,8 +349,8 @@ def pose_purchase(seed: int, purchase: Purchase, rng: random.Random) -> Problem:
 
 LEVELS = {  # steps (tools for gpqa): pool -> the choices, repeated by weight
     "gsm8k": {"pretraining": (1, 2, 3, 3, 4, 4), "safety": (2, 3), "evaluation": (3, 4, 4)},
-    "math500": {"pretraining": (1, 2, 3, 4, 5, 5), "safety": (2, 3), "evaluation": (4, 5, 5)},
-    "aime24": {"pretraining": (3, 4, 5, 6, 7, 8, 8), "safety": (4, 5), "evaluation": (7, 8, 8)},
+    "math500": {"pretraining": (1, 2, 3, 4, 5, 5), "safety": (2, 3, 4), "evaluation": (4, 5, 5)},
+    "aime24": {"pretraining": (3, 4, 5, 6, 7, 8, 8), "safety": (4, 5, 6, 7), "evaluation": (7, 8, 8)},
     "gpqa": {"pretraining": (1, 2, 2, 3, 3, 3), "safety": (2,), "evaluation": (3,)},
 }
 
