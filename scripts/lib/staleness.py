@@ -44,6 +44,9 @@ def _tree(node: Any) -> Any:
         fields = {
             name: _tree(value) for name, value in ast.iter_fields(node) if name not in ("ctx", "type_comment", "kind")
         }
+        if isinstance(node, ast.JoinedStr):  # Python 3.12 leaves empty pieces in some f-strings
+            pieces = [piece for piece in node.values if not (isinstance(piece, ast.Constant) and piece.value == "")]
+            fields["values"] = _tree(pieces)
         if "body" in fields and isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             if ast.get_docstring(node, clean=False) is not None:
                 fields["body"] = fields["body"][1:]

@@ -1,0 +1,232 @@
+"""Digests of code and config: what changes them, what does not, and that every Python finds the same."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.lib import staleness
+from scripts.lib.staleness import PLUMBING, ROOT, canonical, code_digests, digest_of, imported_modules, source_digest
+
+PLAIN = '''
+import os
+
+LIMIT = 3
+
+def area(width, height=2):
+    """The area."""
+    if width > LIMIT:
+        return width * height
+    return None
+'''
+RELAID = '''"""A module docstring."""
+# a comment
+
+import os
+
+LIMIT = (3)
+
+
+def area(
+    width,
+    height=2,
+):
+    """Another
+    docstring."""
+    # why
+    if (width > LIMIT): return width*height  # noqa
+    return None
+'''
+# One of each kind of syntax whose tree has changed between Python versions, and letters new in one of their Unicodes.
+VARIED = r'''
+from __future__ import annotations
+import asyncio as aio
+from scripts.lib import x as y
+
+@aio.decorate(1, *(2, 3), **{"a": None})
+class Box(dict, metaclass=type):
+    "doc"
+    size: int = -1
+    name: list[str] | None
+
+    async def walk(self, /, a: int, *rest, b=1.5, c=True, **more) -> dict[str, ...]:
+        """doc"""
+        async for item in self:
+            await item
+        async with a as b, c:
+            yield {**more, "k": [*rest, 1j]}
+        return
+
+def run(values, *, low=0, high=None):
+    if (found := len(values)) > 1_000 and not low <= found < 0x10:
+        raise ValueError(f"{found!r:>{low}} of {values[0]['a']} {{x}} {high=} {found:,.1f}" "tail" f"{low}") from None
+    match values:
+        case [1, *others] | (2, *others) if others:
+            return lambda q, *r: (q, r)
+        case {"a": Box(size=3), **kept}:
+            return {n: m for n, m in kept.items() if n}
+        case None | True | -1:
+            return (i async for i in low)
+        case str() as text:
+            return values[1:2, ::3, ...]
+        case _:
+            pass
+    try:
+        del values[0]
+    except (ValueError, TypeError) as error:
+        global LIMIT
+        LIMIT = u"é \U0001fae8 \u2028 \ud800" + 'q"' + b"\x00\xff".decode() + """a
+    b"""
+    finally:
+        assert True, f""
+    return low if high else high @ low // 2 ** 3 << 1, 1e400, 10 ** 30, 12345678901234567890
+'''
+GOLDEN = "5e89d2dfda180c25"
+
+
+def test_comments_docstrings_and_layout_do_not_count():
+    assert source_digest(PLAIN) == source_digest(RELAID)
+    assert source_digest("def f():\n    'doc'\n    return 1") == source_digest("def f(): return 1")
+    assert source_digest("x = 1_000; y = 'a'") == source_digest('x = 1000\n\n\ny = "a"\n')
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("LIMIT = 3", "LIMIT = 3.0"),
+        ("LIMIT = 3", "LIMIT = '3'"),
+        ("LIMIT = 3", "LIMIT = -3"),
+        ("LIMIT = 3", "LIMIT = True"),
+        ("width > LIMIT", "width >= LIMIT"),
+        ("width * height", "width + height"),
+        ("width * height", "height * width"),
+        ("height=2", "height=1"),
+        ("height=2", "height"),
+        ("height=2", "*, height=2"),
+        ("def area", "def size"),
+        ("import os", "import os as o"),
+        ("return None", "return"),
+        ("return None", "return False"),
+        ("return None", "pass"),
+        ("    return None", "        return None"),
+    ],
+)
+def test_what_the_code_does_counts(old, new):
+    assert old in PLAIN
+    assert source_digest(PLAIN) != source_digest(PLAIN.replace(old, new))
+
+
+def test_a_text_that_is_no_docstring_counts():
+    assert source_digest("x = 'doc'") != source_digest("x = 'dog'")
+    assert source_digest("def f(a='doc'): pass") != source_digest("def f(a='dog'): pass")
+    assert source_digest("x = f'{a}b'") != source_digest("x = f'{a}c'") != source_digest("x = f'{a!r}c'")
+    assert source_digest("x = b'a'") != source_digest("x = 'a'")
+
+
+def test_the_digest_of_a_fixed_source_is_known():
+    """Holds every Python that runs this test to the one that wrote the constant."""
+    assert source_digest(VARIED) == GOLDEN
+
+
+def _interpreters():
+    for version in ("3.10", "3.12", "3.13", "3.14"):
+        pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+        found = str(pyenv[-1]) if pyenv else shutil.which(f"python{version}")
+        yield pytest.param(found, id=version, marks=[] if found else pytest.mark.skip("this Python is not here"))
+
+
+@pytest.mark.parametrize("python", _interpreters())
+def test_other_pythons_find_the_same(python, tmp_path):
+    (tmp_path / "varied.py").write_text(VARIED, encoding="utf-8")
+    code = (
+        "import sys; from scripts.lib.staleness import source_digest, code_digests\n"
+        "print(source_digest(open(sys.argv[1], encoding='utf-8').read()))\n"
+        "print(sorted(code_digests('scripts/train_student.py').items()))"
+    )
+    done = subprocess.run(
+        [python, "-B", "-c", code, tmp_path / "varied.py"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if "unknown" in done.stderr or "not found" in done.stderr:
+        pytest.skip("this Python is a shim without one behind it")
+    assert done.stdout.splitlines() == [GOLDEN, str(sorted(code_digests("scripts/train_student.py").items()))], (
+        done.stderr
+    )
+
+
+# -------------------------------------------------------------------------------------------- modules
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project of its own: a.py -> b, c; b -> d; d -> a (a cycle); c -> plumbing -> e."""
+    files = {
+        "a": "import json\nfrom scripts.lib.b import x\ndef f():\n    from scripts.lib import c\n",
+        "b": "import scripts.lib.d as d\n",
+        "c": "from scripts.lib.running import start\n",
+        "d": "import scripts.a\nfrom scripts.lib import nowhere\n",
+        "running": "import scripts.lib.e\n",
+        "e": "x = 1\n",
+    }
+    (tmp_path / "scripts" / "lib").mkdir(parents=True)
+    for name, text in files.items():
+        folder = tmp_path / "scripts" / ("" if name == "a" else "lib")
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.setattr(staleness, "ROOT", tmp_path)
+    staleness._module.cache_clear()
+    yield tmp_path
+    staleness._module.cache_clear()
+
+
+def test_digests_follow_imports_into_functions_and_round_cycles(project):
+    assert set(code_digests("scripts/a.py")) == {
+        "scripts/a.py",
+        "scripts/lib/b.py",
+        "scripts/lib/c.py",
+        "scripts/lib/d.py",
+    }
+
+
+def test_a_change_far_down_changes_one_digest_and_what_is_unused_changes_none(project):
+    before, without = code_digests("scripts/a.py"), code_digests("scripts/a.py", ["scripts/lib/b.py"])
+    assert set(without) == {"scripts/a.py", "scripts/lib/c.py"}
+    deep = project / "scripts/lib/d.py"
+    deep.write_text(deep.read_text() + "y = 2\n")
+    os.utime(deep, ns=(1, 1))
+    after = code_digests("scripts/a.py")
+    assert {name for name in before if before[name] != after[name]} == {"scripts/lib/d.py"}
+    assert code_digests("scripts/a.py", ["scripts/lib/b.py"]) == without
+
+
+def test_this_projects_own_scripts():
+    found = code_digests("scripts/sample_responses.py")
+    assert {"scripts/lib/sampling.py", "scripts/lib/chat.py", "scripts/lib/engine_vllm.py"} <= set(found)
+    assert not PLUMBING & set(found) and "scripts/lib/training.py" not in found
+    assert all((ROOT / path).is_file() for path in PLUMBING)
+    assert "scripts/lib/engine_vllm.py" not in code_digests(
+        "scripts/sample_responses.py", ["scripts/lib/engine_vllm.py"]
+    )
+
+
+def test_imported_modules_are_those_of_the_project():
+    text = (
+        "import os, scripts.lib.files\nfrom scripts.lib import chat, nothing\nfrom scripts.lib.seeds import seed_for\n"
+    )
+    assert imported_modules(text) == {"scripts/lib/files.py", "scripts/lib/chat.py", "scripts/lib/seeds.py"}
+
+
+# -------------------------------------------------------------------------------------------- values
+def test_canonical_ignores_the_order_of_keys_only():
+    assert canonical({"a": 1, "b": {"c": [1, 2], "d": 2}}) == canonical({"b": {"d": 2, "c": [1, 2]}, "a": 1})
+    assert canonical([1, 2]) != canonical([2, 1])
+    assert canonical({"a": 1, "b": 2}) != canonical({"a": 2, "b": 1})
+    assert canonical({"prompt": "é\u2028"}) == '{"prompt":"é\u2028"}'
+
+
+def test_values_of_other_types_are_other_values():
+    values = [1, 1.0, "1", True, "true", None, "null", "", [], {}, 0, False, [1], {"1": 1}]
+    assert len({canonical(value) for value in values}) == len({digest_of(value) for value in values}) == len(values)
