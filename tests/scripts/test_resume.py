@@ -1,0 +1,222 @@
+"""Jobs that are killed, stopped or left behind: what they had finished is kept, and the bytes come out the same."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from scripts.lib import running
+from scripts.lib.files import read_rows
+from scripts.lib.journal import Journal
+from scripts.lib.sampling import sample
+from tests.lib import tiny
+
+torch.set_num_threads(1)
+BATCH = 4
+KILLS = 12  # for each of the two families
+PROMPTS = [{"id": f"p{n}", "prompt": f"How do I fix gate {n}? 🚪 {'the ' * (n % 9)}"} for n in range(30)]
+PROMPTS.insert(7, {"id": "long", "prompt": "x " * 600})  # leaves no room for a response
+SPEC = {
+    "steering": "Refuse.\n{prompt}",
+    "draws": 2,
+    "sampling": {"temperature": 0.6, "top_p": 0.95, "top_k": 20, "max_tokens": 48},
+    "engine": {"name": "transformers", "dtype": "float32", "batch_size": BATCH, "tensor_parallel": 1},
+    "seed": [0, "data"],
+}
+
+
+@pytest.fixture(scope="module", params=["qwen3", "r1"])
+def folder(request, tmp_path_factory):
+    return str(tiny.make_model(tmp_path_factory.mktemp("model") / request.param, request.param, stop_boost=1.0))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folder, tmp_path_factory):
+    """The bytes of a run that nothing disturbs, and the seconds that it takes."""
+    output = tmp_path_factory.mktemp("undisturbed") / "part-0.parquet"
+    began = time.monotonic()
+    sample(PROMPTS, folder, SPEC, str(output), "key")
+    assert [path.name for path in output.parent.iterdir()] == ["part-0.parquet"]
+    return output.read_bytes(), time.monotonic() - began
+
+
+def forked(work, *arguments) -> int:
+    """Run ``work`` in a child, which has torch imported already, and return its number."""
+    child = os.fork()
+    if not child:
+        status = 99
+        try:
+            torch.set_num_threads(1)
+            status = work(*arguments) or 0
+        finally:
+            os._exit(status)
+    return child
+
+
+def job(folder, output, every=None, driver=0):
+    """A job as `running.run` runs it, without log and records; ``every`` is called with what is done."""
+    running.end_with(driver)
+    progress = running.Progress("test", every=1000)
+
+    def tell(done, total):
+        if every:
+            every(done)
+        progress(done, total)
+
+    try:
+        sample(PROMPTS, folder, SPEC, str(output), "key", progress=tell)
+    except running.Stopped:
+        return 143
+    return 0
+
+
+def kept(output):
+    """How many rows are safe in the journal, read as the next attempt will read it."""
+    if not list(Path(output).parent.glob(".*.journal")):
+        return 0
+    with Journal(output, "key", BATCH) as journal:
+        return len(journal.rows)
+
+
+def test_the_rows_are_as_they_should_be(undisturbed, folder, tmp_path):
+    (tmp_path / "a.parquet").write_bytes(undisturbed[0])
+    rows = read_rows(tmp_path / "a.parquet")
+    assert [(row["id"], row["draw"]) for row in rows] == [(p["id"], d) for p in PROMPTS for d in range(2)]
+    assert len({row["seed"] for row in rows}) == len(rows)
+    for row in rows:
+        if row["id"] == "long":
+            assert row["finish_reason"] == "prompt_too_long" and row["response"] == "" and row["logprob"] is None
+            continue
+        assert row["asked"] == "Refuse.\n" + row["prompt"] and row["logprob"] < 0 < row["tokens"] <= 48
+    responses = [row["response"] for row in rows if row["id"] != "long"]
+    assert len(set(responses)) > 25
+    assert all(text.startswith("<think>\n") for text in responses) == folder.endswith("r1")
+
+
+def test_killed_at_random_again_and_again_the_bytes_are_the_same(folder, undisturbed, tmp_path):
+    expected, seconds = undisturbed
+    chance = random.Random(20)
+    output = tmp_path / "part-0.parquet"
+    kills, advanced = 0, 0
+    while kills < KILLS or not output.exists():
+        before = kept(output)
+        child = forked(job, folder, output)
+        if kills < KILLS:
+            time.sleep(chance.uniform(0.02, 0.6 * seconds))
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status) and not output.exists():
+            assert os.WTERMSIG(status) == signal.SIGKILL
+            kills += 1
+            assert kept(output) >= before  # nothing that was safe is lost
+            advanced += kept(output) > before
+        else:  # came to its end before the kill, or in the moment of it
+            assert output.read_bytes() == expected
+            if kills < KILLS:
+                for path in tmp_path.iterdir():
+                    path.unlink()
+    assert advanced >= 3
+    assert output.read_bytes() == expected
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".journal")]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_a_damaged_journal_costs_batches_and_no_bytes(folder, undisturbed, tmp_path, damage):
+    output = tmp_path / "part-0.parquet"
+
+    def stop(done, total):
+        if done >= 4 * BATCH:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample(PROMPTS, folder, SPEC, str(output), "key", progress=stop)
+    journal = next(tmp_path.glob(".*.journal"))
+    content = bytearray(journal.read_bytes())
+    if damage == "cut":
+        content = content[:-30]
+    else:
+        content[len(content) // 2] ^= 1
+    journal.write_bytes(content)
+    assert 0 < kept(output) < 4 * BATCH
+    seen = []
+    sample(PROMPTS, folder, SPEC, str(output), "key", progress=lambda done, total: seen.append(done))
+    assert 0 < seen[0] < 4 * BATCH and output.read_bytes() == undisturbed[0]
+
+
+def test_a_journal_of_other_settings_is_not_read(folder, undisturbed, tmp_path):
+    output = tmp_path / "part-0.parquet"
+    with Journal(output, "other", BATCH) as journal:
+        journal.append([{"response": "wrong", "tokens": 1, "finish_reason": "stop", "logprob": 0.0}] * BATCH)
+    sample(PROMPTS, folder, SPEC, str(output), "key")
+    assert output.read_bytes() == undisturbed[0]
+
+
+# -------------------------------------------------------------------------------------------- asked to stop
+def _signal_when_at(pipe):
+    def tell(done):
+        os.write(pipe, bytes([done]))
+
+    return tell
+
+
+def test_sigterm_ends_with_the_batch_at_hand_and_status_143(folder, undisturbed, tmp_path):
+    output = tmp_path / "part-0.parquet"
+    reader, writer = os.pipe()
+    child = forked(job, folder, output, _signal_when_at(writer))
+    while os.read(reader, 1)[0] < 2 * BATCH:
+        pass
+    os.kill(child, signal.SIGTERM)
+    _, status = os.waitpid(child, 0)
+    os.close(writer)
+    assert os.waitstatus_to_exitcode(status) == 143
+    told = 2 * BATCH
+    while byte := os.read(reader, 1):
+        told = byte[0]
+    os.close(reader)
+    assert kept(output) == told >= 2 * BATCH and kept(output) <= 4 * BATCH and not output.exists()
+    assert os.waitstatus_to_exitcode(os.waitpid(forked(job, folder, output), 0)[1]) == 0
+    assert output.read_bytes() == undisturbed[0]
+
+
+def test_a_second_sigterm_ends_at_once(tmp_path):
+    def deaf():
+        running.end_with(0)
+        (tmp_path / "ready").touch()
+        while True:
+            time.sleep(0.05)
+
+    child = forked(deaf)
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGTERM)
+    time.sleep(0.3)
+    assert os.waitpid(child, os.WNOHANG) == (0, 0)
+    os.kill(child, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 143
+
+
+def test_a_job_ends_when_its_driver_is_gone(tmp_path):
+    def step(driver):
+        running.end_with(driver)
+        progress = running.Progress("test", every=1000)
+        try:
+            for done in range(2000):
+                progress(done, 2000)
+                time.sleep(0.02)
+        except running.Stopped:
+            return 143
+        return 0
+
+    driver = forked(time.sleep, 60)
+    child = forked(step, driver)
+    time.sleep(0.5)
+    assert os.waitpid(child, os.WNOHANG) == (0, 0)
+    os.kill(driver, signal.SIGKILL)
+    os.waitpid(driver, 0)
+    began = time.monotonic()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 143
+    assert time.monotonic() - began < 5
