@@ -122,7 +122,10 @@ def on_gpu(count):
 
 
 onstart:
-    if workflow.local_exec and os.environ.get("THINKSAFE_WARM") != "off":
-        address = os.path.join(tempfile.mkdtemp(prefix="thinksafe-"), "warm")
-        os.environ["THINKSAFE_WARM"] = address
-        subprocess.Popen([sys.executable, "-m", "scripts.lib.warm", address])
+    if workflow.local_exec:
+        folder = tempfile.mkdtemp(prefix="thinksafe-")
+        jobs = sum(1 for job in workflow.dag.needrun_jobs() if job.is_script)
+        os.environ["THINKSAFE_TALLY"] = f"{folder}/tally:{jobs}"
+        if os.environ.get("THINKSAFE_WARM") != "off":
+            os.environ["THINKSAFE_WARM"] = f"{folder}/warm"
+            subprocess.Popen([sys.executable, "-m", "scripts.lib.warm", os.environ["THINKSAFE_WARM"]])

@@ -114,6 +114,7 @@ def run(job: dict[str, Any]) -> int:
         function(**job["arguments"], **_offered(function, job))
         write_identity(job)
         write_record(job, began, time.monotonic() - clock)
+        say(f"{_tally()}{job['title']} · done in {duration(time.monotonic() - clock)}")
     except Stopped:
         say(f"{job['title']} stopped; what it had finished is kept")
         return 143
@@ -140,6 +141,17 @@ def check_environment(pinned: dict[str, str]) -> None:
             "the environment is not the one in envs/versions.yaml: " + "; ".join(wrong) + ". Run `make setup`, or set "
             "THINKSAFE_ANY_VERSION=1 to run anyway (the record says which versions were found)"
         )
+
+
+def _tally() -> str:
+    """Count one more finished job of this run and return which of how many it is, where the workflow counts."""
+    path, _, total = os.environ.get("THINKSAFE_TALLY", "").rpartition(":")
+    if not path:
+        return ""
+    with open(path, "ab") as file:
+        file.write(b".")
+        file.flush()
+        return f"[{file.tell():>{len(total)}} of {total}] "
 
 
 def _offered(function: Any, job: dict[str, Any]) -> dict[str, Any]:
