@@ -89,7 +89,13 @@ def _jobs(dag: Any) -> Iterable[list[Any]]:
         if job.rule.name == "all":
             continue
         params = {name: str(job.params.get(name)) for name in ("spec", "code", "environment")}
-        yield [job.rule.name, dict(job.wildcards_dict), params, sorted(map(str, job.input)), sorted(map(str, job.output))]
+        yield [
+            job.rule.name,
+            dict(job.wildcards_dict),
+            params,
+            sorted(map(str, job.input)),
+            sorted(map(str, job.output)),
+        ]
 
 
 def _tamper(mutation: dict[str, Any]) -> None:

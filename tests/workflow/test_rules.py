@@ -1,0 +1,173 @@
+"""What every rule has, and that every config that we ship plans what its paper says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.lib import settings
+from scripts.tools import plan
+
+ROOT = Path(__file__).parents[2]
+PAPER = ROOT / "config/config.yaml"
+OVERLAYS = sorted(set((ROOT / "config").glob("*.yaml")) - {PAPER, settings.SCHEMA})
+SOURCES = {
+    path: path.read_text(encoding="utf-8") for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
+}
+
+
+def rules() -> dict[str, str]:
+    """Return the text of every rule but `all`, by name; one made from another has what it does not say from there."""
+    found: dict[str, str] = {}
+    parents: dict[str, str] = {}
+    for text in SOURCES.values():
+        for match in re.finditer(r"^(?:rule (\w+)|use rule (\w+) as (\w+) with):\n((?:(?:    .*)?\n)+)", text, re.M):
+            name = match[1] or match[3]
+            found[name] = match[4]
+            if match[2]:
+                parents[name] = match[2]
+    for name, parent in parents.items():
+        found[name] += found[parent]
+    del found["all"]
+    return found
+
+
+RULES = rules()
+
+
+def test_all_rules_are_seen() -> None:
+    assert len(RULES) == sum(len(re.findall(r"^(?:use )?rule ", text, re.M)) for text in SOURCES.values()) - 1
+    assert len(RULES) > 15
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_is_whole(name: str) -> None:
+    text = RULES[name]
+    assert re.search(r'^    """.+', text, re.M), "no docstring"
+    for part in ("output", "log", "conda", "params", "script"):
+        assert re.search(rf"^    {part}:", text, re.M), f"no {part}"
+    assert not re.search(r"^    (shell|run|notebook|wrapper):", text, re.M), "logic belongs into a script"
+    assert re.search(r"^        identity=", text, re.M), "no identity among its outputs"
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_has_three_params(name: str) -> None:
+    block = re.search(r"^    params:\n((?:        .*\n)+)", RULES[name], re.M)[1]
+    assert re.findall(r"^        (\w+)=", block, re.M) == ["spec", "code", "environment"]
+    script = re.search(r'"\.\./scripts/(\w+)\.py"', RULES[name])[1]
+    code = re.search(r"^        code=(.+),$", block, re.M)[1]
+    if "lambda" in code:
+        code = next(text for text in SOURCES.values() if "def guard_code" in text).split("def guard_code")[1]
+    assert re.search(r'code_of\("(\w+)"', code)[1] == script
+    assert (ROOT / "scripts" / f"{script}.py").is_file()
+
+
+def test_every_script_has_a_rule() -> None:
+    used = {name for text in RULES.values() for name in re.findall(r"\.\./scripts/(\w+)\.py", text)}
+    assert used == {path.stem for path in (ROOT / "scripts").glob("*.py")} - {"__init__"}
+
+
+def test_every_wildcard_is_constrained() -> None:
+    general = re.search(r"^wildcard_constraints:\n((?:    .*\n)+)", SOURCES[ROOT / "Snakefile"], re.M)[1]
+    known = set(re.findall(r"^    (\w+)=", general, re.M))
+    # Paths that rules write through these names (CELL, RAW, ...) hold wildcards too.
+    for text in SOURCES.values():
+        for paths in re.findall(r'^[A-Z]+ = "(.+)"$', text, re.M):
+            assert set(re.findall(r"(?<!\{)\{(\w+)\}", paths)) <= known, paths
+    for name, text in RULES.items():
+        own = set(
+            re.findall(
+                r"^        (\w+)=",
+                (re.search(r"wildcard_constraints:\n((?:        .*\n)+)", text) or ["", ""])[1],
+                re.M,
+            )
+        )
+        output = re.search(r"^    output:\n((?:        .*\n)+)", text, re.M)[1]
+        plain = set(re.findall(r"\{+(\w+)\}+", output)) - {"CELL", "RAW", "SET", "ADAPTER"}
+        assert plain <= known | own, name
+
+
+def test_no_script_reads_the_config() -> None:
+    for path in (ROOT / "scripts").rglob("*.py"):
+        assert "snakemake.config" not in path.read_text(encoding="utf-8"), path
+
+
+# ---------------------------------------------------------------- plans
+def dry_run(*arguments: str, folder: Path) -> str:
+    """Return what a dry run in another folder prints, so that results here do not matter."""
+    if not (folder / "config").exists():
+        (folder / "config").symlink_to(ROOT / "config")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--dry-run", *arguments],
+        cwd=folder,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.returncode, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
+def test_every_overlay_plans(overlay: Path, tmp_path: Path) -> None:
+    printed = dry_run("all", "--configfile", str(overlay), "--quiet", "rules", "host", folder=tmp_path)
+    assert "sample_answers" in printed
+
+
+@pytest.fixture(scope="module")
+def paper() -> dict[str, int]:
+    """Return the counts of the paper's plan, made without network."""
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "scripts/tools/plan.py"], cwd=ROOT, env=os.environ | offline, capture_output=True, text=True
+    )
+    assert not done.returncode, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_paper_plans_what_it_says(paper: dict[str, Any]) -> None:
+    """Seven students, rejection sampling for the four Qwen3: eleven sets, eleven adapters, eighteen variants."""
+    wanted = {"generation_jobs": 11, "training_sets": 11, "adapters": 11, "variants": 18, "cells": 144}
+    assert {name: paper[name] for name in wanted} == wanted
+
+
+def test_generation_sets_by_kind() -> None:
+    jobs = plan.planned_jobs("config/config.yaml", "all")
+    sets = {
+        (w["student"], w["steering"], w["draws"])
+        for rule, w in jobs
+        if rule == "sample_responses" and w["prompts"] == "harmful"
+    }
+    assert sum(steering == "prefix" and draws == "1" for _, steering, draws in sets) == 7
+    assert {student for student, steering, draws in sets if draws == "5"} == {
+        "qwen3-0.6b",
+        "qwen3-1.7b",
+        "qwen3-4b",
+        "qwen3-8b",
+    }
+
+
+def test_targets_that_the_readme_promises(tmp_path: Path) -> None:
+    """Everything under results/ that the docs name with `snakemake` can be made."""
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+        if path.exists()
+    ]
+    named = {
+        target
+        for text in texts
+        for line in re.findall(r"^.*snakemake .*$", text, re.M)
+        for target in re.findall(r"results/(?:paper|miniature)/[\w./-]+\.\w+", line)
+    }
+    for run, overlay in (("paper", []), ("miniature", ["--configfile", str(ROOT / "config/miniature.yaml")])):
+        chosen = sorted(target for target in named if target.startswith(f"results/{run}/"))
+        dry_run(*(chosen or ["all"]), *overlay, "--quiet", "all", folder=tmp_path)

@@ -1,0 +1,472 @@
+"""Staleness is exact: every leaf of the config, every module and every pinned version against a declared table.
+
+The plans compared are Snakemake's own (tests/workflow/dags.py); that its dry run decides from them as we do is tested
+on a finished run whose scripts only wrote their identities. The table is staleness.yaml (docs/staleness.md).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts.lib import settings
+from scripts.lib.staleness import canonical
+from scripts.lib.versions import pinned
+from tests.workflow.dags import ROOT, plans
+
+TABLE = yaml.safe_load((Path(__file__).parent / "staleness.yaml").read_text(encoding="utf-8"))
+BASE = settings.load([ROOT / "config/config.yaml", ROOT / "config/miniature.yaml"])
+Key = tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]
+Jobs = dict[Key, tuple[dict[str, str], list[str]]]
+
+
+def leaves(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every leaf; a list is one, and so is a mapping that an overlay replaces as a whole."""
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value and key not in settings.REPLACED:
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key)
+
+
+LEAVES = list(leaves(BASE))
+
+
+def entry_of(leaf: tuple[str, ...]) -> tuple[dict[str, Any], list[str]] | None:
+    """Return the first entry of the table that matches a leaf, with what its stars stood for."""
+    for entry in TABLE["config"]:
+        pattern = re.escape(entry["leaf"]).replace(r"\*", "(.+?)")
+        pattern = re.sub(r"\\([(|)])", r"\1", pattern)
+        if match := re.fullmatch(pattern, ".".join(leaf)):
+            return entry, list(match.groups())
+    return None
+
+
+def filled(text: str, groups: list[str]) -> str:
+    """Return ``text`` with $1, $2 as what the stars stood for."""
+    for number, group in enumerate(groups, 1):
+        text = text.replace(f"${number}", group)
+    return text
+
+
+def other(value: Any) -> Any:
+    """Return another value of the same kind."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value * 0.9 if value else 0.01
+    if isinstance(value, str):
+        return value + " more"
+    raise TypeError(f"staleness.yaml must say to what {value!r} changes (to: ...)")
+
+
+def put(config: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    for key in path[:-1]:
+        config = config[key]
+    config[path[-1]] = value
+
+
+def at(config: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        config = config[key]
+    return config
+
+
+def mutant(leaf: tuple[str, ...]) -> dict[str, Any]:
+    """Return the merged config in which one leaf, and what must go with it, is another."""
+    entry, groups = entry_of(leaf)
+    config = copy.deepcopy(BASE)
+    put(config, leaf, entry["to"] if "to" in entry else other(at(BASE, leaf)))
+    for path, value in entry.get("also", {}).items():
+        put(config, tuple(filled(path, groups).split(".")), value)
+    assert canonical(config) != canonical(BASE), f"{'.'.join(leaf)}: staleness.yaml changes it to what it is"
+    return config
+
+
+def jobs_of(plan: dict[str, Any]) -> Jobs:
+    assert "error" not in plan, plan["error"]
+    return {
+        (rule, tuple(sorted(wildcards.items())), tuple(outputs)): (params, inputs)
+        for rule, wildcards, params, inputs, outputs in plan["jobs"]
+    }
+
+
+def changed(before: Jobs, after: Jobs) -> set[Key]:
+    """Return the jobs that are new, or whose params or inputs Snakemake finds changed (each compared as a set)."""
+    return {
+        key
+        for key, (params, inputs) in after.items()
+        if key not in before or set(params.values()) != set(before[key][0].values()) or inputs != before[key][1]
+    }
+
+
+def meant(patterns: list[str], jobs: Jobs) -> set[Key]:
+    """Return the jobs that the patterns of an entry mean."""
+    found: set[Key] = set()
+    for pattern in patterns:
+        rule, *conditions = pattern.split()
+        wanted = {name: set(values.split("|")) for name, values in (item.split("=") for item in conditions)}
+        found |= {
+            key
+            for key in jobs
+            if rule in ("*", key[0]) and all(dict(key[1]).get(name) in values for name, values in wanted.items())
+        }
+    return found
+
+
+def downstream(stale: set[Key], jobs: Jobs) -> set[Key]:
+    """Return the jobs and all that follow from them."""
+    makers = {path: key for key in jobs for path in key[2]}
+    users: dict[Key, set[Key]] = defaultdict(set)
+    for key, (_, inputs) in jobs.items():
+        for path in inputs:
+            if path in makers:
+                users[makers[path]].add(key)
+    found, todo = set(), list(stale)
+    while todo:
+        if (key := todo.pop()) not in found:
+            found.add(key)
+            todo.extend(users[key])
+    return found
+
+
+def told(keys: set[Key]) -> list[str]:
+    return sorted(f"{rule} " + " ".join(f"{name}={value}" for name, value in wildcards) for rule, wildcards, _ in keys)
+
+
+def differences(what: str, got: set[Key], wanted: set[Key]) -> list[str]:
+    """Return one line for what goes stale and should not, and one for what should and does not."""
+    lines = []
+    for verb, keys in (("makes stale what it should not", got - wanted), ("does not make stale", wanted - got)):
+        if keys:
+            names = told(keys)
+            lines.append(f"{what} {verb}: {'; '.join(names[:6])}{f' and {len(names) - 6} more' * (len(names) > 6)}")
+    return lines
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("plans")
+
+
+@pytest.fixture(scope="module")
+def before(folder: Path) -> Jobs:
+    """Return the jobs of the miniature as it is."""
+    return jobs_of(plans([{"config": BASE}], folder)[0])
+
+
+# ---------------------------------------------------------------- config
+def test_every_leaf_is_declared() -> None:
+    missing = [".".join(leaf) for leaf in LEAVES if entry_of(leaf) is None]
+    assert not missing, f"tests/workflow/staleness.yaml does not say what goes stale with: {', '.join(missing)}"
+
+
+def test_every_entry_has_a_leaf() -> None:
+    used = {id(entry_of(leaf)[0]) for leaf in LEAVES}
+    assert not [entry["leaf"] for entry in TABLE["config"] if id(entry) not in used]
+
+
+def check_leaves(chosen: list[tuple[str, ...]], before: Jobs, folder: Path) -> None:
+    wrong: list[str] = []
+    found = plans([{"config": mutant(leaf)} for leaf in chosen], folder)
+    for leaf, plan in zip(chosen, found, strict=True):
+        name, (entry, groups) = ".".join(leaf), entry_of(leaf)
+        if "error" in plan:
+            wrong.append(f"{name}: {plan['error']}")
+            continue
+        after = jobs_of(plan)
+        direct = changed(before, after)
+        wanted = meant([filled(pattern, groups) for pattern in entry["stale"]], after)
+        wrong += differences(name, direct, wanted)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_one_leaf_of_some_entries(before: Jobs, folder: Path) -> None:
+    """A quick part of `test_every_leaf`."""
+    first: dict[int, tuple[str, ...]] = {}
+    for leaf in LEAVES:
+        first.setdefault(id(entry_of(leaf)[0]), leaf)
+    check_leaves(list(first.values())[::5], before, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_leaf(before: Jobs, folder: Path) -> None:
+    check_leaves(LEAVES, before, folder)
+
+
+# ---------------------------------------------------------------- modules and versions
+def modules() -> set[str]:
+    paths = [*(ROOT / "scripts").glob("*.py"), *(ROOT / "scripts/lib").glob("*.py")]
+    return {path.stem for path in paths if path.stem != "__init__"}
+
+
+def module_path(name: str) -> str:
+    return next(
+        str(path)
+        for path in (Path("scripts/lib") / f"{name}.py", Path("scripts") / f"{name}.py")
+        if (ROOT / path).exists()
+    )
+
+
+def test_every_module_and_kind_is_declared() -> None:
+    kinds = yaml.safe_load((ROOT / "envs/versions.yaml").read_text(encoding="utf-8"))
+    assert set(TABLE["modules"]) == modules(), "staleness.yaml: modules"
+    assert set(TABLE["versions"]) == set(kinds), "staleness.yaml: versions"
+
+
+def test_every_module(before: Jobs) -> None:
+    wrong = []
+    for name, patterns in TABLE["modules"].items():
+        path = module_path(name)
+        users = {key for key, (params, _) in before.items() if path in json.loads(params["code"])}
+        wrong += differences(path, users, meant(patterns, before))
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_every_version(before: Jobs) -> None:
+    wrong = []
+    for kind, patterns in TABLE["versions"].items():
+        text = canonical(pinned(kind))
+        users = {key for key, (params, _) in before.items() if params["environment"] == text}
+        wrong += differences(f"envs/versions.yaml, {kind}", users, meant(patterns, before))
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+@pytest.mark.slow
+def test_every_module_and_version_changed(before: Jobs, folder: Path) -> None:
+    """The same by changing each of them: that a param has a digest is one thing, that it is the only place another."""
+    cases = [({"module": module_path(name)}, patterns) for name, patterns in TABLE["modules"].items()]
+    for kind, patterns in TABLE["versions"].items():
+        cases += [({"package": [kind, package]}, patterns) for package in pinned(kind)]
+    wrong = []
+    for (mutation, patterns), plan in zip(
+        cases, plans([{"config": BASE} | mutation for mutation, _ in cases], folder), strict=True
+    ):
+        after = jobs_of(plan)
+        wrong += differences(str(mutation), changed(before, after), meant(patterns, after))
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+# ---------------------------------------------------------------- headlines
+def edited(**changes: Any) -> dict[str, Any]:
+    """Return the base with values put at paths that are written with __ for a dot."""
+    config = copy.deepcopy(BASE)
+    for path, value in changes.items():
+        put(config, tuple(path.split("__")), value)
+    return config
+
+
+def without_order(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config with the order of every mapping turned round."""
+    if isinstance(config, dict):
+        return {key: without_order(value) for key, value in reversed(list(config.items()))}
+    return config
+
+
+ADDED = {"label": "Control", "data": BASE["methods"]["thinksafe"]["data"], "epochs": 3}
+
+
+def test_order_means_nothing(before: Jobs, folder: Path) -> None:
+    turned = edited(training__lora__targets=["v_proj", "q_proj"])
+    sets = edited(methods__rejection__families=["r1", "qwen3"])
+    after = [jobs_of(plan) for plan in plans([{"config": c} for c in (turned, sets, without_order(BASE))], folder)]
+    assert [told(changed(before, jobs)) for jobs in after] == [[], [], []]
+
+
+def test_order_of_a_selection_is_a_tables_alone(before: Jobs, folder: Path) -> None:
+    config = copy.deepcopy(BASE)
+    config["select"] = {name: values[::-1] for name, values in config["select"].items()}
+    after = jobs_of(plans([{"config": config}], folder)[0])
+    assert {rule.split("_")[0] for rule, _, _ in downstream(changed(before, after), after)} == {"write", "plot"}
+
+
+def test_additions_touch_no_other_job(before: Jobs, folder: Path) -> None:
+    """A student, a method or a benchmark more: its own jobs, and the tables that show it."""
+    student = edited(select__students=[*BASE["select"]["students"], "teacher-mini"])
+    method = edited(methods__control=ADDED, select__methods=[*BASE["select"]["methods"], "control"])
+    benchmark = edited(
+        benchmarks__more=BASE["benchmarks"]["math500"] | {"label": "More"},
+        select__benchmarks=[*BASE["select"]["benchmarks"], "more"],
+    )
+    own = [("student", "teacher-mini"), ("method", "control"), ("benchmark", "more")]
+    for mine, plan in zip(own, plans([{"config": c} for c in (student, method, benchmark)], folder), strict=True):
+        after = jobs_of(plan)
+        others = {key for key in downstream(changed(before, after), after) if mine not in key[1]}
+        assert {rule.split("_")[0] for rule, _, _ in others} <= {"write", "plot"}, told(others)
+
+
+def test_steering_leaves_the_unsteered_alone(before: Jobs, folder: Path) -> None:
+    after = jobs_of(plans([{"config": edited(steerings__prefix="Refuse. {prompt}")}], folder)[0])
+    stale = {
+        (rule, dict(wildcards).get("steering"), dict(wildcards).get("method"))
+        for rule, wildcards, _ in downstream(changed(before, after), after)
+    }
+    assert ("sample_responses", "prefix", None) in stale and ("train_student", None, "thinksafe") in stale
+    assert not [job for job in stale if job[1] == "direct" or job[2] in ("initial", "rejection")]
+
+
+# ---------------------------------------------------------------- Snakemake's own dry run agrees
+STUB = """
+import json, sys
+from pathlib import Path
+
+for output in snakemake.output:
+    path = Path(str(output))
+    if path.suffix:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+"""
+
+
+class Copy:
+    """A copy of the workflow whose jobs write empty outputs: Snakemake records them like any other job's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder
+        for name in ("Snakefile", "rules", "config", "profiles", "envs", "report"):
+            source = ROOT / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+        # The modules that rules digest are here, the scripts that jobs run are stubs.
+        shutil.copytree(ROOT / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+        for path in (folder / "rules").glob("*.smk"):
+            path.write_text(re.sub(r'"\.\./scripts/(\w+)\.py"', r'"../stubs/\1.py"', path.read_text(encoding="utf-8")))
+        (folder / "stubs").mkdir()
+        for path in (ROOT / "scripts").glob("*.py"):
+            (folder / "stubs" / path.name).write_text(STUB)
+
+    def snakemake(self, *arguments: str, overlay: dict[str, Any] | None = None) -> str:
+        files = ["config/smoke.yaml"]
+        if overlay is not None:
+            (self.root / "overlay.yaml").write_text(yaml.safe_dump({"run": "smoke", **overlay}))
+            files.append("overlay.yaml")
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "all", "--configfile", *files, *arguments],
+            cwd=self.root,
+            env={**os.environ, "THINKSAFE_WARM": "off", "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not done.returncode, done.stdout[-2000:] + done.stderr[-4000:]
+        return done.stdout + done.stderr
+
+    def stale(self, overlay: dict[str, Any] | None = None) -> set[tuple[str, str]]:
+        """Return rule and wildcards of each job that a dry run would run."""
+        jobs: list[list[str]] = []
+        for line in self.snakemake("--dry-run", "--quiet", "host", "reason", overlay=overlay).splitlines():
+            if match := re.match(r"(?:local)?rule (\w+):$", line):
+                jobs.append([match[1], ""])
+            elif match := re.match(r"    wildcards: (.+)$", line):
+                jobs[-1][1] = ", ".join(sorted(match[1].split(", ")))
+        return {(rule, wildcards) for rule, wildcards in jobs if rule != "all"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """Return a copy in which everything has been made."""
+    copied = Copy(tmp_path_factory.mktemp("made"))
+    copied.snakemake("--cores", "2", "--quiet", "all")
+    return copied
+
+
+SMOKE = settings.load([ROOT / "config/config.yaml", ROOT / "config/smoke.yaml"])
+OVERLAYS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "a flag": {"world": {"guard": {"shuffled_labels": True}}},
+    "two values swapped": {"training": {"lora": {"rank": 16, "alpha": 32}}},
+    "a limit": {"sampling": {"safety": {"max_tokens": 63}}},
+    "a template": {"benchmarks": {"gsm8k": {"template": "{problem} Say it."}}},
+    "steering": {"steerings": {"prefix": "Refuse. {prompt}"}},
+    "more draws": {"methods": {"thinksafe": {"data": {"benign": {"draws": 2}}}}},
+    "one audit less": {"audit": []},
+    "shards": {"shards": {"data": 2}},
+    "a replicate": {"replicates": [0, 1]},
+    "a label": {"models": {"qwen3-mini": {"label": "Another"}}},
+    "a method": {"select": {"methods": ["initial", "thinksafe", "rejection"]}},
+    "a set in another order": {"training": {"lora": {"targets": ["v_proj", "q_proj"]}}},
+    "a default said": {"benchmarks": {"harmbench": {"draws": 1, "contains": None}}},
+    "checkpoints": {"training": {"checkpoint_steps": 7}},
+}
+CHANGED = ("scores", "guards", "running")
+NOTHING = ("nothing", "a set in another order", "a default said", "checkpoints")
+
+
+def names(keys: set[Key]) -> set[tuple[str, str]]:
+    return {(rule, ", ".join(sorted(f"{name}={value}" for name, value in wildcards))) for rule, wildcards, _ in keys}
+
+
+@pytest.mark.slow
+def test_the_dry_run_agrees_on_config(made: Copy, folder: Path) -> None:
+    configs = [settings.validate(settings.merge([SMOKE, overlay])) for overlay in OVERLAYS.values()]
+    first, *found = [jobs_of(plan) for plan in plans([{"config": config} for config in (SMOKE, *configs)], folder)]
+    for (what, overlay), after in zip(OVERLAYS.items(), found, strict=True):
+        stale = names(downstream(changed(first, after), after))
+        assert made.stale(overlay) == stale, what
+        assert bool(stale) == (what not in NOTHING), what
+
+
+@pytest.mark.slow
+def test_the_dry_run_agrees_on_code(made: Copy, folder: Path) -> None:
+    """A changed constant: the jobs that run the module and what follows; a touch, a comment, a docstring: nothing."""
+    first, *found = (
+        jobs_of(plan)
+        for plan in plans(
+            [{"config": SMOKE}] + [{"config": SMOKE, "module": module_path(n)} for n in CHANGED],
+            folder,
+        )
+    )
+    for name, after in zip(CHANGED, found, strict=True):
+        path = made.root / module_path(name)
+        text = path.read_text(encoding="utf-8")
+        path.write_text(f"# A comment.\n{text}\n")
+        assert made.stale() == set(), f"{name}: a comment"
+        path.write_text(f"{text}\nNEW_CONSTANT = 1\n")
+        assert made.stale() == names(downstream(changed(first, after), after)), f"{name}: a constant"
+        path.write_text(text)
+        assert made.stale() == set(), f"{name}: put back"
+
+
+def test_touching_everything_makes_nothing_stale(made: Copy) -> None:
+    for path in (*made.root.glob("config/**/*"), *made.root.glob("rules/*"), *made.root.glob("scripts/**/*.py")):
+        path.touch()
+    for path in (*made.root.glob("stubs/*.py"), made.root / "Snakefile"):
+        path.touch()
+    assert made.stale() == set()
+
+
+def test_the_dry_run_agrees_on_a_version_and_says_why(made: Copy) -> None:
+    path = made.root / "envs/versions.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("matplotlib:", "matplotlib: '0.0.0'  #", 1))
+    assert {rule for rule, _ in made.stale()} == {"plot_tradeoff", "plot_lengths"}
+    reasons = made.snakemake("--dry-run", "--quiet", "host")
+    assert "Params have changed" in reasons and "0.0.0" in reasons
+    path.write_text(text)
+
+
+def test_an_edited_input_counts_by_content(made: Copy) -> None:
+    """The same bytes written again change nothing, other bytes do."""
+    rows = next(made.root.glob("results/smoke/prompts/benign.parquet"))
+    text = rows.read_bytes()
+    rows.write_bytes(text)
+    assert made.stale() == set()
+    rows.write_bytes(b"other")
+    assert {rule for rule, _ in made.stale()} >= {"sample_responses", "train_student"}
+    rows.write_bytes(text)
