@@ -31,7 +31,8 @@ facts = training.finetune(rows, model, folder + "/adapter", spec, "key", 8, 100)
 engine = load_engine("transformers", model, dtype="float32", batch_size=16, max_model_tokens=256)
 requests = [Request(str(n), tuple(engine.tokenizer.encode(f"What is {n}?")), n) for n in range(16)]
 done = [c for batch in engine.generate(requests, Sampling(0.0, 1.0, 0, 24)) for c in batch]
-print(json.dumps({"loss": facts["loss"], "tokens": [c.tokens for c in done], "logprob": [sum(c.logprobs) for c in done]}))
+logprobs = [sum(c.logprobs) for c in done]
+print(json.dumps({"loss": facts["loss"], "tokens": [c.tokens for c in done], "logprob": logprobs}))
 """
 
 
