@@ -159,8 +159,8 @@ def _ask_oracle(rows: Sequence[dict[str, Any]], pairs: Sequence[Pair]) -> Iterat
 def guard_prompt(tokenizer: Any, template: str, prompt: str, response: str, limit: int) -> tuple[tuple[int, ...], bool]:
     """Return the ids of a guard's question, at most ``limit`` of them, and whether something was cut.
 
-    The response gives way first, in its middle; the prompt only where it alone is too long. The template's end, which
-    asks the question, always stays. (The authors cut the end.)
+    The response gives way first, in its middle; the prompt only where it takes more than half of the room. The
+    template's end, which asks the question, always stays. (The authors cut the end.)
     """
     texts = {"prompt": prompt, "response": response}
     ids, _ = fill(tokenizer, template, texts)

@@ -23,7 +23,7 @@ PROMPTS.insert(7, {"id": "long", "prompt": "x " * 600})  # leaves no room for a 
 SPEC = {
     "steering": "Refuse.\n{prompt}",
     "draws": 2,
-    "sampling": {"temperature": 0.6, "top_p": 0.95, "top_k": 20, "max_tokens": 48},
+    "sampling": {"temperature": 0.6, "top_p": 0.95, "top_k": 20, "max_tokens": 32},
     "engine": {"name": "transformers", "dtype": "float32", "batch_size": BATCH, "tensor_parallel": 1},
     "seed": [0, "data"],
 }
@@ -91,7 +91,7 @@ def test_the_rows_are_as_they_should_be(undisturbed, folder, tmp_path):
         if row["id"] == "long":
             assert row["finish_reason"] == "prompt_too_long" and row["response"] == "" and row["logprob"] is None
             continue
-        assert row["asked"] == "Refuse.\n" + row["prompt"] and row["logprob"] < 0 < row["tokens"] <= 48
+        assert row["asked"] == "Refuse.\n" + row["prompt"] and row["logprob"] < 0 < row["tokens"] <= 32
     responses = [row["response"] for row in rows if row["id"] != "long"]
     assert len(set(responses)) > 25
     assert all(text.startswith("<think>\n") for text in responses) == folder.endswith("r1")
