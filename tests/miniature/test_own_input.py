@@ -45,11 +45,12 @@ def write_inputs(folder: Path) -> dict[str, object]:
         "guards": {"llama-guard-3": {"source": {"folder": str(DEMO / "models/llama-guard-3")}}},
         "audit": [],
         "prompts": {
-            "harmful": {"source": {"file": str(folder / "harmful.jsonl")}, "columns": {"prompt": "text"}},
+            "harmful": {"source": {"file": str(folder / "harmful.jsonl")}, "columns": {"prompt": "text"}, "rows": 31},
             "benign": {
                 "source": {"file": str(folder / "benign.csv")},
                 "columns": {"prompt": "question"},
                 "where": {"kind": ["good"]},
+                "rows": 31,
             },
         },
         "benchmarks": {
