@@ -1,0 +1,43 @@
+"""Where models are found."""
+
+import json
+
+import pytest
+
+from scripts.lib.models import context_tokens, locate
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "my model"
+    made.mkdir()
+    (made / "config.json").write_text(json.dumps({"max_position_embeddings": 4096}))
+    return made
+
+
+def test_a_built_model_is_beside_its_identity(folder):
+    assert locate({"built": "student"}, [f"{folder}.identity.json", "other.json"]) == folder
+
+
+def test_a_folder_of_the_users(folder):
+    assert locate({"folder": str(folder)}, []) == folder
+
+
+def test_a_model_of_the_hub_is_taken_at_its_revision(folder, monkeypatch):
+    import huggingface_hub
+
+    asked = []
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda name, revision: asked.append((name, revision)) or str(folder)
+    )
+    assert locate({"hub": "a/b", "revision": "abc"}, []) == locate({"hub": "a/b"}, []) == folder
+    assert asked == [("a/b", "abc"), ("a/b", None)]
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(ValueError, match=f"{tmp_path}: no model here .config.json is missing.; name another folder"):
+        locate({"folder": str(tmp_path)}, [])
+
+
+def test_context_tokens(folder):
+    assert context_tokens(folder) == 4096

@@ -1,0 +1,269 @@
+"""How jobs run: progress, environment, exit statuses, and the warm process that computes the same."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.lib import running, warm
+from scripts.lib.running import Progress, check_environment, duration
+from scripts.lib.staleness import ROOT
+
+SCRIPT = '''
+import os
+from pathlib import Path
+
+def {name}(text, output, key, progress):
+    """Write a text and what the job was offered."""
+    print("to the log")
+    os.write(1, b"and this\\n")
+    if text == "fail":
+        raise ValueError("no such text")
+    if text == "exit":
+        raise SystemExit("enough")
+    if text == "wait":
+        import time
+        for done in range(3000):
+            progress(done, 3000)
+            if done == 5:
+                Path(output + ".begun").touch()
+            time.sleep(0.02)
+    import torch
+    numbers = torch.nn.functional.gelu(torch.arange(9.0)).tolist()
+    Path(output).write_text(f"{{text}} {{key}} {{torch.get_num_threads()}} {{numbers}}")
+'''
+
+
+# -------------------------------------------------------------------------------------------- progress
+@pytest.fixture
+def said(monkeypatch):
+    lines, clock = [], [100.0]
+    monkeypatch.setattr(running, "say", lines.append)
+    monkeypatch.setattr(running, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    return lines, clock
+
+
+def test_progress_says_rate_and_time_left(said):
+    lines, clock = said
+    progress = Progress("sample x", "rows", every=10)
+    for seconds, done in ((0, 1000), (5, 1100), (10, 1400), (15, 1450), (100, 3000), (200, 5000)):
+        clock[0] = 100.0 + seconds
+        progress(done, 5000)
+    assert lines == [
+        "sample x · 1,400 of 5,000 rows · 40.0/s · 1 min 30 s left",
+        "sample x · 3,000 of 5,000 rows · 20.0/s · 1 min 40 s left",
+        "sample x · 5,000 of 5,000 rows · 20.0/s",
+    ]
+
+
+def test_short_jobs_and_standstills(said):
+    lines, clock = said
+    progress = Progress("x")
+    progress(0, 5), progress(5, 5)
+    assert lines == []
+    clock[0] += 20
+    progress = Progress("x")
+    progress(0, 5)
+    clock[0] += 20
+    progress(0, 5)
+    assert lines == ["x · 0 of 5 · 0.0/s"]
+
+
+def test_durations():
+    assert [duration(n) for n in (0.4, 59.6, 61, 3599.7, 3600, 90_000)] == [
+        "0 s",
+        "1 min 00 s",
+        "1 min 01 s",
+        "1 h 00 min",
+        "1 h 00 min",
+        "25 h 00 min",
+    ]
+
+
+# -------------------------------------------------------------------------------------------- environment
+def test_an_environment_that_is_not_the_pinned_one_is_named(monkeypatch):
+    from importlib.metadata import version
+
+    monkeypatch.delenv("THINKSAFE_ANY_VERSION", raising=False)
+    check_environment({"numpy": version("numpy"), "torch": version("torch").split("+")[0]})
+    with pytest.raises(
+        RuntimeError, match=r"numpy 0.1 is pinned, \d.* is installed; no-such-thing 1 is pinned, nothing"
+    ):
+        check_environment({"numpy": "0.1", "no-such-thing": "1"})
+    monkeypatch.setenv("THINKSAFE_ANY_VERSION", "1")
+    check_environment({"numpy": "0.1"})
+
+
+# -------------------------------------------------------------------------------------------- jobs, warm and plain
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder whose `scripts` is this project's, with a script for tests beside them."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "scripts").mkdir()
+    (root / "scripts" / "__init__.py").touch()
+    (root / "scripts" / "lib").symlink_to(ROOT / "scripts" / "lib")
+    (root / "scripts" / "testing.py").write_text(SCRIPT.format(name="testing"))
+    (root / "in.txt").write_text("input")
+    return root
+
+
+def job(folder, text):
+    folder.mkdir(exist_ok=True)
+    return {
+        "function": "testing",
+        "arguments": {"text": text, "output": str(folder / "out")},
+        "log": str(folder / "log"),
+        "title": "test",
+        "threads": 1,
+        "params": {"spec": '{"a": 1}', "code": "{}", "environment": '{"torch": "0"}'},
+        "inputs": ["in.txt"],
+        "outputs": [str(folder / "out")],
+        "identity": str(folder / "out.identity.json"),
+        "driver": 0,
+    }
+
+
+def environment(project):
+    return os.environ | {"PYTHONPATH": str(project), "THINKSAFE_ANY_VERSION": "1", "OMP_NUM_THREADS": "1"}
+
+
+def plain(project, described):
+    code = "import json, sys; from scripts.lib.running import run; sys.exit(run(json.loads(sys.argv[1])))"
+    command = [sys.executable, "-c", code, json.dumps(described)]
+    return subprocess.run(command, cwd=project, env=environment(project), capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def server(project, tmp_path_factory):
+    """A warm process; its parent is a process that can be killed."""
+    address = tmp_path_factory.mktemp("warm") / "socket"
+    code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'scripts.lib.warm', sys.argv[1]])\n"
+        "print(child.pid, flush=True)\nchild.wait()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(address)],
+        cwd=project,
+        env=environment(project),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    number = int(parent.stdout.readline())
+    until = time.monotonic() + 30
+    while not address.is_socket() and time.monotonic() < until:
+        time.sleep(0.05)
+    yield SimpleNamespace(address=str(address), parent=parent, pid=number)
+    parent.kill()
+    parent.wait()
+
+
+def asked(project, server, described):
+    code = "import json, sys; from scripts.lib.warm import ask; sys.exit(ask(sys.argv[1], json.loads(sys.argv[2])))"
+    command = [sys.executable, "-c", code, server.address, json.dumps(described)]
+    return subprocess.Popen(command, cwd=project, env=environment(project))
+
+
+def alive(pid):
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_job_makes_the_same_bytes_warm_and_plain(project, server, tmp_path):
+    found = {}
+    for way in ("plain", "warm"):
+        described = job(tmp_path / "made", "text é")
+        status = plain(project, described).returncode if way == "plain" else asked(project, server, described).wait()
+        assert status == 0
+        log = (tmp_path / "made" / "log").read_text()
+        assert "to the log" in log and "and this" in log
+        files = {path.name: path.read_bytes() for path in (tmp_path / "made").iterdir()}
+        assert set(files) == {"out", "out.identity.json", "out.record.json", "log"}
+        found[way] = files["out"], files["out.identity.json"]
+        for path in (tmp_path / "made").iterdir():
+            path.unlink()
+    assert found["plain"] == found["warm"] and found["plain"][0].startswith("text é ".encode())
+
+
+def test_a_failing_job_says_why_and_ends_with_status_1(project, server, tmp_path):
+    told = plain(project, job(tmp_path / "a", "fail"))
+    assert told.returncode == 1
+    assert "error in test: ValueError: no such text" in told.stderr and "Traceback" not in told.stderr
+    assert "Traceback" in (tmp_path / "a" / "log").read_text()
+    assert asked(project, server, job(tmp_path / "b", "fail")).wait() == 1
+    assert "ValueError: no such text" in (tmp_path / "b" / "log").read_text()
+    assert plain(project, job(tmp_path / "c", "exit")).returncode == 1
+    assert asked(project, server, job(tmp_path / "d", "exit")).wait() == 1
+    for name in "abcd":
+        assert not list((tmp_path / name).glob("out*"))
+
+
+def test_sigterm_reaches_the_warm_job(project, server, tmp_path):
+    described = job(tmp_path / "a", "wait")
+    client = asked(project, server, described)
+    until = time.monotonic() + 60
+    while not (tmp_path / "a" / "out.begun").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    client.send_signal(signal.SIGTERM)
+    assert client.wait(20) == 143
+    assert not (tmp_path / "a" / "out").exists()
+
+
+def test_a_client_that_goes_away_without_a_word_leaves_the_server_in_place(project, server, tmp_path):
+    import socket
+
+    for words in (b"", b"not json\n"):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(server.address)
+            client.sendall(words)
+    time.sleep(0.5)
+    assert Path(server.address).is_socket() and alive(server.pid)
+    assert asked(project, server, job(tmp_path / "a", "text")).wait() == 0
+
+
+def test_the_server_ends_with_its_parent(project, server):
+    """The last of these tests: it kills the server's parent."""
+    assert alive(server.pid)
+    server.parent.kill()
+    server.parent.wait()
+    until = time.monotonic() + 10
+    while alive(server.pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not alive(server.pid)
+
+
+def test_where_the_warm_process_is_gone_a_job_runs_plainly(project, tmp_path, monkeypatch):
+    import socket
+
+    address = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(address))
+    monkeypatch.setenv("THINKSAFE_WARM", str(address))
+    with pytest.raises(ConnectionRefusedError):
+        warm.ask(str(address), {})
+    seen = []
+    monkeypatch.setattr(running, "run", lambda described: seen.append(described) or 7)
+
+    class Named(list):
+        identity = "out.identity.json"
+
+    snakemake = SimpleNamespace(
+        log=["log"],
+        rule="make_it",
+        wildcards=["a"],
+        threads=1,
+        params={"spec": "{}", "code": "{}", "environment": '{"torch": "1"}'},
+        input=["b", "a", "b"],
+        output=Named(["out", "out.identity.json"]),
+    )
+    with pytest.raises(SystemExit) as ended:
+        running.start(snakemake, "testing", text="t")
+    assert ended.value.code == 7
+    assert seen[0]["title"] == "make it a" and seen[0]["inputs"] == ["a", "b"] and seen[0]["outputs"] == ["out"]
