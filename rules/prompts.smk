@@ -13,6 +13,7 @@ def prompts_spec(wildcards):
     entry = config["prompts"][wildcards.prompts]
     return spec(
         role=wildcards.prompts,
+        rows=entry.get("rows"),
         source=entry["source"],
         columns=entry["columns"],
         where=entry.get("where") or {},
