@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-SEEDS = (11, 12, 13)  # the world was tuned on 0 and 1
+SEEDS = (11, 12, 13)  # the world was tuned on 0
 CONTROLS = {
     "untaught": {"student": {"knows_harm": False}},
     "never-complies": {"student": {"complies": False}},
