@@ -41,7 +41,14 @@ def write_inputs(folder: Path) -> dict[str, object]:
         "extends": str(ROOT / "config" / "miniature.yaml"),
         "run": "own-input",
         "select": {"students": ["mine"], "methods": ["initial", "thinksafe"], "benchmarks": ["harmbench", "gsm8k"]},
-        "models": {"mine": {"label": "Mine", "family": "qwen3", "source": {"folder": str(DEMO / "models/qwen3-mini")}}},
+        "models": {
+            "mine": {
+                "label": "Mine",
+                "size": "mini",
+                "family": "qwen3",
+                "source": {"folder": str(DEMO / "models/qwen3-mini")},
+            }
+        },
         "guards": {"llama-guard-3": {"source": {"folder": str(DEMO / "models/llama-guard-3")}}},
         "audit": [],
         "prompts": {
