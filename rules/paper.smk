@@ -29,6 +29,14 @@ def score_files(cells, ending="json"):
     ]
 
 
+def columns():
+    """Return the selected benchmarks as a table's columns."""
+    return [
+        dict(id=name, label=config["benchmarks"][name]["label"], kind=config["benchmarks"][name]["kind"])
+        for name in BENCHMARKS
+    ]
+
+
 def table_spec(students, methods=None):
     """Return what a table takes from config: which cells, in which order, under which labels."""
     chosen = [method for method in METHODS if methods is None or method in methods]
@@ -36,10 +44,7 @@ def table_spec(students, methods=None):
         cells=cells_of(students, methods),
         students=labelled("models", students),
         methods=labelled("methods", chosen),
-        benchmarks=[
-            dict(id=name, label=config["benchmarks"][name]["label"], kind=config["benchmarks"][name]["kind"])
-            for name in BENCHMARKS
-        ],
+        benchmarks=columns(),
         confidence=config["scoring"]["confidence"],
     )
 
@@ -172,18 +177,10 @@ rule plot_rejection:
         "../scripts/plot_rejection.py"
 
 
-def verdict_parts(student, replicate, role="harmful", method="thinksafe"):
-    """Return the filtering guard's verdicts on the raw responses behind a method's training set."""
-    data = config["methods"][method]["data"]
-    return expand(
-        f"<results>/verdicts/by-{{guard}}/on-responses/{RAW}.parquet",
-        student=student,
-        steering=data[role]["steering"],
-        draws=data[role]["draws"],
-        replicate=replicate,
-        prompts=role,
-        guard=data["guard"],
-        part=range(config["shards"]["data"]),
+def verdict_parts(student, replicate, method="thinksafe"):
+    """Return the filtering guard's verdicts on the raw harmful responses behind a method's training set."""
+    return raw_parts(
+        f"<results>/verdicts/by-{{guard}}/on-responses/{RAW}.parquet", "harmful", student, method, replicate
     )
 
 
@@ -211,10 +208,7 @@ rule write_effects:
             cells=cells_of(figure7_students(), ("initial", "rejection", "thinksafe")),
             students=labelled("models", figure7_students()),
             methods=labelled("methods", ["initial", "rejection", "thinksafe"]),
-            benchmarks=[
-                dict(id=name, label=config["benchmarks"][name]["label"], kind=config["benchmarks"][name]["kind"])
-                for name in BENCHMARKS
-            ],
+            benchmarks=columns(),
             parts=config["shards"]["data"],
             confidence=config["scoring"]["confidence"],
             least=config["scoring"]["least"],

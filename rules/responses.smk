@@ -41,23 +41,24 @@ def guard_environment(guard):
     return environment_of(None if oracle else f"sampling-{config['engine']['name']}")
 
 
+def raw_parts(pattern, role, student, method, replicate):
+    """Return the parts of one role's raw responses behind a training set, or of the verdicts on them."""
+    data = config["methods"][method]["data"]
+    return expand(
+        pattern,
+        student=student,
+        steering=data[role]["steering"],
+        draws=data[role]["draws"],
+        replicate=replicate,
+        prompts=role,
+        guard=data["guard"],
+        part=range(config["shards"]["data"]),
+    )
+
+
 def parts_of(pattern, role):
-    """Return a function that lists the parts of one role's raw responses, or of the verdicts on them, for a method."""
-
-    def parts(wildcards):
-        data = config["methods"][wildcards.method]["data"]
-        return expand(
-            pattern,
-            student=wildcards.student,
-            steering=data[role]["steering"],
-            draws=data[role]["draws"],
-            replicate=wildcards.replicate,
-            prompts=role,
-            guard=data["guard"],
-            part=range(config["shards"]["data"]),
-        )
-
-    return parts
+    """Return a function that lists `raw_parts` for a rule's wildcards."""
+    return lambda wildcards: raw_parts(pattern, role, wildcards.student, wildcards.method, wildcards.replicate)
 
 
 def filter_spec(wildcards):

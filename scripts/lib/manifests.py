@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import resource
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,13 @@ RECORD = ".record.json"
 
 
 def file_digest(path: str | Path) -> str:
-    """Return the sha256 of a file's content."""
+    """Return the sha256 of a file's content; one process reads an unchanged file once (a user's weights are large)."""
+    found = os.stat(path)
+    return _file_digest(str(Path(path).absolute()), found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+@cache
+def _file_digest(path: str, *state: int) -> str:
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
@@ -60,7 +67,7 @@ def write_identity(job: dict[str, Any]) -> None:
 
 
 def write_record(job: dict[str, Any], began: float, seconds: float) -> None:
-    """Add this attempt to the record of a job: when, where, how long, with what."""
+    """Write when, where, how long and with what the attempt that finished a job ran."""
     path = Path(job["identity"].removesuffix(IDENTITY) + RECORD)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     write_json(
