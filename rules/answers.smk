@@ -9,6 +9,7 @@ def answers_spec(wildcards):
     return spec(
         student=wildcards.student,
         model=config["models"][wildcards.student]["source"],
+        chat=chat_of(wildcards.student),
         steering="{prompt}",
         draws=config["benchmarks"][wildcards.benchmark].get("draws", 1),
         sampling=sampling_of(kind, wildcards.student),

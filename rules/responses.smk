@@ -9,6 +9,7 @@ def responses_spec(wildcards):
     return spec(
         student=wildcards.student,
         model=config["models"][wildcards.student]["source"],
+        chat=chat_of(wildcards.student),
         steering=config["steerings"][wildcards.steering],
         draws=int(wildcards.draws),
         sampling=sampling_of("data", wildcards.student),
