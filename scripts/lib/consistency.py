@@ -77,7 +77,7 @@ def _families(config: Config) -> Iterator[str]:
     for name, family in families.items():
         tags = family.get("chat", {}).get("think", ["", "x"])
         if len(tags) != 2 or tags[0] == tags[1]:
-            yield f"families.{name}.chat.think: needs two tags, what opens the think block and what closes it, not {tags}"
+            yield f"families.{name}.chat.think: needs two tags, one that opens and one that closes, not {tags}"
     tables = {family["table"]: name for name, family in families.items() if "table" in family}
     for name, family in families.items():
         if (other := tables.get(family.get("table"), name)) != name:

@@ -24,6 +24,22 @@ def share_of(rows: Sequence[dict[str, Any]], part: int, parts: int) -> list[dict
     return list(rows[len(rows) * part // parts : len(rows) * (part + 1) // parts])
 
 
+def taken(rows: Sequence[dict[str, Any]], take: int | None) -> list[dict[str, Any]]:
+    """Return ``take`` of the prompts in their order, drawn once for all students: more of them contain the fewer.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many.
+    """
+    if take is None:
+        return list(rows)
+    if take > len(rows):
+        raise ValueError(f"prompts.*.take: {take} are asked for and there are {len(rows)}; lower it, or take: null")
+    kept = set(sorted((row["id"] for row in rows), key=lambda name: (seed_for("take", name), name))[:take])
+    return [row for row in rows if row["id"] in kept]
+
+
 def sample(
     prompts: Sequence[dict[str, Any]],
     folder: str,

@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scripts.lib.staleness import code_digests
+from scripts.tools import containers
 
 ROOT = Path(__file__).parents[2]
 LOCKS = {path.stem: path for path in sorted((ROOT / "requirements").glob("*.txt"))}
@@ -224,6 +225,40 @@ def test_what_is_installed_is_what_is_locked() -> None:
     assert not [line for line in missing if not line.startswith(("nvidia", "triton", "cuda"))], missing
 
 
+# ---------------------------------------------------------------- containers/
+
+
+@pytest.mark.parametrize("name", containers.RECIPES)
+def test_recipes_are_what_the_conda_files_give(name: str) -> None:
+    written = (ROOT / "containers" / name).read_text(encoding="utf-8")
+    assert written == containers.RECIPES[name](), "run `make containers`"
+    assert re.search(rf"(?m)^(FROM|From:) {re.escape(containers.BASE)}$", written) and ":latest" not in written
+    held = {path.stem for path in containers.environments()}
+    assert held | set(containers.LEFT_OUT) == {*CONDA, "versions"}
+    paper = {names[0] for _, names in RULES.values()}  # the first one is config/config.yaml's
+    assert paper <= held
+
+
+@pytest.mark.slow
+def test_environments_are_where_snakemake_looks_for_them(tmp_path: Path) -> None:
+    """Against the prefixes that `snakemake --containerize` prints; it only asks conda for the platform."""
+    info = '{"platform": "linux-64", "conda_prefix": "/opt/conda"}'
+    config = '{"get": {"channel_priority": "strict"}}'
+    answers = f"info) echo '{info}';; config) echo '{config}';; *) echo conda 24.11.3;;"
+    fake = script(tmp_path / "bin/conda", f"case $1 in {answers} esac")
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--containerize", "apptainer"],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{fake.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
+    theirs = set(re.findall(r"/conda-envs/[0-9a-f]{32}", done.stdout))
+    assert theirs and theirs <= set(containers.environments().values())
+
+
 # ---------------------------------------------------------------- scripts/setup.sh
 
 
@@ -303,7 +338,7 @@ def test_setup_does_nothing_twice_and_something_when_the_lock_changes(checkout: 
 
 def test_make_lists_its_targets() -> None:
     done = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for target in ("setup", "demo", "test", "test-all", "lint", "plan", "trace", "gpu-check", "clean"):
+    for target in ("setup", "demo", "test", "test-all", "lint", "containers", "plan", "trace", "gpu-check", "clean"):
         assert re.search(rf"^make {target} +\S", done.stdout, re.MULTILINE), target
 
 
