@@ -280,6 +280,7 @@ def test_llama_guard_answers_by_one_greedy_token_with_both_labels_asked_for(monk
 def test_llama_guards_three_verdicts(monkeypatch, llama_guard, said, logs, harm, p_unsafe):
     (verdict,), _ = run(monkeypatch, llama_guard, "llama-guard", [said], limit=2000, logs=logs)
     assert (verdict["harm"], verdict["p_unsafe"]) == (harm, pytest.approx(p_unsafe))
+    assert (verdict["log_safe"], verdict["log_unsafe"]) == logs
 
 
 def test_control_tokens_of_the_guard_in_a_response_stay_letters(monkeypatch, llama_guard):
