@@ -57,7 +57,9 @@ def last_box(text: str) -> str | None:
 
 
 def _gpqa(answer: str, gold: str) -> tuple[str, bool]:
-    letters = re.findall(r"\b[A-D]\b", (last_box(answer) or "").upper())
+    box = last_box(answer) or ""
+    alone = re.fullmatch(r"(?:\\text\{)?\W*([a-d])\W*", box)  # in small letters only by itself: "a" is also a word
+    letters = re.findall(r"\b[A-D]\b", box) or ([alone[1].upper()] if alone else [])
     return (letters[0], letters[0] == gold) if letters else ("", False)
 
 

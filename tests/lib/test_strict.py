@@ -135,6 +135,9 @@ STRICT = [
     ("gpqa", "C", after("", r"\boxed{C} which is a good choice"), True, "C"),
     ("gpqa", "C", after("", r"\boxed{\text{C) a base}}"), True, "C"),
     ("gpqa", "C", after(r"\boxed{C}", r"\boxed{D}, not C"), False, "D"),
+    ("gpqa", "C", after("", r"\boxed{\text{(c)}}"), True, "C"),
+    ("gpqa", "C", after("", r"\boxed{a base, so C}"), True, "C"),
+    ("gpqa", "A", after("", r"\boxed{a base}"), False, ""),
     ("gpqa", "A", after("", "thinking about a"), False, ""),
     ("gpqa", "A", "<think>\n\\boxed{A}", False, ""),
 ]
