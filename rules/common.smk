@@ -72,6 +72,11 @@ def family_of(student):
     return config["models"][student]["family"]
 
 
+def chat_of(student):
+    """Return what config says about a student's chat format beyond its template."""
+    return config["families"][family_of(student)].get("chat")
+
+
 # ---------------------------------------------------------------- sampling
 def sampling_of(kind, student):
     """Return the decoding settings of a model for data, safety or reasoning (A.1, B)."""
