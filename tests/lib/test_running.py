@@ -268,4 +268,5 @@ def test_where_the_warm_process_is_gone_a_job_runs_plainly(project, tmp_path, mo
     with pytest.raises(SystemExit) as ended:
         running.start(snakemake, "testing", text="t")
     assert ended.value.code == 7
-    assert seen[0]["devices"] == 2 and seen[0]["title"] == "make it a" and seen[0]["inputs"] == ["a", "b"] and seen[0]["outputs"] == ["out"]
+    assert (seen[0]["title"], seen[0]["devices"]) == ("make it a", 2)
+    assert seen[0]["inputs"] == ["a", "b"] and seen[0]["outputs"] == ["out"]
