@@ -27,12 +27,13 @@ def spec(**parts):
 
 
 @lru_cache(maxsize=None)
-def code_of(name, engine=None, oracle=False):
-    """Return a digest per module that a script runs; only the engine and the truth that this job uses count."""
+def code_of(name, engine=None, oracle=False, loss=None):
+    """Return a digest per module that a script runs; only the engine, truth and loss that this job uses count."""
     unused = {path for kind, path in ENGINES.items() if kind != engine}
     if not oracle and name == "judge_responses":
         unused |= {"scripts/lib/world.py"}
-    return canonical(code_digests(f"scripts/{name}.py", tuple(sorted(unused))))
+    used = (f"scripts/lib/losses/{loss}.py",) if loss else ()
+    return canonical(code_digests(f"scripts/{name}.py", tuple(sorted(unused)), used))
 
 
 @lru_cache(maxsize=None)

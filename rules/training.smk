@@ -3,12 +3,20 @@
 ADAPTER = "<results>/adapters/{student}/trained-with/{method}/replicate-{replicate}"
 
 
+def loss_of(method):
+    """Return the name of the loss that a method trains with (`scripts/lib/losses/`)."""
+    return next(iter(config["methods"][method].get("loss", {"nll": {}})))
+
+
 def training_spec(wildcards):
+    method = config["methods"][wildcards.method]
+    training = {**config["training"], **method.get("training", {})}
     return spec(
         student=wildcards.student,
         model=config["models"][wildcards.student]["source"],
-        epochs=config["methods"][wildcards.method]["epochs"],
-        training={key: value for key, value in config["training"].items() if key != "checkpoint_steps"},
+        epochs=method["epochs"],
+        loss=method.get("loss", {"nll": {}}),
+        training={key: value for key, value in training.items() if key != "checkpoint_steps"},
         seed=["training", config["seeds"]["training"], int(wildcards.replicate), wildcards.student],
     )
 
@@ -16,7 +24,8 @@ def training_spec(wildcards):
 def rows_per_device(wildcards):
     """A machine fact: how many rows one device takes at once; accumulation makes up the total batch."""
     built = "built" in config["models"][wildcards.student]["source"]
-    return config["training"]["batch_size"] if built else 1
+    training = {**config["training"], **config["methods"][wildcards.method].get("training", {})}
+    return training["batch_size"] if built else 1
 
 
 rule train_student:
@@ -39,7 +48,7 @@ rule train_student:
         checkpoint_steps=config["training"]["checkpoint_steps"],
     params:
         spec=training_spec,
-        code=code_of("train_student"),
+        code=lambda wildcards: code_of("train_student", loss=loss_of(wildcards.method)),
         environment=environment_of("training"),
     script:
         "../scripts/train_student.py"

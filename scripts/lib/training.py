@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
 from scripts.lib.files import read_json, write_json
 
-IGNORED = -100
+NLL: dict[str, dict[str, Any]] = {"nll": {}}
 
 
-def tokenise(tokenizer: Any, rows: Sequence[dict[str, Any]], max_tokens: int) -> tuple[list[dict[str, Any]], int]:
-    """Return token ids and labels of each row, and how many rows were left out for their length.
+def loss_of(spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the loss that ``spec["loss"]`` names (`scripts.lib.losses`), as a class, and its settings."""
+    ((name, settings),) = (spec.get("loss") or NLL).items()
+    return importlib.import_module(f"scripts.lib.losses.{name}").Loss, settings
 
-    The prompt is the original one, never the steered one (Eq. 2). It gets no loss; everything after it does.
-    """
-    opened = opens_think(tokenizer)
-    kept = []
-    for row in rows:
-        prompt = prompt_tokens(tokenizer, row["prompt"])
-        completion = completion_tokens(tokenizer, row["response"], opened)
-        if len(prompt) + len(completion) <= max_tokens:
-            kept.append({"input_ids": prompt + completion, "labels": [IGNORED] * len(prompt) + completion})
-    return kept, len(rows) - len(kept)
+
+def tokenise(
+    loss: Any, tokenizer: Any, rows: Sequence[dict[str, Any]], settings: dict[str, Any], max_tokens: int
+) -> tuple[list[dict[str, Any]], int]:
+    """Return the examples of a loss, and how many rows were left out for their length; none is ever cut."""
+    examples = [loss.example(tokenizer, row, settings) | {"row": number} for number, row in enumerate(rows)]
+    kept = [example for example in examples if len(example["input_ids"]) <= max_tokens]
+    return kept, len(examples) - len(kept)
 
 
 def finetune(
@@ -43,9 +43,10 @@ def finetune(
 
     Parameters
     ----------
-    rows : rows with ``prompt`` and ``response``
+    rows : rows with ``prompt``, ``response`` and what else the loss reads; ``id`` names them in errors
     spec : dict
-        ``training`` (config), ``epochs``, ``seed`` and ``base`` (what the adapter belongs to).
+        ``training`` (config), ``epochs``, ``seed``, ``base`` (what the adapter belongs to) and ``loss``, the name of a
+        loss with its settings; without one, the likelihood of the response.
     key : str
         Digest of all that the adapter depends on; names the checkpoints, which stand beside the output.
     per_device_batch : int
@@ -61,20 +62,26 @@ def finetune(
     import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
-    from trl import SFTTrainer
+
+    from scripts.lib.losses.base import blank
 
     settings = spec["training"]
+    loss, loss_settings = loss_of(spec)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    examples, too_long = tokenise(tokenizer, rows, settings["max_tokens"])
+    examples, too_long = tokenise(loss, tokenizer, rows, loss_settings, settings["max_tokens"])
     if not examples:
         raise ValueError(f"no training row fits in training.max_tokens={settings['max_tokens']} ({too_long} rows)")
+    ids = [str(rows[example["row"]].get("id", f"row {example['row']}")) for example in examples]
+    examples = [example | {"row": place} for place, example in enumerate(examples)]
     set_seed(spec["seed"] % 2**32)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, settings["dtype"]))
     checkpoints = Path(output).with_name(f".{Path(output).name}.{key}.checkpoints")
-    trainer = SFTTrainer(
+    trainer = loss(
+        ids=ids,
+        settings=loss_settings,
         model=model,
         args=trainer_settings(spec, checkpoints, per_device_batch, checkpoint_steps),
-        train_dataset=Dataset.from_list(examples),
+        train_dataset=Dataset.from_list([*examples, blank(examples[0]) | {"row": len(examples)}]),
         processing_class=tokenizer,
         peft_config=lora_config(settings["lora"]),
         callbacks=[_ProgressCallback.of(progress)],
@@ -124,6 +131,8 @@ def trainer_settings(spec: dict[str, Any], checkpoints: Path, per_device_batch: 
         warmup_steps=settings["warmup"],
         optim="adamw_torch",
         weight_decay=settings["weight_decay"],
+        adam_beta1=settings["betas"][0],
+        adam_beta2=settings["betas"][1],
         max_grad_norm=settings["max_grad_norm"],
         seed=spec["seed"] % 2**32,
         data_seed=spec["seed"] % 2**32,
@@ -132,6 +141,7 @@ def trainer_settings(spec: dict[str, Any], checkpoints: Path, per_device_batch: 
         use_cpu=not gpu,
         max_length=None,
         packing=False,
+        remove_unused_columns=False,
         save_strategy="steps",
         save_steps=checkpoint_steps,
         save_total_limit=1,

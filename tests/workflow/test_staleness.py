@@ -211,8 +211,10 @@ def test_every_leaf(before: Jobs, folder: Path) -> None:
 
 # ---------------------------------------------------------------- modules and versions
 def modules() -> set[str]:
-    paths = [*(ROOT / "scripts").glob("*.py"), *(ROOT / "scripts/lib").glob("*.py")]
-    return {path.stem for path in paths if path.stem != "__init__"}
+    places = (ROOT / "scripts", ROOT / "scripts/lib")
+    paths = {str(path.relative_to(place).with_suffix("")) for place in places for path in place.glob("*.py")}
+    losses = {f"losses/{path.stem}" for path in (ROOT / "scripts/lib/losses").glob("*.py")}
+    return {path for path in paths | losses if not path.endswith("__init__")}
 
 
 def module_path(name: str) -> str:
