@@ -14,18 +14,21 @@ LOGITS = 2**26  # float32 logits that exist at once, 256 MB; a sum's last digits
 
 
 @contextmanager
-def bare_head(model: Any) -> Iterator[None]:
-    """Let the model return the states before its head in the place of logits, through whatever wraps it.
+def bare_head(head: Any) -> Iterator[None]:
+    """Let the model of this head return the states before it in the place of logits, through whatever wraps it.
 
     A call through the wrappers (PEFT, DDP, mixed precision) keeps their hooks alive, which a call of the backbone
     alone would pass by.
     """
-    head = model.get_output_embeddings()
+    own = vars(head).get("forward")
     head.forward = lambda states: states
     try:
         yield
     finally:
-        del head.forward
+        if own is None:
+            del head.forward
+        else:
+            head.forward = own
 
 
 def token_nll(states: Any, labels: Any, head: Any, logits: int = LOGITS) -> Any:

@@ -118,7 +118,7 @@ def test_the_bare_head_passes_states_through_and_comes_back():
     ids = torch.arange(12)[None]
     with torch.no_grad():
         logits = model(input_ids=ids).logits
-        with bare_head(model):
+        with bare_head(model.lm_head):
             bare = model(input_ids=ids).logits
         assert bare.shape == (1, 12, 32)
         torch.testing.assert_close(bare @ model.lm_head.weight.T, logits)
