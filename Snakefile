@@ -32,6 +32,7 @@ wildcard_constraints:
     steering=one_of(config["steerings"]),
     benchmark=one_of(config["benchmarks"]),
     prompts="harmful|benign",
+    corpus=one_of(config["corpora"]) or "none",
     family=one_of(config["families"]),
     replicate=r"\d+",
     draws=r"\d+",

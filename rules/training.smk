@@ -3,20 +3,34 @@
 ADAPTER = "<results>/adapters/{student}/trained-with/{method}/replicate-{replicate}"
 
 
-def loss_of(method):
-    """Return the name of the loss that a method trains with (`scripts/lib/losses/`)."""
-    return next(iter(config["methods"][method].get("loss", {"nll": {}})))
+def method_of(name):
+    """Return a method's loss, epochs and training settings, its own over the section `training`."""
+    entry = config["methods"][name]
+    layers = [entry] + ([entry.get("original", {})] if config["baseline_settings"] == "original" else [])
+    training = dict(config["training"])
+    for layer in layers:
+        training |= layer.get("training", {})
+    return {
+        "loss": entry.get("loss", {"nll": {}}),
+        "epochs": layers[-1].get("epochs", entry["epochs"]),
+        "training": training,
+    }
+
+
+def training_set(wildcards):
+    """Return the training set of a method: what its student has said, or a corpus that is the same for all."""
+    corpus = config["methods"][wildcards.method]["data"].get("corpus")
+    return f"<results>/corpora/{corpus}.parquet" if corpus else f"{SET}.parquet"
 
 
 def training_spec(wildcards):
-    method = config["methods"][wildcards.method]
-    training = {**config["training"], **method.get("training", {})}
+    method = method_of(wildcards.method)
     return spec(
         student=wildcards.student,
         model=config["models"][wildcards.student]["source"],
         epochs=method["epochs"],
-        loss=method.get("loss", {"nll": {}}),
-        training={key: value for key, value in training.items() if key != "checkpoint_steps"},
+        loss=method["loss"],
+        training={key: value for key, value in method["training"].items() if key != "checkpoint_steps"},
         seed=["training", config["seeds"]["training"], int(wildcards.replicate), wildcards.student],
     )
 
@@ -24,14 +38,13 @@ def training_spec(wildcards):
 def rows_per_device(wildcards):
     """A machine fact: how many rows one device takes at once; accumulation makes up the total batch."""
     built = "built" in config["models"][wildcards.student]["source"]
-    training = {**config["training"], **config["methods"][wildcards.method].get("training", {})}
-    return training["batch_size"] if built else 1
+    return method_of(wildcards.method)["training"]["batch_size"] if built else 1
 
 
 rule train_student:
     """Fine-tune a LoRA adapter of the student on a training set (Eq. 2, Sec. 5.1)."""
     input:
-        dataset=f"{SET}.parquet",
+        dataset=training_set,
         model=student_files,
     output:
         adapter=directory(ADAPTER),
@@ -48,7 +61,7 @@ rule train_student:
         checkpoint_steps=config["training"]["checkpoint_steps"],
     params:
         spec=training_spec,
-        code=lambda wildcards: code_of("train_student", loss=loss_of(wildcards.method)),
+        code=lambda wildcards: code_of("train_student", loss=next(iter(method_of(wildcards.method)["loss"]))),
         environment=environment_of("training"),
     script:
         "../scripts/train_student.py"

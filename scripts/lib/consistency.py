@@ -49,7 +49,7 @@ def _methods(config: Config) -> Iterator[str]:
         yield "select.methods: initial is missing; every method is compared with it, so add it to the list"
     for name, method in methods.items():
         if name == "initial":
-            for key in method.keys() & {"data", "epochs", "families"}:
+            for key in method.keys() - {"label"}:
                 yield f"methods.initial.{key}: initial is the untrained student; give a trained method another id"
         elif not {"data", "epochs"} <= method.keys():
             lacking = " and ".join(key for key in ("data", "epochs") if key not in method)
@@ -83,11 +83,56 @@ def _families(config: Config) -> Iterator[str]:
 @reads("methods", "guards", "steerings")
 def _training_sets(config: Config) -> Iterator[str]:
     for name, method in config["methods"].items():
-        if data := method.get("data"):
+        data = method.get("data", {})
+        if "guard" in data:
             yield from _unknown(f"methods.{name}.data.guard", [data["guard"]], config["guards"], "guard")
             for role in ("harmful", "benign"):
                 path = f"methods.{name}.data.{role}.steering"
                 yield from _unknown(path, [data[role]["steering"]], config["steerings"], "steering")
+
+
+# format: (columns that it reads, columns that it may read, its own option)
+FORMATS = {
+    "direct-refusal": ({"prompt", "response"}, set(), "thought"),
+    "safechain": ({"prompt", "response"}, set(), None),
+    "star1": ({"prompt", "response"}, set(), None),
+    "safepath": ({"prompt"}, set(), "primer"),
+    "safekey": ({"prompt", "response"}, {"query_end", "key_end"}, None),
+}
+OF_LOSS = {"primer": "safepath", "safekey": "safekey"}  # losses that read one format only
+
+
+@reads("corpora")
+def _corpora(config: Config) -> Iterator[str]:
+    for name, corpus in config["corpora"].items():
+        path, form = f"corpora.{name}", corpus["format"]
+        needed, possible, option = FORMATS[form]
+        roles = [role for role in ("harmful", "benign") if role in corpus]
+        if not roles:
+            yield f"{path}: has no rows; give harmful, benign, or both"
+        for role in roles:
+            given = corpus[role]["columns"].keys() - {"category"}
+            if not needed <= given <= needed | possible or len(given & possible) == 1:
+                more = f", or these with {' and '.join(sorted(possible))}" if possible else ""
+                has = ", ".join(sorted(given)) or "none"
+                yield f"{path}.{role}.columns: {form} needs {', '.join(sorted(needed))}{more}, and has {has}"
+        if option and option not in corpus:
+            yield f"{path}.{option}: missing, which format {form} needs"
+        for key in corpus.keys() & {"thought", "primer"} - {option}:
+            yield f"{path}.{key}: means nothing for format {form}; drop it ({key}: null)"
+
+
+@reads("methods", "corpora")
+def _losses(config: Config) -> Iterator[str]:
+    for name, method in config["methods"].items():
+        corpus, loss = method.get("data", {}).get("corpus"), next(iter(method.get("loss", {"nll": {}})))
+        if corpus is not None:
+            yield from _unknown(f"methods.{name}.data.corpus", [corpus], config["corpora"], "corpus")
+        form, wanted = config["corpora"].get(corpus, {}).get("format"), OF_LOSS.get(loss)
+        if wanted and form != wanted and (corpus is None or form):
+            yield f"methods.{name}.loss: {loss} learns from a corpus of format {wanted}, not from {form or 'responses'}"
+        if form == "safepath" and loss != "primer":
+            yield f"methods.{name}.loss: {loss} would teach to stop after the primer; say primer"
 
 
 @reads("steerings")
@@ -173,15 +218,27 @@ def _used(config: Config) -> tuple[dict[str, Mapping], dict[str, Mapping]]:
     models = {f"models.{name}": config["models"].get(name, {}) for name in select["students"]}
     methods = [config["methods"].get(name, {}) for name in select["methods"]]
     names = {part.get("guard") for part in _row_sets(config).values()} | set(config["audit"])
-    names |= {method["data"]["guard"] for method in methods if "data" in method}
+    names |= {method.get("data", {}).get("guard") for method in methods}
     guards = {f"guards.{name}": config["guards"].get(name, {}) for name in sorted(names - {None})}
     return models, guards
 
 
-@reads("select", "models", "guards", "audit", "methods", "prompts", "benchmarks", "world")
+def _corpus_parts(config: Config) -> dict[str, Mapping]:
+    """Return the parts of the corpora that the selection trains on by path."""
+    methods = [config["methods"].get(name, {}) for name in config["select"]["methods"]]
+    names = sorted({method["data"]["corpus"] for method in methods if "corpus" in method.get("data", {})})
+    return {
+        f"corpora.{name}.{role}": config["corpora"][name][role]
+        for name in names
+        for role in ("harmful", "benign")
+        if role in config["corpora"].get(name, {})
+    }
+
+
+@reads("select", "models", "guards", "audit", "methods", "prompts", "corpora", "benchmarks", "world")
 def _sources(config: Config) -> Iterator[str]:
     models, guards = _used(config)
-    for path, part in {**models, **guards, **_row_sets(config)}.items():
+    for path, part in {**models, **guards, **_row_sets(config), **_corpus_parts(config)}.items():
         source = part.get("source", {})
         if ("world" in source or "built" in source or part.get("kind") == "oracle") and "world" not in config:
             where = f"{path}.source" if source else path

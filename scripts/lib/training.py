@@ -89,6 +89,7 @@ def finetune(
     result = trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
     shutil.rmtree(output, ignore_errors=True)
     save_adapter(trainer.model, output, spec["base"])
+    trainer.save_head(output)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return dict(rows=len(examples), too_long=too_long, steps=trainer.state.global_step, loss=result.training_loss)
 

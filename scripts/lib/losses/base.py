@@ -10,9 +10,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch.utils.data import Sampler
 from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
@@ -53,6 +55,7 @@ class Supervised(SFTTrainer):
         self._counts = [0, 0]  # tokens and supervised tokens since the last log
         self._clock, self._logged = time.monotonic(), 0
         self._seen: list[int] = []  # rows of the optimiser step so far
+        self.head: torch.nn.Module | None = None
         super().__init__(**options)
         self.data_collator = Collator(pad_token_id=self.processing_class.pad_token_id)
 
@@ -95,6 +98,47 @@ class Supervised(SFTTrainer):
         total = sum(count(batch) for batch in self._step_batches).to(self.args.device)
         return self.accelerator.gather(total.reshape(1)).sum() if self.processes > 1 else total
 
+    # ------------------------------------------------------------ what is learnt beside the adapter
+    def attach(self, head: torch.nn.Module, file: str) -> None:
+        """Train ``head`` with the adapter, in float32; it is saved as ``file`` and no part of the model."""
+        self.head, self.head_file = head.to(self.args.device, torch.float32), file
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return the optimiser, with the head among what it moves; biases do not decay."""
+        made = super().create_optimizer(model)
+        if self.head is not None:
+            for name, weights in self.head.named_parameters():
+                decay = 0.0 if name.endswith("bias") else self.args.weight_decay
+                made.add_param_group({"params": [weights], "weight_decay": decay})
+        return made
+
+    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        if self.head is None:
+            norm = super()._clip_grad_norm(model)
+        else:
+            # The wrapper of several devices averages the model's gradients and knows nothing of the head.
+            learnt = [weights for weights in self.head.parameters() if weights.grad is not None]
+            for weights in learnt:
+                weights.grad = self.accelerator.reduce(weights.grad, "mean")
+            norm = self.accelerator.clip_grad_norm_([*model.parameters(), *learnt], self.args.max_grad_norm)
+        if not torch.isfinite(torch.as_tensor(norm)):
+            self._stop("the gradient", self._seen)
+        return norm
+
+    def save_head(self, folder: str | Path) -> None:
+        """Write the head, if there is one, into a folder."""
+        if self.head is not None:
+            save_file(self.head.state_dict(), Path(folder) / self.head_file)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        super()._save(output_dir, state_dict)
+        self.save_head(output_dir or self.args.output_dir)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.head is not None:
+            self.head.load_state_dict(load_file(Path(resume_from_checkpoint) / self.head_file))
+
     # ------------------------------------------------------------ the same for all
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -131,15 +175,10 @@ class Supervised(SFTTrainer):
         names = [self.ids[row] for row in rows if row < len(self.ids)]
         raise NotFinite(f"{what} is not finite at step {self.state.global_step + 1}; rows: {', '.join(names)}")
 
-    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
-        norm = super()._clip_grad_norm(model)
-        if not torch.isfinite(torch.as_tensor(norm)):
-            self._stop("the gradient", self._seen)
-        self._seen = []
-        return norm
-
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Any:
-        self._step_batches = batch_samples
+        self._step_batches, self._seen = batch_samples, []  # a step begins
+        if self.head is not None:
+            self.head.zero_grad()
         return super()._get_num_items_in_batch(batch_samples, device)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
