@@ -41,6 +41,9 @@ def rows_per_device(wildcards):
     return method_of(wildcards.method)["training"]["batch_size"] if built else 1
 
 
+BY_REWARD = [name for name, entry in config["methods"].items() if "grpo" in entry]  # rules/grpo.smk
+
+
 rule train_student:
     """Fine-tune a LoRA adapter of the student on a training set (Eq. 2, Sec. 5.1)."""
     input:
@@ -51,6 +54,8 @@ rule train_student:
         identity=f"{ADAPTER}.identity.json",
     log:
         "<results>/logs/train_student/{student}/{method}/replicate-{replicate}.log",
+    wildcard_constraints:
+        method=one_of(set(config["methods"]) - set(BY_REWARD)),
     conda:
         "../envs/training.yaml"
     resources:

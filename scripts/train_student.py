@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scripts.lib.files import read_rows
-from scripts.lib.models import locate
+from scripts.lib.models import base_of, locate
 from scripts.lib.seeds import seed_for
 from scripts.lib.training import finetune
 
@@ -30,8 +30,7 @@ def train_student(
     """
     rows = read_rows(dataset)
     source = spec["model"]
-    base = {"name": source.get("hub") or source.get("folder") or spec["student"], "revision": source.get("revision")}
-    settings = spec | {"seed": seed_for(*spec["seed"]), "base": base}
+    settings = spec | {"seed": seed_for(*spec["seed"]), "base": base_of(source, spec["student"])}
     facts = finetune(rows, locate(source, model), output, settings, key, per_device_batch, checkpoint_steps, progress)
     print(facts)
 

@@ -51,11 +51,31 @@ def _methods(config: Config) -> Iterator[str]:
         if name == "initial":
             for key in method.keys() - {"label"}:
                 yield f"methods.initial.{key}: initial is the untrained student; give a trained method another id"
-        elif not {"data", "epochs"} <= method.keys():
-            lacking = " and ".join(key for key in ("data", "epochs") if key not in method)
+        elif not (needed := {"epochs"} if "grpo" in method else {"data", "epochs"}) <= method.keys():
+            lacking = " and ".join(key for key in ("data", "epochs") if key in needed - method.keys())
             guess = nearest(name, [other for other in methods if other != name])
             mean = f" (or did you mean methods.{guess}?)" if guess and name not in selected else ""
             yield f"methods.{name}: {lacking} missing; only initial does without training{mean}"
+
+
+@reads("select", "methods", "guards", "engine")
+def _grpo(config: Config) -> Iterator[str]:
+    for name, method in config["methods"].items():
+        if not (grpo := method.get("grpo")):
+            continue
+        path, filtered = f"methods.{name}.grpo", grpo["prompts"] == "filtered"
+        if filtered != ("guard" in method.get("data", {})):
+            mend = "add `data`, whose kept prompts are taken" if filtered else "drop `data` (data: null)"
+            yield f"{path}.prompts: {grpo['prompts']} and the training set of methods.{name} do not fit; {mend}"
+        for key in ("loss", "original"):
+            if key in method:
+                yield f"methods.{name}.{key}: means nothing with grpo; drop it ({key}: null)"
+        yield from _unknown(f"{path}.guard", [grpo["guard"]], config["guards"], "guard")
+        if config["guards"].get(grpo["guard"], {}).get("kind") == "oracle":
+            yield f"{path}.guard: an oracle has no probabilities to reward by; take a guard that is a model"
+        selected = name in config["select"]["methods"]
+        if selected and grpo["sampler"] != "trainer" and config["engine"]["name"] != "vllm":
+            yield f"{path}.sampler: {grpo['sampler']} needs vllm, and engine.name is transformers; say trainer"
 
 
 @reads("select", "benchmarks")
@@ -70,6 +90,7 @@ def _families(config: Config) -> Iterator[str]:
         yield from _unknown(f"models.{name}.family", [model["family"]], families, "family")
     for name, method in config["methods"].items():
         yield from _unknown(f"methods.{name}.families", method.get("families", []), families, "family")
+        yield from _unknown(f"methods.{name}.students", method.get("students", []), config["models"], "model")
     for name, decoding in config["sampling"].items():
         yield from _unknown(f"sampling.{name}.top_k", decoding["top_k"], families, "family")
         for family in families.keys() - decoding["top_k"].keys():
@@ -218,7 +239,7 @@ def _used(config: Config) -> tuple[dict[str, Mapping], dict[str, Mapping]]:
     models = {f"models.{name}": config["models"].get(name, {}) for name in select["students"]}
     methods = [config["methods"].get(name, {}) for name in select["methods"]]
     names = {part.get("guard") for part in _row_sets(config).values()} | set(config["audit"])
-    names |= {method.get("data", {}).get("guard") for method in methods}
+    names |= {method.get(part, {}).get("guard") for method in methods for part in ("data", "grpo")}
     guards = {f"guards.{name}": config["guards"].get(name, {}) for name in sorted(names - {None})}
     return models, guards
 

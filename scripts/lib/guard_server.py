@@ -1,7 +1,7 @@
 """A guard as a server on loopback: for GRPO, whose own process and GPU are busy with the policy (paper Sec. 5.3, E.2).
 
-It listens once the guard is loaded. ``GET /health`` answers 200; ``POST /verdicts`` takes ``{"pairs": [[prompt, response], ...]}``
-and gives ``{"verdicts": [...]}``, or a status other than 200 with ``{"error": text}``.
+It listens once the guard is loaded. ``GET /health`` answers 200; ``POST /verdicts`` takes
+``{"pairs": [[prompt, response], ...]}`` and gives ``{"verdicts": [...]}``, or another status with ``{"error": text}``.
 """
 
 from __future__ import annotations

@@ -58,8 +58,9 @@ def likes(letter):
     return ask
 
 
-def train(folder, output, ask=likes("e"), progress=lambda done, total: None, batch=8, steps=2, **more):
-    return reinforce(PROMPTS, folder, output, spec(**more), "key", ask, "full", batch, steps, progress=progress)
+def train(folder, output, ask=None, progress=lambda done, total: None, steps=2, **more):
+    ask = ask or likes("e")
+    return reinforce(PROMPTS, folder, output, spec(**more), "key", ask, "full", 8, steps, progress=progress)
 
 
 def content(folder):

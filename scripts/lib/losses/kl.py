@@ -4,8 +4,8 @@ L = (sum of NLL over the supervised tokens of harmful rows + weight * sum of KL(
 rows) / (supervised tokens of the optimiser step). The divergence is token-wise, over the whole vocabulary.
 
 Paper: gives neither a weight nor what the sums are divided by; the weight is config's, 1 unless said otherwise, and the
-divisor is that of ThinkSafe without KL. (The authors' code takes a mean per micro-batch, learns the prompts too, and for
-R1-Distill does not learn to stop.)
+divisor is that of ThinkSafe without KL. (The authors' code takes a mean per micro-batch, learns the prompts too, and
+for R1-Distill does not learn to stop.)
 """
 
 from __future__ import annotations
