@@ -21,7 +21,16 @@ from scripts.lib.losses.base import NotFinite
 from scripts.lib.model_folder import load_tokenizer, stop_tokens
 from scripts.lib.models import context_tokens
 from scripts.lib.rewards import Ask, reward_functions
-from scripts.lib.training import _ProgressCallback, last_whole_checkpoint, lora_config, save_adapter
+from scripts.lib.serving import free_port
+from scripts.lib.training import (
+    accumulation,
+    last_whole_checkpoint,
+    lora_config,
+    progress_callback,
+    save_adapter,
+    shared_settings,
+)
+from scripts.lib.training_log import log_callback
 
 
 def reinforce(
@@ -78,6 +87,7 @@ def reinforce(
     checkpoints = Path(output).with_name(f".{Path(output).name}.{key}.checkpoints")
     longest = max(length for length in lengths if length <= room)
     stop = stop_tokens(folder, tokenizer)
+    facts = dict(prompts=len(rows), too_long=len(prompts) - len(rows))
     trainer = Trainer(
         model=model,
         reward_funcs=reward_functions(tokenizer, stop, opens_think(tokenizer), judges, ask),
@@ -85,18 +95,13 @@ def reinforce(
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=lora_config(spec["training"]["lora"]),
-        callbacks=[_ProgressCallback.of(progress)],
+        callbacks=[log_callback(output, facts), progress_callback(progress)],
     )
     result = trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
     shutil.rmtree(output, ignore_errors=True)
     save_adapter(trainer.model, output, spec["base"])
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return dict(
-        prompts=len(rows),
-        too_long=len(prompts) - len(rows),
-        steps=trainer.state.global_step,
-        loss=result.training_loss,
-    )
+    return facts | dict(steps=trainer.state.global_step, loss=result.training_loss)
 
 
 def grpo_settings(
@@ -108,18 +113,12 @@ def grpo_settings(
     server: str | None = None,
 ) -> GRPOConfig:
     """Return TRL's settings; every default of TRL that bears on the objective is set here, whatever it is today."""
-    settings, training = spec["grpo"], spec["training"]
-    rollouts = settings["rollouts"] * settings["prompts_per_step"]
-    devices = max(1, int(os.environ.get("WORLD_SIZE", "1")))
-    accumulation, rest = divmod(rollouts, per_device_batch * devices)
-    if rest:
-        raise ValueError(
-            f"grpo: {settings['prompts_per_step']} prompts x {settings['rollouts']} rollouts a step are not a multiple "
-            f"of {devices} devices x {per_device_batch} rows per device; set the resource per_device_batch of "
-            "train_grpo to a divisor"
-        )
-    gpu = torch.cuda.is_available()
+    settings = spec["grpo"]
+    prompts, rollouts = settings["prompts_per_step"], settings["rollouts"]
+    what = f"grpo: {prompts} prompts x {rollouts} rollouts a step"
+    batches = accumulation(prompts * rollouts, per_device_batch, what, "train_grpo")
     return GRPOConfig(
+        **shared_settings(spec, checkpoints, per_device_batch, checkpoint_steps),
         # The objective (Eq. 3 and 4).
         num_generations=settings["rollouts"],  # G
         beta=settings["beta"],  # TRL: 0, without a reference
@@ -150,38 +149,16 @@ def grpo_settings(
         use_vllm=settings["sampler"] != "trainer",
         vllm_mode="server" if settings["sampler"] == "server" else "colocate",
         vllm_server_base_url=server,
+        vllm_group_port=free_port(),  # TRL: one number, for which two runs on a machine would fight
         vllm_gpu_memory_utilization=float(os.environ.get("THINKSAFE_ROLLOUT_MEMORY", "0.3")),
         vllm_max_model_length=longest_prompt + settings["max_tokens"],
         vllm_importance_sampling_correction=False,  # TRL: on. Neither the paper nor TRL as it was then has it
-        # Steps: all rollouts of a step are sampled at once and learnt from in one update.
-        per_device_train_batch_size=per_device_batch,
-        gradient_accumulation_steps=accumulation,
-        steps_per_generation=accumulation,
-        num_train_epochs=spec["epochs"],
+        # All rollouts of a step are sampled at once and learnt from in one update.
+        gradient_accumulation_steps=batches,
+        steps_per_generation=batches,
         shuffle_dataset=True,
-        # As in every other training (Sec. 5.1, E.4).
-        learning_rate=training["learning_rate"],  # TRL: 1e-6
-        lr_scheduler_type=training["schedule"],
-        warmup_steps=training["warmup"],
-        optim="adamw_torch",
-        weight_decay=training["weight_decay"],
-        adam_beta1=training["betas"][0],
-        adam_beta2=training["betas"][1],
-        max_grad_norm=training["max_grad_norm"],
-        seed=spec["seed"] % 2**32,
-        data_seed=spec["seed"] % 2**32,
-        bf16=training["dtype"] == "bfloat16",
-        gradient_checkpointing=gpu,
-        use_cpu=not gpu,
-        output_dir=str(checkpoints),
-        save_strategy="steps",
-        save_steps=checkpoint_steps,
-        save_total_limit=1,
         logging_steps=1,  # a step takes long enough
         log_completions=False,
-        disable_tqdm=True,
-        report_to="none",
-        dataloader_num_workers=0,
     )
 
 

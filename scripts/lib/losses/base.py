@@ -53,7 +53,7 @@ class Supervised(SFTTrainer):
         self.ids, self.settings = list(ids), settings
         self._terms: dict[str, Any] = defaultdict(float)
         self._counts = [0, 0]  # tokens and supervised tokens since the last log
-        self._clock, self._logged = time.monotonic(), 0
+        self._clock, self._logged = 0.0, -1  # when, and after which step, was logged last
         self._seen: list[int] = []  # rows of the optimiser step so far
         self.head: torch.nn.Module | None = None
         super().__init__(**options)
@@ -150,6 +150,8 @@ class Supervised(SFTTrainer):
         NotFinite
             With the step and the rows, if it is not.
         """
+        if self._logged < 0:
+            self._clock, self._logged = time.monotonic(), self.state.global_step
         rows = inputs.pop("row").tolist()
         self._seen += rows
         self._counts[0] += int(inputs["attention_mask"].sum())

@@ -114,7 +114,7 @@ class Loss(Supervised):
         rows = len(seen)
         likelihood = -output.log_probs[:rows].sum() / supervised.clamp(min=1)
         query_mask = -output.log_probs[rows:].sum() / self.step_total(keys_of).clamp(min=1)
-        states = self.hidden[:rows].float()
+        states, self.hidden = self.hidden[:rows].float(), None
         before_key = (seen > 0) & (place < inputs["key_start"][:, None])
         understanding = before_key & (place >= inputs["query"][:, None])
         theta, wanted, counted = self.settings["theta"], inputs["unsafe"].float(), taught(inputs)
