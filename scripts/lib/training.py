@@ -121,11 +121,10 @@ def trainer_settings(spec: dict[str, Any], checkpoints: Path, per_device_batch: 
     from trl import SFTConfig
 
     rows = spec["training"]["batch_size"]
+    batches = accumulation(rows, per_device_batch, f"training.batch_size={rows}", "train_student")
     return SFTConfig(
         **shared_settings(spec, checkpoints, per_device_batch, checkpoint_steps),
-        gradient_accumulation_steps=accumulation(
-            rows, per_device_batch, f"training.batch_size={rows}", "train_student"
-        ),
+        gradient_accumulation_steps=batches,
         max_length=None,
         packing=False,
         remove_unused_columns=False,

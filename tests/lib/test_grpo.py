@@ -1,5 +1,6 @@
 """GRPO: TRL's settings are the paper's, a resumed run is the same to the byte, and a guard that fails ends the run."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,12 @@ def test_all_prompts_are_answered_once_and_the_guard_sees_them_as_users_wrote_th
 
     weights = load_file(output / "adapter_model.safetensors")
     assert all(value.abs().sum() > 0 for name, value in weights.items() if "lora_B" in name)
-    assert [path.name for path in output.parent.iterdir()] == ["adapter"]
+    left = {path.name for path in output.parent.iterdir()}
+    assert left == {"adapter", "adapter.training.jsonl", "adapter.tensorboard"}  # no checkpoint is left
+    first, *steps = map(json.loads, (output.parent / "adapter.training.jsonl").read_text().splitlines())
+    assert first["prompts"] == 8 and first["too_long"] == 0
+    assert [line["step"] for line in steps][:STEPS] == [1, 2, 3, 4]
+    assert {"loss", "kl", "reward", "rewards/safety/mean", "rewards/format/mean", "grad_norm"} <= steps[0].keys()
 
 
 def test_prompts_keep_control_tokens_as_letters(folder):
