@@ -1,6 +1,8 @@
-# Needs: scores, training sets. Yields: the paper's tables and figures. Paper: Tables 1 to 3, Figures 1, 7, 9, 10.
+# Needs: scores, training sets. Yields: the paper's tables and figures. Paper: Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10.
 
 FAMILY = {entry["table"]: family for family, entry in config["families"].items()}
+COMPANION = {6: 1, 7: 2}  # tables with one more row, ThinkSafe with another guard
+ELSEWHERE = {"thinksafe-kl", "grpo"}  # methods that a figure of their own shows
 LENGTHS = {"9": "qwen3", "10": "r1"}  # which family's lengths a figure shows
 
 
@@ -49,6 +51,16 @@ def table_spec(students, methods=None):
     )
 
 
+def table_methods(table):
+    """Return the methods that a table shows."""
+    hidden = ELSEWHERE if table in COMPANION else ELSEWHERE | {"thinksafe-wildguard"}
+    return tuple(method for method in METHODS if method not in hidden)
+
+
+def table_students(table):
+    return students_of(FAMILY[COMPANION.get(table, table)])
+
+
 def figure7_students():
     """Return the students for which rejection sampling is selected, and its counterparts are too."""
     return [student for student in STUDENTS if {"initial", "thinksafe", "rejection"} <= set(methods_of(student))]
@@ -72,9 +84,11 @@ def training_set_spec(students, **parts):
 
 
 rule write_table1:
-    """Safety and reasoning of every method on one family of students (Tables 1 and 2)."""
+    """Safety and reasoning of every method on one family of students (Tables 1, 2; with WildGuard 6, 7)."""
     input:
-        scores=lambda wildcards: score_files(cells_of(students_of(FAMILY[int(wildcards.table)]))),
+        scores=lambda wildcards: score_files(
+            cells_of(table_students(int(wildcards.table)), table_methods(int(wildcards.table)))
+        ),
     output:
         csv="<results>/tables/table{table}.csv",
         md=report("<results>/tables/table{table}.md", caption="../report/table1.rst", category="Tables"),
@@ -83,11 +97,11 @@ rule write_table1:
     log:
         "<results>/logs/write_table1/table{table}.log",
     wildcard_constraints:
-        table="[12]",
+        table="[1267]",
     conda:
         "../envs/scoring.yaml"
     params:
-        spec=lambda wildcards: table_spec(students_of(FAMILY[int(wildcards.table)])),
+        spec=lambda wildcards: table_spec(table_students(int(wildcards.table)), table_methods(int(wildcards.table))),
         code=code_of("write_table1"),
         environment=environment_of("tables"),
     script:
@@ -128,7 +142,7 @@ rule plot_tradeoff:
     conda:
         "../envs/paper.yaml"
     params:
-        spec=spec(students=labelled("models", students_of(FAMILY[1])), methods=labelled("methods", METHODS)),
+        spec=spec(students=labelled("models", table_students(1)), methods=labelled("methods", table_methods(1))),
         code=code_of("plot_tradeoff"),
         environment=environment_of("figures"),
     script:
@@ -265,10 +279,11 @@ rule plot_lengths:
 
 def paper_files():
     """Return what `all` makes: every table and figure that the selection has something for."""
+    numbers = [*FAMILY, *(COMPANION if "thinksafe-wildguard" in METHODS else ())]
     files = [
-        f"<results>/tables/table{entry['table']}.{ending}"
-        for family, entry in config["families"].items()
-        if students_of(family)
+        f"<results>/tables/table{number}.{ending}"
+        for number in numbers
+        if table_students(number)
         for ending in ("csv", "md")
     ]
     if students_of(FAMILY[1]):

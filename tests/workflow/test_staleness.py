@@ -249,6 +249,31 @@ def test_every_version(before: Jobs) -> None:
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+# ---------------------------------------------------------------- every method
+FULL = settings.load(
+    [ROOT / "config/config.yaml", ROOT / "config/miniature-full.yaml"],
+    {"select": {"students": ["qwen3-mini"], "benchmarks": ["harmbench", "gsm8k"]}},
+)
+
+
+def test_the_full_miniature(folder: Path) -> None:
+    """What config/miniature-full.yaml has more than the miniature: corpora, losses, settings of the baselines."""
+    entries, configs = TABLE["full"]["config"], []
+    for entry in entries:
+        config, path = copy.deepcopy(FULL), tuple(entry["leaf"].split("."))
+        put(config, path, entry["to"] if "to" in entry else other(at(FULL, path)))
+        configs.append(config)
+    before, *found = [jobs_of(plan) for plan in plans([{"config": config} for config in (FULL, *configs)], folder)]
+    wrong = []
+    for entry, after in zip(entries, found, strict=True):
+        wrong += differences(entry["leaf"], changed(before, after), meant(entry["stale"], after))
+    for name, patterns in TABLE["full"]["modules"].items():
+        path = module_path(name)
+        users = {key for key, (params, _) in before.items() if path in json.loads(params["code"])}
+        wrong += differences(path, users, meant(patterns, before))
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
 @pytest.mark.slow
 def test_every_module_and_version_changed(before: Jobs, folder: Path) -> None:
     """The same by changing each of them: that a param has a digest is one thing, that it is the only place another."""
