@@ -46,6 +46,7 @@ include: "rules/training.smk"  # Sec. 4, 5.1: LoRA fine-tuning
 include: "rules/grpo.smk"  # Sec. 5.3, E: online reinforcement learning
 include: "rules/answers.smk"  # Sec. 5.1, B: answers, verdicts and scores on eight benchmarks
 include: "rules/paper.smk"  # Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10
+include: "rules/comparison.smk"  # Sec. 5.3, 5.5: Figures 3 and 8, cost
 
 
 rule all:
