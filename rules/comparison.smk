@@ -5,6 +5,19 @@ FIGURE3 = ("initial", "thinksafe", "thinksafe-kl", "grpo")
 PERPLEXITY = "<results>/scores/perplexity/{student}/of/{method}/replicate-{replicate}"
 
 
+TOKEN_SETTINGS = {"think"}  # settings of a loss that say which tokens are learnt
+
+
+def perplexity_spec(wildcards):
+    """Everything that likelihoods depend on from config: the method's loss, as far as it chooses tokens."""
+    ((name, settings),) = method_of(wildcards.method)["loss"].items()
+    return spec(
+        model=config["models"][wildcards.student]["source"],
+        loss={name: {key: value for key, value in settings.items() if key in TOKEN_SETTINGS}},
+        dtype=config["engine"]["dtype"],
+    )
+
+
 def figure3_students():
     """Return the students for which ThinkSafe and one of its rivals of Figure 3 are selected."""
     rivals = {"thinksafe-kl", "grpo"}
@@ -69,11 +82,7 @@ rule score_perplexity:
         mem_mb=64000,
         runtime=240,
     params:
-        spec=lambda wildcards: spec(
-            model=config["models"][wildcards.student]["source"],
-            loss=method_of(wildcards.method)["loss"],
-            dtype=config["engine"]["dtype"],
-        ),
+        spec=perplexity_spec,
         code=lambda wildcards: code_of("score_perplexity", loss=next(iter(method_of(wildcards.method)["loss"]))),
         environment=environment_of("training"),
     script:

@@ -260,6 +260,17 @@ def test_any_split_of_a_step_sums_to_the_same_loss(folder: Any, tmp_path: Any) -
     torch.testing.assert_close(split, at_once, rtol=1e-5, atol=1e-6)
 
 
+def test_the_head_computes_in_float32_whatever_the_model_does(folder: Any, tmp_path: Any) -> None:
+    trainer = make(folder, tmp_path, {"safekey": SAFEKEY}, ROWS)
+    seen = []
+    for path in (trainer.head.understanding, trainer.head.whole):
+        path.register_forward_hook(lambda module, given, out: seen.append((given[0].dtype, out.dtype)))
+    batch = batch_of(trainer, [0, 1])
+    with torch.autocast("cpu", torch.bfloat16):
+        trainer.terms(trainer.model, batch, torch.tensor(10))
+    assert seen == [(torch.float32, torch.float32)] * 2
+
+
 def test_one_role_only_is_warned_of(tmp_path: Any, capfd: Any) -> None:
     made = tiny.make_model(tmp_path / "m", "qwen3")
     make(made, tmp_path, {"safekey": SAFEKEY}, [row for row in ROWS if row["role"] == "harmful"])

