@@ -64,10 +64,9 @@ def _grpo(config: Config) -> Iterator[str]:
         if not (grpo := method.get("grpo")):
             continue
         path, filtered = f"methods.{name}.grpo", grpo["prompts"] == "filtered"
-        if filtered != ("guard" in method.get("data", {})):
-            mend = "add `data`, whose kept prompts are taken" if filtered else "drop `data` (data: null)"
-            yield f"{path}.prompts: {grpo['prompts']} and the training set of methods.{name} do not fit; {mend}"
-        for key in ("loss", "original"):
+        if filtered and "guard" not in method.get("data", {}):
+            yield f"{path}.prompts: filtered and the training set of methods.{name} do not fit; sample one under `data`"
+        for key in ("loss", "original") if filtered else ("data", "loss", "original"):
             if key in method:
                 yield f"methods.{name}.{key}: means nothing with grpo; drop it ({key}: null)"
         yield from _unknown(f"{path}.guard", [grpo["guard"]], config["guards"], "guard")
@@ -152,6 +151,9 @@ def _losses(config: Config) -> Iterator[str]:
         form, wanted = config["corpora"].get(corpus, {}).get("format"), OF_LOSS.get(loss)
         if wanted and form != wanted and (corpus is None or form):
             yield f"methods.{name}.loss: {loss} learns from a corpus of format {wanted}, not from {form or 'responses'}"
+        roles = {"harmful", "benign"} & config["corpora"].get(corpus, {}).keys()
+        if loss == "kl" and len(roles) == 1:
+            yield f"methods.{name}.loss: kl learns from harmful and benign rows, and {corpus} has {min(roles)} ones"
         if form == "safepath" and loss != "primer":
             yield f"methods.{name}.loss: {loss} would teach to stop after the primer; say primer"
 

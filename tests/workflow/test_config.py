@@ -330,7 +330,6 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         ("sampling/data/top_k", {"qwen": 3}, "sampling.data.top_k: no family is called 'qwen'; did you mean qwen3?"),
         ("sampling/data/top_k/r1", None, "sampling.data.top_k: r1 is missing"),
         ("engine/name", "vlm", "engine.name: must be one of vllm, transformers, not 'vlm'; did you mean vllm?"),
-        ("engine", {"name": "transformers", "tensor_parallel": 2}, "engine.tensor_parallel: transformers runs a model"),
         ("shards/data", 0, "shards.data: must be at least 1, not 0"),
         ("shards/reasoning", 31, "shards.reasoning: 31 jobs for the 30 rows of aime24"),
         ("run", "My Run", "run: 'My Run' is not of the form"),
@@ -349,6 +348,14 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         ("methods/thinksafe/data/guard", "llama", "methods.thinksafe.data.guard: no guard is called 'llama'"),
         ("methods/thinksafe/data/harmful/steering", "prefx", "no steering is called 'prefx'; did you mean prefix?"),
         ("methods/thinksafe/data/harmful/draws", 0, "methods.thinksafe.data.harmful.draws: must be at least 1, not 0"),
+        ("methods/grpo/grpo/guard", "llama", "methods.grpo.grpo.guard: no guard is called 'llama'"),
+        ("methods/grpo/grpo/prompts", "filtered", "methods.grpo.grpo.prompts: filtered and the training set of"),
+        ("methods/grpo/data", {"corpus": "star1"}, "methods.grpo.data: means nothing with grpo"),
+        ("methods/grpo/loss", {"nll": {}}, "methods.grpo.loss: means nothing with grpo; drop it"),
+        ("methods/grpo/epochs", None, "methods.grpo: epochs missing"),
+        ("engine/name", "transformers", "methods.grpo.grpo.sampler: colocate needs vllm"),
+        ("methods/thinksafe-kl/students", ["qwen3-06b"], "methods.thinksafe-kl.students: no model is called"),
+        ("methods/star1/loss", {"kl": {"weight": 1}}, "methods.star1.loss: kl learns from harmful and benign rows"),
         ("methods/initial/epochs", 1, "methods.initial.epochs: initial is the untrained student"),
         (
             "methods/star1/data/corpus",
@@ -436,6 +443,14 @@ def test_what_cannot_be_is_told_once(path: str, value: Any, message: str, paper:
     found = problems(paper, nested(path, value))
     assert sum(message in line for line in found) == 1, found
     assert len(found) == 1, found
+
+
+def test_transformers_does_not_split_a_model(paper: dict[str, Any]) -> None:
+    overlay = nested("methods/grpo/grpo/sampler", "trainer") | {
+        "engine": {"name": "transformers", "tensor_parallel": 2}
+    }
+    (found,) = problems(paper, overlay)
+    assert "engine.tensor_parallel: transformers runs a model in one piece" in found
 
 
 @pytest.mark.parametrize(
