@@ -156,6 +156,7 @@ def grpo_settings(
         # All rollouts of a step are sampled at once and learnt from in one update.
         gradient_accumulation_steps=batches,
         steps_per_generation=batches,
+        max_steps=settings.get("steps", -1),
         shuffle_dataset=True,
         logging_steps=1,  # a step takes long enough
         log_completions=False,

@@ -167,6 +167,7 @@ def test_the_papers_values_reach_trl(tmp_path):
     assert made.use_vllm and made.vllm_mode == "colocate" and made.vllm_max_model_length == 16484
     assert not made.vllm_importance_sampling_correction and not made.use_bias_correction_kl
     assert made.learning_rate == 1e-2 and made.reward_weights == [1.0, 1.0]
+    assert made.max_steps == -1 and grpo_settings(spec(steps=7), tmp_path, 4, 10, 9).max_steps == 7
     assert grpo_settings(spec(ratio="sequence"), tmp_path, 4, 10, 9).importance_sampling_level == "sequence"
     assert grpo_settings(spec(sampler="server"), tmp_path, 4, 10, 9, "http://x").vllm_mode == "server"
 
