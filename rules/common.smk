@@ -30,12 +30,13 @@ def spec(**parts):
 
 
 @lru_cache(maxsize=None)
-def code_of(name, engine=None, oracle=False):
-    """Return a digest per module that a script runs; only the engine and the truth that this job uses count."""
+def code_of(name, engine=None, oracle=False, loss=None):
+    """Return a digest per module that a script runs; only the engine, truth and loss that this job uses count."""
     unused = {path for kind, path in ENGINES.items() if kind != engine}
-    if not oracle and name == "judge_responses":
+    if not oracle and name in ("judge_responses", "train_grpo"):
         unused |= {"scripts/lib/world.py"}
-    return canonical(code_digests(f"scripts/{name}.py", tuple(sorted(unused))))
+    used = (f"scripts/lib/losses/{loss}.py",) if loss else ()
+    return canonical(code_digests(f"scripts/{name}.py", tuple(sorted(unused)), used))
 
 
 @lru_cache(maxsize=None)
@@ -84,6 +85,7 @@ def sampling_of(kind, student):
     return {**settings, "top_k": settings["top_k"][family_of(student)]}
 
 
+GRPO_ENV = f"../envs/{'training' if config['engine']['name'] == 'transformers' else 'grpo'}.yaml"
 SAMPLING_ENV = f"../envs/sampling{'-transformers' if config['engine']['name'] == 'transformers' else ''}.yaml"
 
 
@@ -99,7 +101,9 @@ def methods_of(student):
     return [
         method
         for method in METHODS
-        if family_of(student) in config["methods"][method].get("families", config["families"])
+        for entry in [config["methods"][method]]
+        if family_of(student) in entry.get("families", config["families"])
+        if student in entry.get("students", config["models"])
     ]
 
 

@@ -1,7 +1,9 @@
-# Needs: scores, training sets. Yields: the paper's tables and figures. Paper: Tables 1 to 3, Figures 1, 7, 9, 10.
+# Needs: scores, training sets. Yields: the paper's tables and figures. Paper: Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10.
 
 # A family's table has a number (Tables 1, 2), or else the family's name: table-own.csv.
 FAMILY = {str(entry.get("table", f"-{family}")): family for family, entry in config["families"].items()}
+COMPANION = {"6": "1", "7": "2"}  # tables with one more row, ThinkSafe with another guard
+ELSEWHERE = {"thinksafe-kl", "grpo"}  # methods that a figure of their own shows
 LENGTHS = {"9": "qwen3", "10": "r1"}  # which family's lengths a figure shows
 
 
@@ -50,6 +52,16 @@ def table_spec(students, methods=None):
     )
 
 
+def table_methods(table):
+    """Return the methods that a table shows."""
+    hidden = ELSEWHERE if table in COMPANION else ELSEWHERE | {"thinksafe-wildguard"}
+    return tuple(method for method in METHODS if method not in hidden)
+
+
+def table_students(table):
+    return students_of(FAMILY.get(COMPANION.get(table, table)))
+
+
 def figure7_students():
     """Return the students for which rejection sampling is selected, and its counterparts are too."""
     return [student for student in STUDENTS if {"initial", "thinksafe", "rejection"} <= set(methods_of(student))]
@@ -73,9 +85,9 @@ def training_set_spec(students, **parts):
 
 
 rule write_table1:
-    """Safety and reasoning of every method on one family of students (Tables 1 and 2)."""
+    """Safety and reasoning of every method on one family of students (Tables 1, 2; with WildGuard 6, 7)."""
     input:
-        scores=lambda wildcards: score_files(cells_of(students_of(FAMILY[wildcards.table]))),
+        scores=lambda wildcards: score_files(cells_of(table_students(wildcards.table), table_methods(wildcards.table))),
     output:
         csv="<results>/tables/table{table}.csv",
         md=report("<results>/tables/table{table}.md", caption="../report/table1.rst", category="Tables"),
@@ -84,11 +96,11 @@ rule write_table1:
     log:
         "<results>/logs/write_table1/table{table}.log",
     wildcard_constraints:
-        table=one_of(FAMILY),
+        table=one_of([*FAMILY, *COMPANION]),
     conda:
         "../envs/scoring.yaml"
     params:
-        spec=lambda wildcards: table_spec(students_of(FAMILY[wildcards.table])),
+        spec=lambda wildcards: table_spec(table_students(wildcards.table), table_methods(wildcards.table)),
         code=code_of("write_table1"),
         environment=environment_of("tables"),
     script:
@@ -129,7 +141,7 @@ rule plot_tradeoff:
     conda:
         "../envs/paper.yaml"
     params:
-        spec=spec(students=labelled("models", students_of(FAMILY.get("1"))), methods=labelled("methods", METHODS)),
+        spec=spec(students=labelled("models", table_students("1")), methods=labelled("methods", table_methods("1"))),
         code=code_of("plot_tradeoff"),
         environment=environment_of("figures"),
     script:
@@ -266,8 +278,13 @@ rule plot_lengths:
 
 def family_tables():
     """Return the tables of safety and reasoning that have students to show."""
-    shown = [table for table, family in FAMILY.items() if students_of(family)]
-    return [f"<results>/tables/table{table}.{ending}" for table in shown for ending in ("csv", "md")]
+    tables = [*FAMILY, *(COMPANION if "thinksafe-wildguard" in METHODS else ())]
+    return [
+        f"<results>/tables/table{table}.{ending}"
+        for table in tables
+        if table_students(table)
+        for ending in ("csv", "md")
+    ]
 
 
 def trained_cells():
@@ -284,7 +301,7 @@ def trained_cells():
 def paper_files():
     """Return what `all` makes: every table and figure that the selection has something for."""
     files = family_tables()
-    if students_of(FAMILY.get("1")):
+    if table_students("1"):
         files.append("<results>/figures/figure1.png")
     if "thinksafe" in METHODS:
         files.append("<results>/tables/table3.md")

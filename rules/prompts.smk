@@ -32,6 +32,30 @@ def benchmark_spec(wildcards):
     )
 
 
+def corpus_files(corpus, role):
+    """Return the local file behind one role's source of a corpus, if it has one."""
+    part = config["corpora"][corpus].get(role)
+    return source_files(part) if part else []
+
+
+def corpus_spec(wildcards):
+    entry = config["corpora"][wildcards.corpus]
+    parts = {role: entry[role] for role in ("harmful", "benign") if role in entry}
+    drawn = any(part.get("order") == "random" for part in parts.values())
+    return spec(
+        corpus=wildcards.corpus,
+        format=entry["format"],
+        seed=["corpus", config["seeds"]["data"], wildcards.corpus] if drawn else None,
+        **{name: entry[name] for name in ("thought", "primer") if name in entry},
+        **{role: {"where": {}, "contains": {}, "order": "first", "take": None, **part} for role, part in parts.items()},
+    )
+
+
+def corpus_environment(wildcards):
+    parts = [config["corpora"][wildcards.corpus].get(role) for role in ("harmful", "benign")]
+    return environment_of("data" if any("hub" in part["source"] for part in parts if part) else None)
+
+
 rule prepare_prompts:
     """Harmful and benign training prompts: D_h and D_b (Sec. 3)."""
     input:
@@ -52,6 +76,30 @@ rule prepare_prompts:
         environment=lambda wildcards: environment_of_source(config["prompts"][wildcards.prompts]),
     script:
         "../scripts/prepare_prompts.py"
+
+
+rule prepare_corpus:
+    """A baseline's published training data in the form of a training set (Sec. 5.1, Table 4)."""
+    input:
+        harmful=lambda wildcards: corpus_files(wildcards.corpus, "harmful"),
+        benign=lambda wildcards: corpus_files(wildcards.corpus, "benign"),
+    output:
+        corpus="<results>/corpora/{corpus}.parquet",
+        statistics="<results>/corpora/{corpus}.statistics.json",
+        identity="<results>/corpora/{corpus}.identity.json",
+    log:
+        "<results>/logs/prepare_corpus/{corpus}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    params:
+        spec=corpus_spec,
+        code=code_of("prepare_corpus"),
+        environment=corpus_environment,
+    script:
+        "../scripts/prepare_corpus.py"
 
 
 rule prepare_benchmark:

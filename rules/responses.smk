@@ -31,11 +31,15 @@ def chat_spec(wildcards):
     )
 
 
-def guard_spec(guard):
+def guard_entry(guard):
+    """Return what verdicts depend on of a guard's entry; its format is an input."""
     entry = config["guards"][guard]
-    asked = {name: entry.get(name) for name in ("kind", "source", "judges", "batch_size", "max_prompt_tokens")}
-    engine = None if entry["kind"] == "oracle" else {**config["engine"], "batch_size": None}
-    return spec(guard=asked, engine=engine)
+    return {name: entry.get(name) for name in ("kind", "source", "judges", "batch_size", "max_prompt_tokens")}
+
+
+def guard_spec(guard):
+    oracle = config["guards"][guard]["kind"] == "oracle"
+    return spec(guard=guard_entry(guard), engine=None if oracle else {**config["engine"], "batch_size": None})
 
 
 def guard_format(guard):

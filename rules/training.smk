@@ -3,13 +3,39 @@
 ADAPTER = "<results>/adapters/{student}/trained-with/{method}/replicate-{replicate}"
 
 
+def method_of(name):
+    """Return a method's loss, epochs and training settings, its own over the section `training`."""
+    entry = config["methods"][name]
+    layers = [entry] + ([entry.get("original", {})] if config["baseline_settings"] == "original" else [])
+    training = dict(config["training"])
+    for layer in layers:
+        training |= layer.get("training", {})
+    return {
+        "loss": entry.get("loss", {"nll": {}}),
+        "epochs": layers[-1].get("epochs", entry["epochs"]),
+        "training": training,
+    }
+
+
+def training_set_of(method):
+    """Return the training set of a method: what its student has said, or a corpus that is the same for all."""
+    corpus = config["methods"][method]["data"].get("corpus")
+    return f"<results>/corpora/{corpus}.parquet" if corpus else f"{SET}.parquet"
+
+
+def training_set(wildcards):
+    return training_set_of(wildcards.method)
+
+
 def training_spec(wildcards):
+    method = method_of(wildcards.method)
     return spec(
         student=wildcards.student,
         model=config["models"][wildcards.student]["source"],
         chat=chat_of(wildcards.student),
-        epochs=config["methods"][wildcards.method]["epochs"],
-        training={key: value for key, value in config["training"].items() if key != "checkpoint_steps"},
+        epochs=method["epochs"],
+        loss=method["loss"],
+        training={key: value for key, value in method["training"].items() if key != "checkpoint_steps"},
         seed=["training", config["seeds"]["training"], int(wildcards.replicate), wildcards.student],
     )
 
@@ -17,19 +43,24 @@ def training_spec(wildcards):
 def rows_per_device(wildcards):
     """A machine fact: how many rows one device takes at once; accumulation makes up the total batch."""
     built = "built" in config["models"][wildcards.student]["source"]
-    return config["training"]["batch_size"] if built else 1
+    return method_of(wildcards.method)["training"]["batch_size"] if built else 1
+
+
+BY_REWARD = [name for name, entry in config["methods"].items() if "grpo" in entry]  # rules/grpo.smk
 
 
 rule train_student:
     """Fine-tune a LoRA adapter of the student on a training set (Eq. 2, Sec. 5.1)."""
     input:
-        dataset=f"{SET}.parquet",
+        dataset=training_set,
         model=student_files,
     output:
         adapter=directory(ADAPTER),
         identity=f"{ADAPTER}.identity.json",
     log:
         "<results>/logs/train_student/{student}/{method}/replicate-{replicate}.log",
+    wildcard_constraints:
+        method=one_of(set(config["methods"]) - set(BY_REWARD)),
     conda:
         "../envs/training.yaml"
     resources:
@@ -40,7 +71,7 @@ rule train_student:
         checkpoint_steps=config["training"]["checkpoint_steps"],
     params:
         spec=training_spec,
-        code=code_of("train_student"),
+        code=lambda wildcards: code_of("train_student", loss=next(iter(method_of(wildcards.method)["loss"]))),
         environment=environment_of("training"),
     script:
         "../scripts/train_student.py"

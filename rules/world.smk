@@ -70,6 +70,39 @@ rule make_world:
         "../scripts/make_world.py"
 
 
+# What the counterparts of published training sets are made of: a method whose training set the teacher gets.
+PUBLISHED = {"directrefusal": None, "safechain": "rejection", "star1": "thinksafe", "safekey": "thinksafe"}
+
+
+def traces_of(wildcards):
+    """Return what the teacher said and the guard kept; the same for every replicate of the students."""
+    method = PUBLISHED[wildcards.published]
+    return [f"{SET}.parquet".format(student=BUILT["teacher"][0], method=method, replicate=0)] if method else []
+
+
+rule write_corpus:
+    """A counterpart of a baseline's published training set, with the original's columns (docs/miniature.md)."""
+    input:
+        harmful="<results>/prompts/harmful.parquet",
+        benign="<results>/prompts/benign.parquet",
+        traces=traces_of,
+    output:
+        rows="<results>/world/{published}.parquet",
+        identity="<results>/world/{published}.identity.json",
+    log:
+        "<results>/logs/write_corpus/{published}.log",
+    wildcard_constraints:
+        published=one_of(PUBLISHED),
+    conda:
+        "../envs/world.yaml"
+    params:
+        spec=lambda wildcards: spec(corpus=wildcards.published, seed=config["world"]["seed"]),
+        code=code_of("write_corpus"),
+        environment=environment_of(),
+    script:
+        "../scripts/write_corpus.py"
+
+
 rule build_tokenizer:
     """The tokenizer of one family: one vocabulary, each family's own control tokens and chat template."""
     output:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.drawing import COLUMN, PAGE, colour, error_bars, new_figure, save, say_nothing_to_draw
+from scripts.lib.drawing import COLUMN, PAGE, draw_bars, new_figure, save, say_nothing_to_draw
 from scripts.lib.tables import read_csv
 
 Row = dict[str, Any]
@@ -39,41 +39,12 @@ def plot_rejection(
     if not panels:
         say_nothing_to_draw(row[0], "This run has not all benchmarks\nof any average.")
     for axes, panel in zip(row, panels, strict=False):
-        _draw(axes, panel, cells, students, methods)
+        draw_bars(axes, panel, cells, students, methods)
     if panels:
         handles, labels = row[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(methods))
     save(figure, output_png, output_pdf)
     progress(len(panels), len(panels))
-
-
-def _draw(
-    axes: Any, panel: tuple[str, str, str], cells: dict[tuple[str, str, str], Row], students: list, methods: list
-) -> None:
-    """Draw the bars of one average."""
-    metric, label, better = panel
-    width = 0.8 / len(methods)
-    for offset, (method, name) in enumerate(methods):
-        found = [
-            (place, cells[student, method, metric])
-            for place, (student, _) in enumerate(students)
-            if (student, method, metric) in cells
-        ]
-        axes.bar(
-            [place + (offset - (len(methods) - 1) / 2) * width for place, _ in found],
-            [row["value"] for _, row in found],
-            width * 0.94,
-            yerr=list(zip(*(error_bars(row) for _, row in found), strict=True)) if found else None,
-            color=colour(method),
-            error_kw={"elinewidth": 0.6, "capsize": 1.5, "capthick": 0.6},
-            label=name,
-        )
-    axes.set_xticks(range(len(students)), [label for _, label in students])
-    axes.tick_params(axis="x", length=0)
-    axes.grid(visible=False, axis="x")
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel(label)
-    axes.set_title(better, loc="right", fontsize=6, color="#4D4D4D")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from scripts.lib.files import read_rows
-from scripts.lib.models import locate
+from scripts.lib.models import base_of, locate
+from scripts.lib.processes import in_processes
 from scripts.lib.seeds import seed_for
 from scripts.lib.training import finetune
 
@@ -17,6 +18,7 @@ def train_student(
     key: str,
     per_device_batch: int,
     checkpoint_steps: int,
+    processes: int,
     progress: Callable[[int, int], None],
 ) -> None:
     """Train and save one adapter.
@@ -26,12 +28,35 @@ def train_student(
     dataset : path of the training set
     model : files that stand for the student among the job's inputs
     spec : dict
-        ``model``, ``training``, ``epochs``, ``seed``.
+        ``model``, ``training``, ``epochs``, ``loss``, ``seed``.
+    processes : devices that share the work, one process each
     """
+    arguments = dict(
+        dataset=dataset,
+        model=model,
+        spec=spec,
+        output=output,
+        key=key,
+        per_device_batch=per_device_batch,
+        checkpoint_steps=checkpoint_steps,
+    )
+    in_processes(processes, train, arguments, progress)
+
+
+def train(
+    dataset: str,
+    model: list[str],
+    spec: dict[str, Any],
+    output: str,
+    key: str,
+    per_device_batch: int,
+    checkpoint_steps: int,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Do what one process does of `train_student`."""
     rows = read_rows(dataset)
     source = spec["model"]
-    base = {"name": source.get("hub") or source.get("folder") or spec["student"], "revision": source.get("revision")}
-    settings = spec | {"seed": seed_for(*spec["seed"]), "base": base}
+    settings = spec | {"seed": seed_for(*spec["seed"]), "base": base_of(source, spec["student"])}
     facts = finetune(rows, locate(source, model), output, settings, key, per_device_batch, checkpoint_steps, progress)
     print(facts)
 
@@ -50,4 +75,5 @@ if __name__ == "__main__":
         output=snakemake.output.adapter,
         per_device_batch=int(snakemake.resources.per_device_batch),
         checkpoint_steps=int(snakemake.resources.checkpoint_steps),
+        processes=max(1, int(snakemake.resources.gpu)),
     )

@@ -33,15 +33,20 @@ def encode(tokenizer: Any, text: str) -> list[int]:
 
 def encode_plain(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of text from outside: what looks like a control token is encoded letter by letter."""
+    return [
+        token
+        for start, end in _plain_pieces(tokenizer, text)
+        for token in tokenizer.encode(text[start:end], add_special_tokens=False, split_special_tokens=True)
+    ]
+
+
+def _plain_pieces(tokenizer: Any, text: str) -> list[tuple[int, int]]:
+    """Return where to cut a text from outside so that no piece holds a control token."""
     # `split_special_tokens` leaves alone what the tokenizer does not call special: think tags, R1-Distill's turn marks.
     tokens = {added.content for added in tokenizer.added_tokens_decoder.values() if not added.special}
     marks = "|".join(re.escape(token) for token in sorted(tokens & controls(tokenizer)))
     places = [match.start() + 1 for match in re.finditer(f"(?={marks})", text)] if marks else []
-    return [
-        token
-        for start, end in zip([0, *places], [*places, len(text)], strict=True)
-        for token in tokenizer.encode(text[start:end], add_special_tokens=False, split_special_tokens=True)
-    ]
+    return list(zip([0, *places], [*places, len(text)], strict=True))
 
 
 def has_control(tokenizer: Any, text: str, allowed: tuple[str, ...] = ()) -> bool:
@@ -134,10 +139,34 @@ def completion_tokens(tokenizer: Any, response: str, opened: bool) -> list[int]:
 
 def encode_plain_keeping_think(tokenizer: Any, response: str) -> list[int]:
     """Return the ids of a response: think tags are tokens of their own, any other control token stays letters."""
+    return [
+        token
+        for _, piece, plain in _response_pieces(tokenizer, response)
+        for token in tokenizer.encode(piece, add_special_tokens=False, split_special_tokens=plain)
+    ]
+
+
+def response_spans(tokenizer: Any, response: str) -> list[tuple[int, int]]:
+    """Return from which character to which each token of `encode_plain_keeping_think` reaches."""
+    return [
+        (place + start, place + end)
+        for place, piece, plain in _response_pieces(tokenizer, response)
+        for start, end in tokenizer(
+            piece, add_special_tokens=False, split_special_tokens=plain, return_offsets_mapping=True
+        )["offset_mapping"]
+    ]
+
+
+def _response_pieces(tokenizer: Any, response: str) -> list[tuple[int, str, bool]]:
+    """Return the pieces that a response is encoded in, each with its place and whether it is text from outside."""
     think = rules_of(tokenizer).think
     if not has_control(tokenizer, response, allowed=think):
-        return encode(tokenizer, response)
-    ids: list[int] = []
+        return [(0, response, False)]
+    pieces, place = [], 0
     for piece in re.split("(" + "|".join(re.escape(tag) for tag in think) + ")", response):
-        ids += encode(tokenizer, piece) if piece in think else encode_plain(tokenizer, piece)
-    return ids
+        if piece in think:
+            pieces.append((place, piece, False))
+        else:
+            pieces += [(place + start, piece[start:end], True) for start, end in _plain_pieces(tokenizer, piece)]
+        place += len(piece)
+    return pieces

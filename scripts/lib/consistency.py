@@ -49,13 +49,32 @@ def _methods(config: Config) -> Iterator[str]:
         yield "select.methods: initial is missing; every method is compared with it, so add it to the list"
     for name, method in methods.items():
         if name == "initial":
-            for key in method.keys() & {"data", "epochs", "families"}:
+            for key in method.keys() - {"label"}:
                 yield f"methods.initial.{key}: initial is the untrained student; give a trained method another id"
-        elif not {"data", "epochs"} <= method.keys():
-            lacking = " and ".join(key for key in ("data", "epochs") if key not in method)
+        elif not (needed := {"epochs"} if "grpo" in method else {"data", "epochs"}) <= method.keys():
+            lacking = " and ".join(key for key in ("data", "epochs") if key in needed - method.keys())
             guess = nearest(name, [other for other in methods if other != name])
             mean = f" (or did you mean methods.{guess}?)" if guess and name not in selected else ""
             yield f"methods.{name}: {lacking} missing; only initial does without training{mean}"
+
+
+@reads("select", "methods", "guards", "engine")
+def _grpo(config: Config) -> Iterator[str]:
+    for name, method in config["methods"].items():
+        if not (grpo := method.get("grpo")):
+            continue
+        path, filtered = f"methods.{name}.grpo", grpo["prompts"] == "filtered"
+        if filtered and "guard" not in method.get("data", {}):
+            yield f"{path}.prompts: filtered and the training set of methods.{name} do not fit; sample one under `data`"
+        for key in ("loss", "original") if filtered else ("data", "loss", "original"):
+            if key in method:
+                yield f"methods.{name}.{key}: means nothing with grpo; drop it ({key}: null)"
+        yield from _unknown(f"{path}.guard", [grpo["guard"]], config["guards"], "guard")
+        if config["guards"].get(grpo["guard"], {}).get("kind") == "oracle":
+            yield f"{path}.guard: an oracle has no probabilities to reward by; take a guard that is a model"
+        selected = name in config["select"]["methods"]
+        if selected and grpo["sampler"] != "trainer" and config["engine"]["name"] != "vllm":
+            yield f"{path}.sampler: {grpo['sampler']} needs vllm, and engine.name is transformers; say trainer"
 
 
 @reads("select", "benchmarks")
@@ -70,6 +89,7 @@ def _families(config: Config) -> Iterator[str]:
         yield from _unknown(f"models.{name}.family", [model["family"]], families, "family")
     for name, method in config["methods"].items():
         yield from _unknown(f"methods.{name}.families", method.get("families", []), families, "family")
+        yield from _unknown(f"methods.{name}.students", method.get("students", []), config["models"], "model")
     for name, decoding in config["sampling"].items():
         yield from _unknown(f"sampling.{name}.top_k", decoding["top_k"], families, "family")
         for family in families.keys() - decoding["top_k"].keys():
@@ -87,11 +107,59 @@ def _families(config: Config) -> Iterator[str]:
 @reads("methods", "guards", "steerings")
 def _training_sets(config: Config) -> Iterator[str]:
     for name, method in config["methods"].items():
-        if data := method.get("data"):
+        data = method.get("data", {})
+        if "guard" in data:
             yield from _unknown(f"methods.{name}.data.guard", [data["guard"]], config["guards"], "guard")
             for role in ("harmful", "benign"):
                 path = f"methods.{name}.data.{role}.steering"
                 yield from _unknown(path, [data[role]["steering"]], config["steerings"], "steering")
+
+
+# format: (columns that it reads, columns that it may read, its own option)
+FORMATS = {
+    "direct-refusal": ({"prompt", "response"}, set(), "thought"),
+    "safechain": ({"prompt", "response"}, set(), None),
+    "star1": ({"prompt", "response"}, set(), None),
+    "safepath": ({"prompt"}, set(), "primer"),
+    "safekey": ({"prompt", "response"}, {"query_end", "key_end"}, None),
+}
+OF_LOSS = {"primer": "safepath", "safekey": "safekey"}  # losses that read one format only
+
+
+@reads("corpora")
+def _corpora(config: Config) -> Iterator[str]:
+    for name, corpus in config["corpora"].items():
+        path, form = f"corpora.{name}", corpus["format"]
+        needed, possible, option = FORMATS[form]
+        roles = [role for role in ("harmful", "benign") if role in corpus]
+        if not roles:
+            yield f"{path}: has no rows; give harmful, benign, or both"
+        for role in roles:
+            given = corpus[role]["columns"].keys() - {"category"}
+            if not needed <= given <= needed | possible or len(given & possible) == 1:
+                more = f", or these with {' and '.join(sorted(possible))}" if possible else ""
+                has = ", ".join(sorted(given)) or "none"
+                yield f"{path}.{role}.columns: {form} needs {', '.join(sorted(needed))}{more}, and has {has}"
+        if option and option not in corpus:
+            yield f"{path}.{option}: missing, which format {form} needs"
+        for key in corpus.keys() & {"thought", "primer"} - {option}:
+            yield f"{path}.{key}: means nothing for format {form}; drop it ({key}: null)"
+
+
+@reads("methods", "corpora")
+def _losses(config: Config) -> Iterator[str]:
+    for name, method in config["methods"].items():
+        corpus, loss = method.get("data", {}).get("corpus"), next(iter(method.get("loss", {"nll": {}})))
+        if corpus is not None:
+            yield from _unknown(f"methods.{name}.data.corpus", [corpus], config["corpora"], "corpus")
+        form, wanted = config["corpora"].get(corpus, {}).get("format"), OF_LOSS.get(loss)
+        if wanted and form != wanted and (corpus is None or form):
+            yield f"methods.{name}.loss: {loss} learns from a corpus of format {wanted}, not from {form or 'responses'}"
+        roles = {"harmful", "benign"} & config["corpora"].get(corpus, {}).keys()
+        if loss == "kl" and len(roles) == 1:
+            yield f"methods.{name}.loss: kl learns from harmful and benign rows, and {corpus} has {min(roles)} ones"
+        if form == "safepath" and loss != "primer":
+            yield f"methods.{name}.loss: {loss} would teach to stop after the primer; say primer"
 
 
 @reads("steerings")
@@ -177,15 +245,27 @@ def _used(config: Config) -> tuple[dict[str, Mapping], dict[str, Mapping]]:
     models = {f"models.{name}": config["models"].get(name, {}) for name in select["students"]}
     methods = [config["methods"].get(name, {}) for name in select["methods"]]
     names = {part.get("guard") for part in _row_sets(config).values()} | set(config["audit"])
-    names |= {method["data"]["guard"] for method in methods if "data" in method}
+    names |= {method.get(part, {}).get("guard") for method in methods for part in ("data", "grpo")}
     guards = {f"guards.{name}": config["guards"].get(name, {}) for name in sorted(names - {None})}
     return models, guards
 
 
-@reads("select", "models", "guards", "audit", "methods", "prompts", "benchmarks", "world")
+def _corpus_parts(config: Config) -> dict[str, Mapping]:
+    """Return the parts of the corpora that the selection trains on by path."""
+    methods = [config["methods"].get(name, {}) for name in config["select"]["methods"]]
+    names = sorted({method["data"]["corpus"] for method in methods if "corpus" in method.get("data", {})})
+    return {
+        f"corpora.{name}.{role}": config["corpora"][name][role]
+        for name in names
+        for role in ("harmful", "benign")
+        if role in config["corpora"].get(name, {})
+    }
+
+
+@reads("select", "models", "guards", "audit", "methods", "prompts", "corpora", "benchmarks", "world")
 def _sources(config: Config) -> Iterator[str]:
     models, guards = _used(config)
-    for path, part in {**models, **guards, **_row_sets(config)}.items():
+    for path, part in {**models, **guards, **_row_sets(config), **_corpus_parts(config)}.items():
         source = part.get("source", {})
         if ("world" in source or "built" in source or part.get("kind") == "oracle") and "world" not in config:
             where = f"{path}.source" if source else path

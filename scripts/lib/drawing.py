@@ -88,5 +88,47 @@ def say_nothing_to_draw(axes: Any, why: str) -> None:
 
 
 def error_bars(row: dict[str, Any]) -> tuple[float, float]:
-    """Return how far a row's interval reaches below and above its value."""
+    """Return how far a row's interval reaches below and above its value; nowhere where it has none."""
+    if row["low"] is None or row["high"] is None:
+        return 0.0, 0.0
     return max(row["value"] - row["low"], 0.0), max(row["high"] - row["value"], 0.0)
+
+
+def draw_bars(
+    axes: Any,
+    panel: tuple[str, str, str],
+    cells: dict[tuple[str, str, str], dict[str, Any]],
+    students: list,
+    methods: list,
+) -> None:
+    """Draw one metric as bars by student and method, with intervals where the rows have them.
+
+    Parameters
+    ----------
+    panel : its metric, the label of its axis, and which way is better
+    cells : rows of a tidy table by student, method and metric
+    students, methods : pairs of id and label
+    """
+    metric, label, better = panel
+    width = 0.8 / len(methods)
+    for offset, (method, name) in enumerate(methods):
+        found = [
+            (place, cells[student, method, metric])
+            for place, (student, _) in enumerate(students)
+            if (student, method, metric) in cells
+        ]
+        axes.bar(
+            [place + (offset - (len(methods) - 1) / 2) * width for place, _ in found],
+            [row["value"] for _, row in found],
+            width * 0.94,
+            yerr=list(zip(*(error_bars(row) for _, row in found), strict=True)) if found else None,
+            color=colour(method),
+            error_kw={"elinewidth": 0.6, "capsize": 1.5, "capthick": 0.6},
+            label=name,
+        )
+    axes.set_xticks(range(len(students)), [label for _, label in students])
+    axes.tick_params(axis="x", length=0)
+    axes.grid(visible=False, axis="x")
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(label)
+    axes.set_title(better, loc="right", fontsize=6, color="#4D4D4D")

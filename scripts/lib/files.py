@@ -37,6 +37,15 @@ def write_rows(path: str | Path, rows: Sequence[dict[str, Any]], columns: dict[s
         pq.write_table(table, temporary, compression="zstd")
 
 
+def write_table(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write ``rows`` as Parquet with the columns and nested types that the first of them shows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with atomic(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(list(rows)), temporary, compression="zstd")
+
+
 def read_rows(paths: str | Path | Sequence[str | Path]) -> list[dict[str, Any]]:
     """Return the rows of one Parquet file, or of several one after another."""
     import pyarrow.parquet as pq

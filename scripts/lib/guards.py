@@ -47,27 +47,36 @@ def judge(
         The guard's entry in config (``kind``, ``judges``, ``batch_size``, ``max_prompt_tokens``), and ``engine``.
     """
     pairs = [(row["prompt"], view(row["response"], spec["judges"])) for row in rows]
-    if spec["kind"] == "oracle":
-        verdicts = _ask_oracle(rows, pairs)
-    else:
-        engine = load_engine(
-            spec["engine"]["name"],
-            str(folder),
-            dtype=spec["engine"]["dtype"],
-            tensor_parallel=spec["engine"]["tensor_parallel"],
-            batch_size=spec["batch_size"],
-            max_model_tokens=min(context_tokens(str(folder)), spec["max_prompt_tokens"] + 32),
-        )
-        limit = min(context_tokens(str(folder)) - 32, spec["max_prompt_tokens"])
-        if spec["kind"] == "llama-guard":
-            verdicts = _ask_llama_guard(engine, pairs, limit)
-        else:
-            verdicts = _ask_wildguard(engine, pairs, limit, Path(str(format_file)).read_text(encoding="utf-8"))
+    oracle = spec["kind"] == "oracle"
+    verdicts = _ask_oracle(rows, pairs) if oracle else Guard(str(folder), spec, format_file).verdicts(pairs)
     done = []
     for row, verdict in zip(rows, verdicts, strict=True):
         done.append(dict(id=row["id"], draw=row["draw"]) | verdict)
         progress(len(done), len(rows))
     return done
+
+
+class Guard:
+    """A guard model in memory, to be asked more than once; settings as in `judge`."""
+
+    def __init__(self, folder: str, spec: dict[str, Any], format_file: str | None = None) -> None:
+        self.kind = spec["kind"]
+        self.limit = min(context_tokens(folder) - 32, spec["max_prompt_tokens"])
+        self.form = Path(str(format_file)).read_text(encoding="utf-8") if self.kind == "wildguard" else ""
+        self.engine = load_engine(
+            spec["engine"]["name"],
+            folder,
+            dtype=spec["engine"]["dtype"],
+            tensor_parallel=spec["engine"]["tensor_parallel"],
+            batch_size=spec["batch_size"],
+            max_model_tokens=min(context_tokens(folder), spec["max_prompt_tokens"] + 32),
+        )
+
+    def verdicts(self, pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
+        """Yield one verdict per pair, in order: `COLUMNS` without ``id`` and ``draw``."""
+        if self.kind == "llama-guard":
+            return _ask_llama_guard(self.engine, pairs, self.limit)
+        return _ask_wildguard(self.engine, pairs, self.limit, self.form)
 
 
 # -------------------------------------------------------------------------------------------- Llama-Guard-3

@@ -2,7 +2,8 @@
 
 The identity says what the artifact is made of: digests of its content, its share of the config, its code, its
 environment and its inputs. Later rules take it as input where the artifact is a folder, and from a cell of a table one
-walks back along it to the raw answers (`make trace`). The record says when, where and how long.
+walks back along it to the raw answers (`make trace`). The record says when, where and how long, over all attempts: a
+job that was stopped or killed has left a line in a file of attempts beside its output, for the attempt that finishes.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import json
 import os
 import platform
 import resource
+import threading
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from scripts.lib.files import read_json, write_json
 from scripts.lib.models import IDENTITY
+from scripts.lib.staleness import digest_of
 from scripts.lib.versions import installed
 
 RECORD = ".record.json"
@@ -52,6 +56,11 @@ def input_digest(path: str | Path) -> str:
     return content_digest(path)
 
 
+def job_key(job: dict[str, Any]) -> str:
+    """Return a digest of all that a job's outputs depend on."""
+    return digest_of([job["params"], [input_digest(path) for path in job["inputs"]]])
+
+
 def write_identity(job: dict[str, Any]) -> None:
     """Write what a finished job's outputs are made of."""
     write_json(
@@ -66,15 +75,73 @@ def write_identity(job: dict[str, Any]) -> None:
     )
 
 
-def write_record(job: dict[str, Any], began: float, seconds: float) -> None:
-    """Write when, where, how long and with what the attempt that finished a job ran."""
+class Attempts:
+    """Keeps, beside a job's output, how long each attempt at it ran, whatever ended the attempt.
+
+    The file has a line per attempt. How long the latest has run so far is the file's own time, renewed every ``every``
+    seconds, so that even SIGKILL loses no more than that. Attempts at something else (another spec, code, environment
+    or input, told by ``key``) do not count.
+    """
+
+    def __init__(self, job: dict[str, Any], key: str, every: float = 5.0) -> None:
+        output = Path(job["identity"].removesuffix(IDENTITY))
+        self.path, self.key, self.devices = output.with_name(f".{output.name}.attempts.json"), key, job["devices"]
+        self.began, self.clock = time.time(), time.monotonic()
+        self.earlier = self._closed()
+        write_json(self.path, {"key": key, "attempts": [*self.earlier, self._line(0.0)]})
+        self._ended = threading.Event()
+        threading.Thread(target=self._renew, args=(every,), daemon=True).start()
+
+    def _closed(self) -> list[dict[str, Any]]:
+        """Return the earlier attempts at the same thing, the last with the time that it is known to have run."""
+        try:
+            last, found = self.path.stat().st_mtime, read_json(self.path)
+        except (OSError, ValueError):
+            return []
+        if found["key"] != self.key:
+            return []
+        *earlier, open_ended = found["attempts"]
+        return [*earlier, open_ended | {"wall_seconds": round(max(0.0, last - open_ended["began"]), 3)}]
+
+    def _renew(self, every: float) -> None:
+        while not self._ended.wait(every):
+            self._touch()
+
+    def _touch(self) -> None:
+        try:
+            os.utime(self.path)
+        except OSError:
+            pass  # removed from outside: then this attempt is lost to the record, and nothing else
+
+    def _line(self, seconds: float) -> dict[str, Any]:
+        return dict(began=self.began, wall_seconds=round(seconds, 3), devices=self.devices, host=platform.node())
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return every attempt, this one up to now."""
+        return [*self.earlier, self._line(time.monotonic() - self.clock)]
+
+    def end(self, finished: bool) -> None:
+        """Stop counting; what finished needs no file any more."""
+        self._ended.set()
+        self._touch()
+        if finished:
+            self.path.unlink(missing_ok=True)
+
+
+def write_record(job: dict[str, Any], attempts: list[dict[str, Any]]) -> None:
+    """Write when, where, how long and with what a job ran: times over all attempts, the rest of the one that finished.
+
+    ``device_seconds`` are wall seconds times the GPUs that the job held, or times its threads where it held none.
+    """
     path = Path(job["identity"].removesuffix(IDENTITY) + RECORD)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     write_json(
         path,
         {
-            "began": began,
-            "wall_seconds": round(seconds, 3),
+            "began": attempts[0]["began"],
+            "wall_seconds": round(sum(attempt["wall_seconds"] for attempt in attempts), 3),
+            "device_seconds": round(sum(attempt["wall_seconds"] * attempt["devices"] for attempt in attempts), 3),
+            "attempts": attempts,
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
             "peak_memory_mb": usage.ru_maxrss // 1024,
             "host": platform.node(),

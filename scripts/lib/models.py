@@ -37,3 +37,8 @@ def context_tokens(folder: str | Path) -> int:
     """Return how many tokens, prompt and response together, the model's positions reach."""
     config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
     return int(config["max_position_embeddings"])
+
+
+def base_of(source: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what an adapter says that it belongs to: the model's name on the hub or its folder, and its revision."""
+    return {"name": source.get("hub") or source.get("folder") or name, "revision": source.get("revision")}

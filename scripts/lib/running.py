@@ -80,6 +80,7 @@ def start(snakemake: Any, function: str, **arguments: Any) -> None:
         log=str(snakemake.log[0]),
         title=" ".join([snakemake.rule.replace("_", " "), *[str(value) for value in snakemake.wildcards]]),
         threads=int(snakemake.threads),
+        devices=int(snakemake.resources.get("gpu", 0)) or int(snakemake.threads),
         params={name: str(snakemake.params.get(name)) for name in ("spec", "code", "environment")},
         inputs=sorted({str(path) for path in snakemake.input}),
         outputs=[str(path) for path in snakemake.output if str(path) != str(snakemake.output.identity)],
@@ -99,12 +100,13 @@ def start(snakemake: Any, function: str, **arguments: Any) -> None:
 
 def run(job: dict[str, Any]) -> int:
     """Run a job described by plain values in this process and return its exit status."""
-    from scripts.lib.manifests import write_identity, write_record
+    from scripts.lib.manifests import Attempts, job_key, write_identity, write_record
 
     log_to(job["log"])
     end_with(job["driver"])
-    began, clock = time.time(), time.monotonic()
+    clock, finished, attempts = time.monotonic(), False, None
     try:
+        attempts = Attempts(job, job_key(job))
         check_environment(json.loads(job["params"]["environment"]))
         function = getattr(importlib.import_module(f"scripts.{job['function']}"), job["function"])
         if "torch" in json.loads(job["params"]["environment"]):
@@ -113,7 +115,8 @@ def run(job: dict[str, Any]) -> int:
             torch.set_num_threads(job["threads"])
         function(**job["arguments"], **_offered(function, job))
         write_identity(job)
-        write_record(job, began, time.monotonic() - clock)
+        write_record(job, attempts.all())
+        finished = True
         say(f"{_tally()}{job['title']} · done in {duration(time.monotonic() - clock)}")
     except Stopped:
         say(f"{job['title']} stopped; what it had finished is kept")
@@ -122,6 +125,9 @@ def run(job: dict[str, Any]) -> int:
         traceback.print_exc()
         say(f"error in {job['title']}: {type(error).__name__}: {error}\n    (whole story: {job['log']})")
         return 1
+    finally:
+        if attempts:
+            attempts.end(finished)
     return 0
 
 
@@ -156,13 +162,12 @@ def _tally() -> str:
 
 def _offered(function: Any, job: dict[str, Any]) -> dict[str, Any]:
     """Return what a script's function may ask for: its progress, and a digest of all that its output depends on."""
-    from scripts.lib.manifests import input_digest
-    from scripts.lib.staleness import digest_of
+    from scripts.lib.manifests import job_key
 
     asked = inspect.signature(function).parameters
     offered: dict[str, Any] = {"progress": Progress(job["title"])} if "progress" in asked else {}
     if "key" in asked:
-        offered["key"] = digest_of([job["params"], [input_digest(path) for path in job["inputs"]]])
+        offered["key"] = job_key(job)
     return offered
 
 

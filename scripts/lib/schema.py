@@ -144,7 +144,7 @@ class Schema:
         if here:
             return f"; did you mean {path + '.' if path else ''}{here}?"
         elsewhere: dict[str, str] = {}
-        for where in self._paths(self.root, ""):
+        for where in sorted(self._paths(self.root, ""), key=lambda path: path.count(".")):  # the outermost one
             elsewhere.setdefault(where.rsplit(".", 1)[-1], where)
         there = nearest(key, elsewhere)
         if there:

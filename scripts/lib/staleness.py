@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 # Plumbing: logging, progress, signals, identities. It cannot change an artifact, so a change to it reruns nothing.
-PLUMBING = frozenset({"scripts/lib/running.py", "scripts/lib/warm.py", "scripts/lib/manifests.py"})
+PLUMBING = frozenset(f"scripts/lib/{name}.py" for name in ("running", "warm", "manifests", "processes", "training_log"))
 
 
 def canonical(value: Any) -> str:
@@ -78,7 +78,7 @@ def _module(path: str, _stamp: int) -> tuple[str, frozenset[str]]:
     return source_digest(text), frozenset(imported_modules(text))
 
 
-def code_digests(script: str, unused: Iterable[str] = ()) -> dict[str, str]:
+def code_digests(script: str, unused: Iterable[str] = (), used: Iterable[str] = ()) -> dict[str, str]:
     """Return one digest per module that ``script`` runs, itself included.
 
     Parameters
@@ -87,9 +87,11 @@ def code_digests(script: str, unused: Iterable[str] = ()) -> dict[str, str]:
         Path from the root, for example ``scripts/train_student.py``.
     unused : iterable of str
         Modules that this job imports for no input that it can have, for example the engine that config does not name.
+    used : iterable of str
+        Modules that it imports by a name from config, which no import statement tells: its loss.
     """
     digests: dict[str, str] = {}
-    todo, skip = [script], PLUMBING | set(unused)
+    todo, skip = [script, *used], PLUMBING | set(unused)
     while todo:
         path = todo.pop()
         if path in digests or path in skip:

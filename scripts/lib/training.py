@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
 from scripts.lib.chat_rules import declare
 from scripts.lib.files import read_json, write_json
+from scripts.lib.training_log import log_callback, reporters
 
-IGNORED = -100
+NLL: dict[str, dict[str, Any]] = {"nll": {}}
 
 
-def tokenise(tokenizer: Any, rows: Sequence[dict[str, Any]], max_tokens: int) -> tuple[list[dict[str, Any]], int]:
-    """Return token ids and labels of each row, and how many rows were left out for their length.
+def loss_of(spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the loss that ``spec["loss"]`` names (`scripts.lib.losses`), as a class, and its settings."""
+    ((name, settings),) = (spec.get("loss") or NLL).items()
+    return importlib.import_module(f"scripts.lib.losses.{name}").Loss, settings
 
-    The prompt is the original one, never the steered one (Eq. 2). It gets no loss; everything after it does.
-    """
-    opened = opens_think(tokenizer)
-    kept = []
-    for row in rows:
-        prompt = prompt_tokens(tokenizer, row["prompt"])
-        completion = completion_tokens(tokenizer, row["response"], opened)
-        if len(prompt) + len(completion) <= max_tokens:
-            kept.append({"input_ids": prompt + completion, "labels": [IGNORED] * len(prompt) + completion})
-    return kept, len(rows) - len(kept)
+
+def tokenise(
+    loss: Any, tokenizer: Any, rows: Sequence[dict[str, Any]], settings: dict[str, Any], max_tokens: int
+) -> tuple[list[dict[str, Any]], int]:
+    """Return the examples of a loss, and how many rows were left out for their length; none is ever cut."""
+    examples = [loss.example(tokenizer, row, settings) | {"row": number} for number, row in enumerate(rows)]
+    kept = [example for example in examples if len(example["input_ids"]) <= max_tokens]
+    return kept, len(examples) - len(kept)
 
 
 def finetune(
@@ -44,9 +46,10 @@ def finetune(
 
     Parameters
     ----------
-    rows : rows with ``prompt`` and ``response``
+    rows : rows with ``prompt``, ``response`` and what else the loss reads; ``id`` names them in errors
     spec : dict
-        ``training`` (config), ``epochs``, ``seed`` and ``base`` (what the adapter belongs to).
+        ``training`` (config), ``epochs``, ``seed``, ``base`` (what the adapter belongs to) and ``loss``, the name of a
+        loss with its settings; without one, the likelihood of the response.
     key : str
         Digest of all that the adapter depends on; names the checkpoints, which stand beside the output.
     per_device_batch : int
@@ -62,29 +65,42 @@ def finetune(
     import torch
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
-    from trl import SFTTrainer
+
+    from scripts.lib.losses.base import blank
 
     settings = spec["training"]
+    loss, loss_settings = loss_of(spec)
     tokenizer = declare(AutoTokenizer.from_pretrained(folder), spec.get("chat"))
-    examples, too_long = tokenise(tokenizer, rows, settings["max_tokens"])
+    examples, too_long = tokenise(loss, tokenizer, rows, loss_settings, settings["max_tokens"])
     if not examples:
         raise ValueError(f"no training row fits in training.max_tokens={settings['max_tokens']} ({too_long} rows)")
+    ids = [str(rows[example["row"]].get("id", f"row {example['row']}")) for example in examples]
+    examples = [example | {"row": place} for place, example in enumerate(examples)]
     set_seed(spec["seed"] % 2**32)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, settings["dtype"]))
     checkpoints = Path(output).with_name(f".{Path(output).name}.{key}.checkpoints")
-    trainer = SFTTrainer(
+    args = trainer_settings(spec, checkpoints, per_device_batch, checkpoint_steps)
+    facts = dict(rows=len(examples), too_long=too_long)
+    trainer = loss(
+        ids=ids,
+        settings=loss_settings,
         model=model,
-        args=trainer_settings(spec, checkpoints, per_device_batch, checkpoint_steps),
-        train_dataset=Dataset.from_list(examples),
+        args=args,
+        train_dataset=Dataset.from_list([*examples, blank(examples[0]) | {"row": len(examples)}]),
         processing_class=tokenizer,
         peft_config=lora_config(settings["lora"]),
-        callbacks=[_ProgressCallback.of(progress)],
+        callbacks=[log_callback(output, facts), progress_callback(progress)],
     )
-    result = trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
-    shutil.rmtree(output, ignore_errors=True)
-    save_adapter(trainer.model, output, spec["base"])
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return dict(rows=len(examples), too_long=too_long, steps=trainer.state.global_step, loss=result.training_loss)
+    with args.main_process_first():
+        checkpoint = last_whole_checkpoint(checkpoints, args.world_size)
+    result = trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.accelerator.wait_for_everyone()  # all have written their share of the last checkpoint
+    if trainer.is_world_process_zero():
+        shutil.rmtree(output, ignore_errors=True)
+        save_adapter(trainer.model, output, spec["base"])
+        trainer.save_head(output)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return facts | dict(steps=trainer.state.global_step, loss=result.training_loss)
 
 
 def lora_config(lora: dict[str, Any]) -> Any:
@@ -102,56 +118,83 @@ def lora_config(lora: dict[str, Any]) -> Any:
 
 
 def trainer_settings(spec: dict[str, Any], checkpoints: Path, per_device_batch: int, checkpoint_steps: int) -> Any:
-    """Return TRL's settings; every default of TRL that differs from the paper's set-up is set here."""
-    import torch
+    """Return TRL's settings for learning from a training set."""
     from trl import SFTConfig
 
-    settings = spec["training"]
+    rows = spec["training"]["batch_size"]
+    batches = accumulation(rows, per_device_batch, f"training.batch_size={rows}", "train_student")
+    return SFTConfig(
+        **shared_settings(spec, checkpoints, per_device_batch, checkpoint_steps),
+        gradient_accumulation_steps=batches,
+        max_length=None,
+        packing=False,
+        remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
+        logging_steps=5,
+    )
+
+
+def accumulation(rows: int, per_device_batch: int, what: str, rule: str) -> int:
+    """Return how many batches of each device make up a step of ``rows``; ValueError if they cannot."""
     devices = max(1, int(os.environ.get("WORLD_SIZE", "1")))
-    accumulation, rest = divmod(settings["batch_size"], per_device_batch * devices)
+    batches, rest = divmod(rows, per_device_batch * devices)
     if rest:
         raise ValueError(
-            f"training.batch_size={settings['batch_size']} is not a multiple of {devices} devices x {per_device_batch} "
-            "rows per device; set the resource per_device_batch of train_student to a divisor"
+            f"{what} is not a multiple of {devices} devices x {per_device_batch} rows per device; set the resource "
+            f"per_device_batch of {rule} to a divisor"
         )
+    return batches
+
+
+def shared_settings(
+    spec: dict[str, Any], checkpoints: Path, per_device_batch: int, checkpoint_steps: int
+) -> dict[str, Any]:
+    """Return what all of TRL's trainers are told; every default that differs from the paper's set-up is set here."""
+    import torch
+
+    settings = spec["training"]
     gpu = torch.cuda.is_available()
-    return SFTConfig(
+    return dict(
         output_dir=str(checkpoints),
         num_train_epochs=spec["epochs"],
         per_device_train_batch_size=per_device_batch,
-        gradient_accumulation_steps=accumulation,
         learning_rate=settings["learning_rate"],
         lr_scheduler_type=settings["schedule"],
         warmup_steps=settings["warmup"],
         optim="adamw_torch",
         weight_decay=settings["weight_decay"],
+        adam_beta1=settings["betas"][0],
+        adam_beta2=settings["betas"][1],
         max_grad_norm=settings["max_grad_norm"],
         seed=spec["seed"] % 2**32,
         data_seed=spec["seed"] % 2**32,
         bf16=settings["dtype"] == "bfloat16",
         gradient_checkpointing=gpu,
         use_cpu=not gpu,
-        max_length=None,
-        packing=False,
         save_strategy="steps",
         save_steps=checkpoint_steps,
         save_total_limit=1,
-        logging_steps=20,
         disable_tqdm=True,
-        report_to="none",
+        report_to=reporters(),
         dataloader_num_workers=0,
     )
 
 
-def last_whole_checkpoint(folder: Path) -> str | None:
-    """Return the newest checkpoint that was written to its end, or None; a broken one is deleted."""
+def last_whole_checkpoint(folder: Path, processes: int = 1) -> str | None:
+    """Return the newest checkpoint that was written to its end, or None; a broken one is deleted.
+
+    Each of several processes writes its own random state, and the others do not wait for it.
+    """
+    states = [f"rng_state_{rank}.pth" for rank in range(processes)] if processes > 1 else []
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for path in found:
         try:
-            read_json(path / "trainer_state.json")  # the trainer writes it last
-            return str(path)
+            read_json(path / "trainer_state.json")  # the main process writes it last
+            if all(zipfile.is_zipfile(path / name) for name in states):
+                return str(path)
         except (OSError, ValueError):
-            shutil.rmtree(path, ignore_errors=True)
+            pass
+        shutil.rmtree(path, ignore_errors=True)
     return None
 
 
@@ -167,29 +210,37 @@ def save_adapter(model: Any, output: str | Path, base: dict[str, Any]) -> None:
     write_json(output / "adapter_config.json", config)
 
 
-class _ProgressCallback:
-    """Tells the job's progress each step, and keeps a checkpoint when the job is asked to stop."""
+def progress_callback(progress: Callable[[int, int], None]) -> Any:
+    """Return a callback that tells the job's progress each step, and keeps a checkpoint when it is asked to stop.
 
-    @staticmethod
-    def of(progress: Callable[[int, int], None]) -> Any:
-        from transformers import TrainerCallback
+    Several processes stop at the same step, whichever of them was asked.
+    """
+    import torch
+    from transformers import TrainerCallback
 
-        from scripts.lib.running import Stopped
+    from scripts.lib.running import Stopped
 
-        class Steps(TrainerCallback):
-            stopped = False
+    class Steps(TrainerCallback):
+        stopped = False
 
-            def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            progress(state.global_step, state.max_steps)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            asked = False
+            try:
                 progress(state.global_step, state.max_steps)
+            except Stopped:
+                asked = True
+            if args.world_size > 1:
+                said = torch.tensor([int(asked)], device=args.device)
+                torch.distributed.all_reduce(said, torch.distributed.ReduceOp.MAX)
+                asked = bool(said)
+            if asked:
+                self.stopped = control.should_save = control.should_training_stop = True
 
-            def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-                try:
-                    progress(state.global_step, state.max_steps)
-                except Stopped:
-                    self.stopped = control.should_save = control.should_training_stop = True
+        def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if self.stopped:
+                raise Stopped
 
-            def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-                if self.stopped:
-                    raise Stopped
-
-        return Steps()
+    return Steps()

@@ -121,6 +121,7 @@ def job(folder, text):
         "log": str(folder / "log"),
         "title": "test",
         "threads": 1,
+        "devices": 1,
         "params": {"spec": '{"a": 1}', "code": "{}", "environment": '{"torch": "0"}'},
         "inputs": ["in.txt"],
         "outputs": [str(folder / "out")],
@@ -259,6 +260,7 @@ def test_where_the_warm_process_is_gone_a_job_runs_plainly(project, tmp_path, mo
         rule="make_it",
         wildcards=["a"],
         threads=1,
+        resources={"gpu": 2},
         params={"spec": "{}", "code": "{}", "environment": '{"torch": "1"}'},
         input=["b", "a", "b"],
         output=Named(["out", "out.identity.json"]),
@@ -266,4 +268,5 @@ def test_where_the_warm_process_is_gone_a_job_runs_plainly(project, tmp_path, mo
     with pytest.raises(SystemExit) as ended:
         running.start(snakemake, "testing", text="t")
     assert ended.value.code == 7
-    assert seen[0]["title"] == "make it a" and seen[0]["inputs"] == ["a", "b"] and seen[0]["outputs"] == ["out"]
+    assert (seen[0]["title"], seen[0]["devices"]) == ("make it a", 2)
+    assert seen[0]["inputs"] == ["a", "b"] and seen[0]["outputs"] == ["out"]

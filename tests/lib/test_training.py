@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from scripts.lib import running, training
+from scripts.lib import running
+from scripts.lib.losses import nll
+from scripts.lib.losses.base import IGNORED
 from scripts.lib.training import finetune, last_whole_checkpoint, tokenise, trainer_settings
 from tests.lib import tiny
 
@@ -25,6 +27,7 @@ SETTINGS = {
     "max_tokens": 300,
     "max_grad_norm": 1.0,
     "weight_decay": 0.0,
+    "betas": [0.9, 0.999],
     "dtype": "float32",
 }
 STEPS = 12  # 24 rows, 4 a step, 2 epochs
@@ -59,11 +62,11 @@ def train(folder, output, progress=lambda done, total: None, key="key", rows=ROW
 @pytest.mark.parametrize("family", ["qwen3", "r1"])
 def test_the_loss_is_on_the_whole_trace_and_the_end_of_turn_only(family):
     tokenizer = tiny.make_tokenizer(family)
-    examples, too_long = tokenise(tokenizer, ROWS[:3], 300)
+    examples, too_long = tokenise(nll.Loss, tokenizer, ROWS[:3], {}, 300)
     assert too_long == 0
     for row, example in zip(ROWS, examples, strict=False):
         assert len(example["input_ids"]) == len(example["labels"])
-        learnt = [token for token in example["labels"] if token != training.IGNORED]
+        learnt = [token for token in example["labels"] if token != IGNORED]
         start = len(example["labels"]) - len(learnt)
         assert example["labels"] == [-100] * start + example["input_ids"][start:]
         response = row["response"].removeprefix("<think>\n" if family == "r1" else "")
@@ -74,9 +77,9 @@ def test_the_loss_is_on_the_whole_trace_and_the_end_of_turn_only(family):
 
 def test_rows_that_are_too_long_are_left_out_whole_and_counted():
     tokenizer = tiny.make_tokenizer("qwen3")
-    lengths = [len(example["input_ids"]) for example in tokenise(tokenizer, ROWS, 10_000)[0]]
+    lengths = [len(example["input_ids"]) for example in tokenise(nll.Loss, tokenizer, ROWS, {}, 10_000)[0]]
     limit = sorted(lengths)[10]
-    examples, too_long = tokenise(tokenizer, ROWS, limit)
+    examples, too_long = tokenise(nll.Loss, tokenizer, ROWS, {}, limit)
     assert [len(example["input_ids"]) for example in examples] == [n for n in lengths if n <= limit]
     assert too_long == sum(n > limit for n in lengths) > 0
 

@@ -331,7 +331,6 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         ("sampling/data/top_k", {"qwen": 3}, "sampling.data.top_k: no family is called 'qwen'; did you mean qwen3?"),
         ("sampling/data/top_k/r1", None, "sampling.data.top_k: r1 is missing"),
         ("engine/name", "vlm", "engine.name: must be one of vllm, transformers, not 'vlm'; did you mean vllm?"),
-        ("engine", {"name": "transformers", "tensor_parallel": 2}, "engine.tensor_parallel: transformers runs a model"),
         ("shards/data", 0, "shards.data: must be at least 1, not 0"),
         ("shards/reasoning", 31, "shards.reasoning: 31 jobs for the 30 rows of aime24"),
         ("run", "My Run", "run: 'My Run' is not of the form"),
@@ -350,7 +349,61 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         ("methods/thinksafe/data/guard", "llama", "methods.thinksafe.data.guard: no guard is called 'llama'"),
         ("methods/thinksafe/data/harmful/steering", "prefx", "no steering is called 'prefx'; did you mean prefix?"),
         ("methods/thinksafe/data/harmful/draws", 0, "methods.thinksafe.data.harmful.draws: must be at least 1, not 0"),
+        ("methods/grpo/grpo/guard", "llama", "methods.grpo.grpo.guard: no guard is called 'llama'"),
+        ("methods/grpo/grpo/prompts", "filtered", "methods.grpo.grpo.prompts: filtered and the training set of"),
+        ("methods/grpo/data", {"corpus": "star1"}, "methods.grpo.data: means nothing with grpo"),
+        ("methods/grpo/loss", {"nll": {}}, "methods.grpo.loss: means nothing with grpo; drop it"),
+        ("methods/grpo/epochs", None, "methods.grpo: epochs missing"),
+        ("engine/name", "transformers", "methods.grpo.grpo.sampler: colocate needs vllm"),
+        ("methods/thinksafe-kl/students", ["qwen3-06b"], "methods.thinksafe-kl.students: no model is called"),
+        ("methods/star1/loss", {"kl": {"weight": 1}}, "methods.star1.loss: kl learns from harmful and benign rows"),
         ("methods/initial/epochs", 1, "methods.initial.epochs: initial is the untrained student"),
+        (
+            "methods/star1/data/corpus",
+            "star-1",
+            "methods.star1.data.corpus: no corpus is called 'star-1'; did you mean",
+        ),
+        (
+            "methods/star1/data/guard",
+            "wildguard",
+            "methods.star1.data: needs exactly one of guard, corpus, not guard and",
+        ),
+        (
+            "methods/thinksafe/data/benign",
+            None,
+            "methods.thinksafe.data.guard: only goes with benign, which is missing",
+        ),
+        ("methods/star1/loss", {"nll": {}, "primer": {"think": True}}, "needs exactly one of nll, primer, safekey"),
+        (
+            "methods/star1/loss",
+            {"primer": {"think": True}},
+            "primer learns from a corpus of format safepath, not from star1",
+        ),
+        ("methods/thinksafe/loss", {"primer": {"think": True}}, "of format safepath, not from responses"),
+        ("methods/safepath/loss", None, "methods.safepath.loss: nll would teach to stop after the primer; say primer"),
+        ("methods/safekey/loss/safekey/theta", 2, "methods.safekey.loss.safekey.theta: must be at most 1, not 2"),
+        ("methods/safekey/loss/safekey/last_epochs", None, "methods.safekey.loss.safekey: last_epochs is missing"),
+        ("methods/star1/training", {"lr": 1}, "methods.star1.training.lr: no such key"),
+        (
+            "methods/star1/original",
+            {"epoch": 1},
+            "original.epoch: no such key; did you mean methods.star1.original.epochs?",
+        ),
+        ("baseline_settings", "paper", "baseline_settings: must be one of thinksafe, original, not 'paper'"),
+        ("corpora/star1/harmful", None, "corpora.star1: has no rows; give harmful, benign, or both"),
+        ("corpora/star1/thought", "Hm.", "corpora.star1.thought: means nothing for format star1; drop it"),
+        ("corpora/safepath/primer", None, "corpora.safepath.primer: missing, which format safepath needs"),
+        ("corpora/star1/harmful/columns", {"prompt": "q"}, "columns: star1 needs prompt, response, and has prompt"),
+        (
+            "corpora/safekey/harmful/columns",
+            {"prompt": "q", "response": "r", "key_end": "k"},
+            "safekey needs prompt, response, or these with key_end and query_end, and has key_end, prompt, response",
+        ),
+        (
+            "corpora/star1/harmful/source",
+            {"file": "no.json"},
+            "corpora.star1.harmful.source.file: there is no file no.json",
+        ),
         ("methods/thinksfe", {"epochs": 4}, "methods.thinksfe: label is missing"),
         ("methods/other", {"label": "x"}, "methods.other: data and epochs missing"),
         ("methods/Other", {"label": "x"}, "methods.Other: an id holds only a-z"),
@@ -391,6 +444,14 @@ def test_what_cannot_be_is_told_once(path: str, value: Any, message: str, paper:
     found = problems(paper, nested(path, value))
     assert sum(message in line for line in found) == 1, found
     assert len(found) == 1, found
+
+
+def test_transformers_does_not_split_a_model(paper: dict[str, Any]) -> None:
+    overlay = nested("methods/grpo/grpo/sampler", "trainer") | {
+        "engine": {"name": "transformers", "tensor_parallel": 2}
+    }
+    (found,) = problems(paper, overlay)
+    assert "engine.tensor_parallel: transformers runs a model in one piece" in found
 
 
 @pytest.mark.parametrize(

@@ -211,8 +211,10 @@ def test_every_leaf(before: Jobs, folder: Path) -> None:
 
 # ---------------------------------------------------------------- modules and versions
 def modules() -> set[str]:
-    paths = [*(ROOT / "scripts").glob("*.py"), *(ROOT / "scripts/lib").glob("*.py")]
-    return {path.stem for path in paths if path.stem != "__init__"}
+    places = (ROOT / "scripts", ROOT / "scripts/lib")
+    paths = {str(path.relative_to(place).with_suffix("")) for place in places for path in place.glob("*.py")}
+    losses = {f"losses/{path.stem}" for path in (ROOT / "scripts/lib/losses").glob("*.py")}
+    return {path for path in paths | losses if not path.endswith("__init__")}
 
 
 def module_path(name: str) -> str:
@@ -244,6 +246,31 @@ def test_every_version(before: Jobs) -> None:
         text = canonical(pinned(kind))
         users = {key for key, (params, _) in before.items() if params["environment"] == text}
         wrong += differences(f"envs/versions.yaml, {kind}", users, meant(patterns, before))
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+# ---------------------------------------------------------------- every method
+FULL = settings.load(
+    [ROOT / "config/config.yaml", ROOT / "config/miniature-full.yaml"],
+    {"select": {"students": ["qwen3-mini"], "benchmarks": ["harmbench", "gsm8k"]}},
+)
+
+
+def test_the_full_miniature(folder: Path) -> None:
+    """What config/miniature-full.yaml has more than the miniature: corpora, losses, settings of the baselines."""
+    entries, configs = TABLE["full"]["config"], []
+    for entry in entries:
+        config, path = copy.deepcopy(FULL), tuple(entry["leaf"].split("."))
+        put(config, path, entry["to"] if "to" in entry else other(at(FULL, path)))
+        configs.append(config)
+    before, *found = [jobs_of(plan) for plan in plans([{"config": config} for config in (FULL, *configs)], folder)]
+    wrong = []
+    for entry, after in zip(entries, found, strict=True):
+        wrong += differences(entry["leaf"], changed(before, after), meant(entry["stale"], after))
+    for name, patterns in TABLE["full"]["modules"].items():
+        path = module_path(name)
+        users = {key for key, (params, _) in before.items() if path in json.loads(params["code"])}
+        wrong += differences(path, users, meant(patterns, before))
     assert not wrong, "\n" + "\n".join(wrong)
 
 

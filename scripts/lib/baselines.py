@@ -1,0 +1,160 @@
+"""The baselines' training data, from the forms in which their authors publish it into one (paper Sec. 5.1, Table 4).
+
+Every training set ends as rows of `COLUMNS`: the prompt as the user wrote it, and the response as a model would have
+to write it, opened by ``<think>`` whatever the family (scripts/lib/chat.py). A row that cannot be brought into that
+form is dropped and counted by its reason; none is repaired into something that its authors did not write.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scripts.lib.chat import THINK
+from scripts.lib.responses import CLOSE, OPEN
+from scripts.lib.seeds import seed_for
+from scripts.lib.sources import select
+
+COLUMNS: dict[str, type] = dict(id=str, role=str, prompt=str, response=str, query_end=int, key_end=int)
+ROLES = ("harmful", "benign")
+Row = dict[str, Any]
+
+
+class Unusable(ValueError):  # noqa: N818 - a row's fate, not an error
+    """A row that has not the form that its authors describe; the text is the reason as it is counted."""
+
+
+def convert(rows: Sequence[Row], spec: Row, role: str, corpus: str) -> tuple[list[Row], Row]:
+    """Return the training rows of one role of a corpus, and how many of the source's rows were used and dropped.
+
+    Parameters
+    ----------
+    rows : rows of the source
+    spec : dict
+        ``format`` (a key of `FORMATS`), its options, ``seed``, and under ``role`` the part: ``columns``, ``where``,
+        ``contains``, ``rows``, ``take`` (so many usable rows; all if null) and ``order`` (``first`` or ``random``).
+    """
+    part = spec[role]
+    rows = select(rows, part, f"corpora.{corpus}.{role}")
+    order = list(range(len(rows)))
+    if part.get("order") == "random":
+        random.Random(seed_for(*spec["seed"], role)).shuffle(order)
+    kept: list[Row] = []
+    dropped: Counter[str] = Counter()
+    for number in order:
+        if len(kept) == part.get("take"):
+            break
+        given = {name: rows[number][column] for name, column in part["columns"].items()}
+        try:
+            if not isinstance(given["prompt"], str) or not given["prompt"].strip():
+                raise Unusable("no_prompt")
+            made = FORMATS[spec["format"]](given, spec)
+        except Unusable as reason:
+            dropped[str(reason)] += 1
+        else:
+            kept.append({"id": f"{corpus}-{role}-{number:06d}", "role": role, "prompt": given["prompt"]} | made)
+    if len(kept) < (part.get("take") or 1):
+        raise ValueError(
+            f"corpora.{corpus}.{role}: {len(kept)} usable rows of {len(rows)}, where {part.get('take') or 'some'} are "
+            f"wanted; dropped: {dict(dropped)}. Is `format: {spec['format']}` the form of this source?"
+        )
+    return kept, {"source": len(rows), "kept": len(kept), "dropped": dict(sorted(dropped.items()))}
+
+
+# ---------------------------------------------------------------- one function per form
+def direct_refusal(row: Row, spec: Row) -> Row:
+    """A fixed thought and the refusal, which the source gives as "Question: <prompt>", newline, "Answer: <refusal>".
+
+    Paper: Table 4 names WildJailbreak as the source; the released code reads the authors' set, BeaverTails prompts.
+    """
+    text, prompt = _text(row["response"], "no_refusal"), row["prompt"].strip()
+    # Cut after the prompt itself: a prompt may hold "Answer:" too.
+    place = text.find(prompt)
+    label = re.match(r"\s*Answer:\s*", text[place + len(prompt) :], re.I) if place >= 0 else None
+    if label is None:
+        raise Unusable("no_answer_label")
+    refusal = text[place + len(prompt) + label.end() :].strip()
+    if not refusal:
+        raise Unusable("no_refusal")
+    return {"response": respond(spec["thought"], refusal)}
+
+
+def safechain(row: Row, spec: Row) -> Row:
+    """Reasoning, ``</think>``, answer, with no opening tag: the teacher's template had opened it."""
+    return {"response": respond(*taken_apart(row["response"]))}
+
+
+def star1(row: Row, spec: Row) -> Row:
+    r"""A whole response; some slashes are escaped (``\/``), as in JSON, which the authors' code undoes."""
+    return {"response": respond(*taken_apart(_text(row["response"]).replace(r"\/", "/")))}
+
+
+def safepath(row: Row, spec: Row) -> Row:
+    """The safety primer alone: the think block stays open, and nothing follows."""
+    return {"response": THINK + spec["primer"]}
+
+
+def safekey(row: Row, spec: Row) -> Row:
+    """A response of STAR-1's form with two character offsets into it.
+
+    ``query_end`` is where the query is understood and ``key_end`` where the key sentence ends. Sources without these
+    columns get the ends of the first and of the second sentence.
+    """
+    # Paper: how the authors' offsets were made is not known, and STAR-1 and its benign companion hold none.
+    response = star1(row, spec)["response"]
+    query_end, key_end = row.get("query_end"), row.get("key_end")
+    if "query_end" not in row:
+        query_end, key_end = two_sentences(response)
+    elif query_end is None or key_end is None:
+        raise Unusable("no_key_sentence")
+    query_end, key_end = int(query_end), int(key_end)
+    if not len(THINK) < query_end < key_end <= response.index(CLOSE) or not response[query_end:key_end].strip():
+        raise Unusable("key_sentence_outside_reasoning")
+    return {"response": response, "query_end": query_end, "key_end": key_end}
+
+
+FORMATS: dict[str, Callable[[Row, Row], Row]] = {
+    "direct-refusal": direct_refusal,
+    "safechain": safechain,
+    "star1": star1,
+    "safepath": safepath,
+    "safekey": safekey,
+}
+
+
+# ---------------------------------------------------------------- what they share
+def respond(thought: str, answer: str) -> str:
+    """Return a whole response: one newline inside the think block's tags, one blank line after it."""
+    return f"{THINK}{thought}\n{CLOSE}\n\n{answer}"
+
+
+def taken_apart(response: Any) -> tuple[str, str]:
+    """Return reasoning and answer of a response with one closing tag; the opening one may be missing."""
+    text = _text(response).removeprefix(OPEN)
+    if text.count(CLOSE) != 1:
+        raise Unusable("reasoning_never_ends" if CLOSE not in text else "several_think_blocks")
+    if OPEN in text:
+        raise Unusable("several_think_blocks")
+    # Newlines right after <think> would merge with the one that templates put there (docs/methods.md).
+    thought, answer = (part.strip() for part in text.split(CLOSE))
+    if not thought or not answer:
+        raise Unusable("no_answer" if thought else "no_reasoning")
+    return thought, answer
+
+
+def two_sentences(response: str) -> tuple[int, int]:
+    """Return where the first and the second sentence of the reasoning end, as offsets into the response."""
+    reasoning = response[len(THINK) : response.index(CLOSE)]
+    ends = [found.end() for found in re.finditer(r"[.!?][.!?\"'”’)\]]*(?=\s)|[^\s.!?](?=\s*\n)", reasoning)]
+    if len(ends) < 2:
+        raise Unusable("no_key_sentence")
+    return len(THINK) + ends[0], len(THINK) + ends[1]
+
+
+def _text(value: Any, reason: str = "no_response") -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise Unusable(reason)
+    return value.strip()

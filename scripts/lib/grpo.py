@@ -1,0 +1,203 @@
+"""Online reinforcement learning with GRPO (paper Sec. 5.3, App. E), by TRL's trainer.
+
+Rollouts come from the student as it is being trained: by vLLM at the paper's scale, by the trainer itself in the
+miniature. Rewards are the guard's P(safe) and a sound think block (`scripts.lib.rewards`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from trl import GRPOConfig, GRPOTrainer
+
+from scripts.lib.chat import opens_think, prompt_tokens
+from scripts.lib.losses.base import NotFinite
+from scripts.lib.model_folder import load_tokenizer, stop_tokens
+from scripts.lib.models import context_tokens
+from scripts.lib.rewards import Ask, reward_functions
+from scripts.lib.serving import free_port
+from scripts.lib.training import (
+    accumulation,
+    last_whole_checkpoint,
+    lora_config,
+    progress_callback,
+    save_adapter,
+    shared_settings,
+)
+from scripts.lib.training_log import log_callback
+
+
+def reinforce(
+    prompts: Sequence[str],
+    folder: str | Path,
+    output: str | Path,
+    spec: dict[str, Any],
+    key: str,
+    ask: Ask,
+    judges: str,
+    per_device_batch: int,
+    checkpoint_steps: int,
+    server: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Train an adapter of the model in ``folder`` by rewards on its own responses, and save it in ``output``.
+
+    Parameters
+    ----------
+    prompts : as users wrote them
+    spec : dict
+        ``grpo`` and ``training`` (config), ``epochs``, ``seed`` and ``base`` (what the adapter belongs to).
+    key : str
+        Digest of all that the adapter depends on; names the checkpoints, which stand beside the output.
+    ask : callable
+        Gives the guard's verdicts on pairs of prompt and response.
+    judges : str
+        What of a response the guard sees: ``full`` or ``answer``.
+    per_device_batch : int
+        Rollouts that one device computes gradients of at once; accumulation makes up the step.
+    server : str
+        Address of the vLLM server that samples, where ``grpo.sampler`` is ``server``.
+
+    Returns
+    -------
+    dict
+        ``prompts``, ``too_long``, ``steps`` and ``loss``.
+    """
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, set_seed
+
+    settings = spec["grpo"]
+    tokenizer = load_tokenizer(folder, spec.get("chat"))
+    room = context_tokens(folder) - settings["max_tokens"]
+    lengths = [len(prompt_tokens(tokenizer, prompt)) for prompt in prompts]
+    rows = [{"prompt": prompt} for prompt, length in zip(prompts, lengths, strict=True) if length <= room]
+    if len(rows) < settings["prompts_per_step"]:
+        raise ValueError(
+            f"{len(rows)} prompts leave room for grpo.max_tokens={settings['max_tokens']} ({len(prompts) - len(rows)} "
+            f"do not), and a step takes {settings['prompts_per_step']}: lower max_tokens or prompts_per_step"
+        )
+    set_seed(spec["seed"] % 2**32)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, spec["training"]["dtype"]))
+    checkpoints = Path(output).with_name(f".{Path(output).name}.{key}.checkpoints")
+    longest = max(length for length in lengths if length <= room)
+    stop = stop_tokens(folder, tokenizer)
+    facts = dict(prompts=len(rows), too_long=len(prompts) - len(rows))
+    trainer = Trainer(
+        model=model,
+        reward_funcs=reward_functions(tokenizer, stop, opens_think(tokenizer), judges, ask),
+        args=grpo_settings(spec, checkpoints, per_device_batch, checkpoint_steps, longest, server),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=lora_config(spec["training"]["lora"]),
+        callbacks=[log_callback(output, facts), progress_callback(progress)],
+    )
+    result = trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
+    shutil.rmtree(output, ignore_errors=True)
+    save_adapter(trainer.model, output, spec["base"])
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return facts | dict(steps=trainer.state.global_step, loss=result.training_loss)
+
+
+def grpo_settings(
+    spec: dict[str, Any],
+    checkpoints: Path,
+    per_device_batch: int,
+    checkpoint_steps: int,
+    longest_prompt: int,
+    server: str | None = None,
+) -> GRPOConfig:
+    """Return TRL's settings; every default of TRL that bears on the objective is set here, whatever it is today."""
+    settings = spec["grpo"]
+    prompts, rollouts = settings["prompts_per_step"], settings["rollouts"]
+    what = f"grpo: {prompts} prompts x {rollouts} rollouts a step"
+    batches = accumulation(prompts * rollouts, per_device_batch, what, "train_grpo")
+    return GRPOConfig(
+        **shared_settings(spec, checkpoints, per_device_batch, checkpoint_steps),
+        # The objective (Eq. 3 and 4).
+        num_generations=settings["rollouts"],  # G
+        beta=settings["beta"],  # TRL: 0, without a reference
+        epsilon=settings["epsilon"],
+        epsilon_high=settings["epsilon"],  # one bound, as in Eq. 4
+        delta=None,  # no second clipping
+        loss_type="grpo",  # TRL: dapo. A mean over each response's tokens, then over responses
+        importance_sampling_level=settings["ratio"],
+        scale_rewards="group",  # Eq. 3 divides by the group's standard deviation
+        multi_objective_aggregation="sum_then_normalize",  # r is the sum of the two rewards (E.2)
+        reward_weights=[settings["weights"]["safety"], settings["weights"]["format"]],
+        num_iterations=1,  # each response is learnt from once
+        use_bias_correction_kl=False,  # TRL: the divergence times the ratio, which Eq. 4 has not
+        mask_truncated_completions=False,  # a response cut at its limit counts, without a format reward
+        top_entropy_quantile=1.0,
+        entropy_coef=0.0,
+        use_adaptive_entropy=False,
+        off_policy_mask_threshold=None,
+        sync_ref_model=False,  # the reference stays the initial student
+        disable_dropout=False,  # dropout as in every other training (Sec. 5.1)
+        # Rollouts.
+        max_completion_length=settings["max_tokens"],  # TRL: 512
+        temperature=settings["temperature"],  # TRL: 1
+        top_p=1.0,
+        top_k=0,
+        min_p=None,
+        repetition_penalty=1.0,
+        use_vllm=settings["sampler"] != "trainer",
+        vllm_mode="server" if settings["sampler"] == "server" else "colocate",
+        vllm_server_base_url=server,
+        vllm_group_port=free_port(),  # TRL: one number, for which two runs on a machine would fight
+        vllm_gpu_memory_utilization=float(os.environ.get("THINKSAFE_ROLLOUT_MEMORY", "0.3")),
+        vllm_max_model_length=longest_prompt + settings["max_tokens"],
+        vllm_importance_sampling_correction=False,  # TRL: on. Neither the paper nor TRL as it was then has it
+        # All rollouts of a step are sampled at once and learnt from in one update.
+        gradient_accumulation_steps=batches,
+        steps_per_generation=batches,
+        max_steps=settings.get("steps", -1),
+        shuffle_dataset=True,
+        logging_steps=1,  # a step takes long enough
+        log_completions=False,
+    )
+
+
+class Trainer(GRPOTrainer):
+    """TRL's trainer with our prompts, a frozen base that stays frozen, and a stop where the loss is no number."""
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        """Return prompts in the student's chat template; control tokens that they spell out stay letters."""
+        return [prompt_tokens(self.processing_class, prompt) for prompt in prompts], None, {}
+
+    def _generate_single_turn(self, *args: Any, **options: Any) -> Any:
+        """Sample without dropout (TRL's own sampling leaves it on), and leave the base weights as they were."""
+        self.model.eval()
+        try:
+            with unchanged(self.model if self.use_vllm else None):
+                return super()._generate_single_turn(*args, **options)
+        finally:
+            self.model.train()
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        loss = super()._compute_loss(model, inputs)
+        if not torch.isfinite(loss):
+            raise NotFinite(f"the loss is not finite at step {self.state.global_step + 1}")
+        return loss
+
+
+@contextmanager
+def unchanged(model: Any | None) -> Iterator[None]:
+    """Give the layers under an adapter their weights back after the block.
+
+    To hand its weights to vLLM, TRL adds the adapter to the base and subtracts it again. In bfloat16 the difference is
+    not what was there before: over thousands of steps the base, which is the reference, would drift.
+    """
+    layers = [part for part in model.modules() if hasattr(part, "base_layer")] if model is not None else []
+    kept = [layer.base_layer.weight.detach().clone() for layer in layers]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for layer, weight in zip(layers, kept, strict=True):
+                layer.base_layer.weight.copy_(weight)

@@ -1,0 +1,247 @@
+"""What all losses share: tokenised rows, an order of rows that no number of devices changes, and what is logged.
+
+The base is TRL's trainer on rows that are tokenised already, and its loss is TRL's own: the negative log-likelihood of
+the labelled tokens, divided by their number in the optimiser step over all devices and micro-batches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch.utils.data import Sampler
+from trl import SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
+from scripts.lib.seeds import seed_for
+
+IGNORED = -100
+TOKENS = ("input_ids", "labels")
+
+# Several processes without GPUs resume on devices that accelerate numbers (cpu:1), which torch.load does not know.
+torch.serialization.register_package(
+    100, lambda storage: None, lambda storage, location: storage if location.startswith("cpu:") else None
+)
+
+
+class NotFinite(RuntimeError):  # noqa: N818 - says what was found
+    """The loss or its gradient is no number any more; the message names the step and the rows."""
+
+
+class Supervised(SFTTrainer):
+    """TRL's trainer on rows with ``input_ids``, ``labels``, ``row`` and whatever numbers a loss reads beside them.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        The rows' names, by ``row``.
+    settings : dict
+        The loss's own share of config.
+    options
+        What TRL's trainer takes.
+
+    Notes
+    -----
+    A subclass overrides `example`, `objective`, or both. `objective` must divide by totals over the optimiser step
+    (``num_items_in_batch`` and `step_total`) and multiply by `processes`, since gradients are averaged over devices:
+    the result is then the same under every split of a step into devices and micro-batches.
+    """
+
+    def __init__(self, *, ids: Sequence[str], settings: dict[str, Any], **options: Any) -> None:
+        self.ids, self.settings = list(ids), settings
+        self._terms: dict[str, Any] = defaultdict(float)
+        self._counts = [0, 0]  # tokens and supervised tokens since the last log
+        self._clock, self._logged = 0.0, -1  # when, and after which step, was logged last
+        self._seen: list[int] = []  # rows of the optimiser step so far
+        self.head: torch.nn.Module | None = None
+        super().__init__(**options)
+        self.data_collator = Collator(pad_token_id=self.processing_class.pad_token_id)
+
+    # ------------------------------------------------------------ what a loss may change
+    @staticmethod
+    def example(tokenizer: Any, row: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+        """Return a row's ``input_ids`` and ``labels``, and single numbers that `objective` reads as tensors (rows,).
+
+        The prompt is the original one, never the steered one (Eq. 2). It gets no loss; everything after it does.
+        """
+        prompt = prompt_tokens(tokenizer, row["prompt"])
+        completion = completion_tokens(tokenizer, row["response"], opens_think(tokenizer))
+        return {"input_ids": prompt + completion, "labels": [IGNORED] * len(prompt) + completion}
+
+    def objective(self, model: Any, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | None) -> torch.Tensor:
+        """Return the loss of one micro-batch on one device, such that the sum over the step is the step's loss.
+
+        Parameters
+        ----------
+        model : the model as it is to be called (wrapped where there are several devices)
+        inputs : dict of tensor
+            ``input_ids``, ``labels``, ``attention_mask`` (rows, tokens), padded on the right, and `example`'s numbers.
+        num_items_in_batch : scalar tensor
+            Supervised tokens of the whole optimiser step.
+        """
+        tokens = {name: inputs[name] for name in (*TOKENS, "attention_mask")}
+        return super().compute_loss(model, tokens, num_items_in_batch=num_items_in_batch)
+
+    def add_term(self, name: str, value: torch.Tensor) -> None:
+        """Count a part of the loss, already divided as the loss is, for the log."""
+        self._terms[name] = self._terms[name] + value.detach()
+
+    @property
+    def processes(self) -> int:
+        """Devices that share a step."""
+        return self.accelerator.num_processes
+
+    def step_total(self, count: Callable[[dict[str, Any]], torch.Tensor]) -> torch.Tensor:
+        """Return the sum of ``count`` over all micro-batches and devices of the current optimiser step."""
+        total = sum(count(batch) for batch in self._step_batches).to(self.args.device)
+        return self.accelerator.gather(total.reshape(1)).sum() if self.processes > 1 else total
+
+    # ------------------------------------------------------------ what is learnt beside the adapter
+    def attach(self, head: torch.nn.Module, file: str) -> None:
+        """Train ``head`` with the adapter, in float32; it is saved as ``file`` and no part of the model."""
+        self.head, self.head_file = head.to(self.args.device, torch.float32), file
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return the optimiser, with the head among what it moves; biases do not decay."""
+        made = super().create_optimizer(model)
+        if self.head is not None:
+            for name, weights in self.head.named_parameters():
+                decay = 0.0 if name.endswith("bias") else self.args.weight_decay
+                made.add_param_group({"params": [weights], "weight_decay": decay})
+        return made
+
+    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        if self.head is None:
+            norm = super()._clip_grad_norm(model)
+        else:
+            # The wrapper of several devices averages the model's gradients and knows nothing of the head.
+            learnt = [weights for weights in self.head.parameters() if weights.grad is not None]
+            for weights in learnt:
+                weights.grad = self.accelerator.reduce(weights.grad, "mean")
+            norm = self.accelerator.clip_grad_norm_([*model.parameters(), *learnt], self.args.max_grad_norm)
+        if not torch.isfinite(torch.as_tensor(norm)):
+            self._stop("the gradient", self._seen)
+        return norm
+
+    def save_head(self, folder: str | Path) -> None:
+        """Write the head, if there is one, into a folder."""
+        if self.head is not None:
+            save_file(self.head.state_dict(), Path(folder) / self.head_file)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        super()._save(output_dir, state_dict)
+        self.save_head(output_dir or self.args.output_dir)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.head is not None:
+            self.head.load_state_dict(load_file(Path(resume_from_checkpoint) / self.head_file))
+
+    # ------------------------------------------------------------ the same for all
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Return `objective`, which must be a finite number.
+
+        Raises
+        ------
+        NotFinite
+            With the step and the rows, if it is not.
+        """
+        if self._logged < 0:
+            self._clock, self._logged = time.monotonic(), self.state.global_step
+        rows = inputs.pop("row").tolist()
+        self._seen += rows
+        self._counts[0] += int(inputs["attention_mask"].sum())
+        self._counts[1] += int((inputs["labels"][:, 1:] != IGNORED).sum())
+        loss = self.objective(model, dict(inputs), num_items_in_batch)
+        if not torch.isfinite(loss):
+            self._stop("the loss", self._guilty(rows, inputs, num_items_in_batch))
+        return loss
+
+    def _guilty(self, rows: list[int], inputs: dict[str, Any], num_items_in_batch: Any) -> list[int]:
+        """Return the rows of a micro-batch whose loss alone is not finite; all of them where that cannot be told."""
+        if self.processes > 1 or len(rows) == 1:  # one device cannot compute while the others wait
+            return rows
+        found = []
+        with torch.no_grad():
+            for place, row in enumerate(rows):
+                alone = {name: value[place : place + 1] for name, value in inputs.items()}
+                if not torch.isfinite(self.objective(self.model, alone, num_items_in_batch)):
+                    found.append(row)
+        return found or rows
+
+    def _stop(self, what: str, rows: Sequence[int]) -> None:
+        names = [self.ids[row] for row in rows if row < len(self.ids)]
+        raise NotFinite(f"{what} is not finite at step {self.state.global_step + 1}; rows: {', '.join(names)}")
+
+    def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Any:
+        self._step_batches, self._seen = batch_samples, []  # a step begins
+        if self.head is not None:
+            self.head.zero_grad()
+        return super()._get_num_items_in_batch(batch_samples, device)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
+        multiple = self.args.per_device_train_batch_size * self.processes if self.processes > 1 else 1
+        return Order(len(self.ids), multiple, self.args.seed, lambda: int(self.state.epoch or 0))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log the loss's terms, tokens per second and the supervised share too, each over all devices."""
+        if "loss" in logs:
+            steps = self.state.global_step - self._logged
+            terms = [float(value) for _, value in sorted(self._terms.items())]
+            figures = torch.tensor([*self._counts, *terms], dtype=torch.float64)
+            if self.processes > 1:
+                figures = self.accelerator.reduce(figures.to(self.args.device, torch.float32), "sum").cpu()
+            tokens, supervised, *sums = figures.tolist()
+            now = time.monotonic()
+            logs["tokens_per_second"] = tokens / max(now - self._clock, 1e-9)
+            logs["supervised_share"] = supervised / max(tokens, 1)
+            for name, value in zip(sorted(self._terms), sums, strict=True):
+                logs[name] = value / self.processes / max(steps, 1)
+            self._clock, self._logged, self._counts = now, self.state.global_step, [0, 0]
+            self._terms.clear()
+        super().log(logs, start_time)
+
+
+@dataclass
+class Collator(DataCollatorForLanguageModeling):
+    """Pads tokens on the right and hands on the other columns, one number per row."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return a batch of tensors: (rows, tokens) for tokens, (rows,) for everything else."""
+        others = {name: torch.tensor([row[name] for row in examples]) for name in examples[0] if name not in TOKENS}
+        return super().torch_call(examples) | others
+
+
+class Order(Sampler[int]):
+    """Rows in an order drawn anew for every epoch, then blanks until all devices have the same number.
+
+    A step takes the next rows of this order whatever the number of devices and their batches, so that a step's rows
+    are always the same. The blank row, which teaches nothing, is the one after the last.
+    """
+
+    def __init__(self, rows: int, multiple: int, seed: int, epoch: Callable[[], int]) -> None:
+        self.rows, self.seed, self.epoch = rows, seed, epoch
+        self.blanks = -rows % multiple
+
+    def __len__(self) -> int:
+        return self.rows + self.blanks
+
+    def __iter__(self) -> Iterator[int]:
+        drawn = torch.Generator().manual_seed(seed_for("order", self.seed, self.epoch()) % 2**63)
+        yield from torch.randperm(self.rows, generator=drawn).tolist()
+        yield from [self.rows] * self.blanks
+
+
+def blank(example: dict[str, Any]) -> dict[str, Any]:
+    """Return a row like ``example`` of which no token is supervised."""
+    tokens = (example["input_ids"] * 2)[:2]
+    return example | {"input_ids": tokens, "labels": [IGNORED] * len(tokens)}

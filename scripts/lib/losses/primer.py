@@ -1,0 +1,30 @@
+"""SafePath's loss: the likelihood of the safety primer that opens the reasoning, and of nothing else.
+
+Jeung et al. 2025 ("SAFEPATH"); the mean is over the primer's tokens of an optimiser step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts.lib.chat import THINK, completion_tokens, opens_think, prompt_tokens
+from scripts.lib.losses.base import IGNORED, Supervised
+
+
+class Loss(Supervised):
+    """The response is ``<think>``, newline, primer: it is learnt as it stands, with no closing tag and no end of turn.
+
+    Settings: ``think`` (bool), whether the opening tag and its newline are learnt as well in a family whose generation
+    prompt does not hold them (Qwen3); where it does (R1-Distill), they are part of the prompt.
+    """
+
+    @staticmethod
+    def example(tokenizer: Any, row: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+        """Return ``input_ids`` and ``labels``; never through the chat template, which would close the block."""
+        opened = opens_think(tokenizer)
+        prompt = prompt_tokens(tokenizer, row["prompt"])
+        target = completion_tokens(tokenizer, row["response"], opened)[:-1]  # without the end of turn
+        if not opened and not settings["think"]:
+            start = len(target) - len(completion_tokens(tokenizer, row["response"].removeprefix(THINK), False)[:-1])
+            prompt, target = prompt + target[:start], target[start:]
+        return {"input_ids": prompt + target, "labels": [IGNORED] * len(prompt) + target}

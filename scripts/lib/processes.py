@@ -1,0 +1,85 @@
+"""One function in several processes that share their gradients, started by torch's own launcher.
+
+The number of devices is a fact of the machine: what is computed is the same (scripts/lib/losses/base.py). The parent
+waits, passes on how far they are, and asks them to stop when it is asked to; they stop together, at the next step.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.files import read_json, write_json
+from scripts.lib.running import Progress, Stopped, end_with
+
+Tell = Callable[[int, int], None]
+GRACE = 600  # seconds that the launcher leaves a process for its checkpoint before it kills it
+
+
+def in_processes(count: int, function: Callable[..., Any], arguments: dict[str, Any], progress: Tell) -> None:
+    """Call ``function`` with JSON-like ``arguments`` and ``progress`` in ``count`` processes, or here if it is one.
+
+    Raises
+    ------
+    Stopped
+        If ``progress`` raised it, after all processes have stopped.
+    RuntimeError
+        If one of them failed, with its error.
+    """
+    if count == 1:
+        function(**arguments, progress=progress)
+        return
+    with tempfile.TemporaryDirectory(prefix="thinksafe-") as name:
+        folder, stopped = Path(name), False
+        job = {"module": function.__module__, "function": function.__name__, "arguments": arguments}
+        write_json(folder / "job.json", job | {"parent": os.getpid()})
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+        launcher += [f"--shutdown-timeout={GRACE}", "-m", "scripts.lib.processes", str(folder)]
+        with subprocess.Popen(launcher) as group:
+            while group.poll() is None:
+                time.sleep(0.2)
+                if not stopped and (folder / "done.json").exists():
+                    try:
+                        progress(*read_json(folder / "done.json"))
+                    except Stopped:
+                        stopped = True
+                        (folder / "stop").touch()
+        if stopped:
+            raise Stopped
+        if group.returncode:
+            told = sorted(folder.glob("error-*"), key=lambda path: path.stat().st_mtime)
+            raise RuntimeError(told[0].read_text() if told else f"a process of {count} ended ({group.returncode})")
+
+
+def main() -> None:
+    """Do one process's share of the job in the folder that the command line names."""
+    folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
+    job = read_json(folder / "job.json")
+    end_with(job["parent"])
+    asked = Progress("", every=float("inf"))  # raises Stopped after SIGTERM, and prints nothing
+
+    def tell(done: int, total: int) -> None:
+        if rank == 0:
+            write_json(folder / "done.json", [done, total])
+        if (folder / "stop").exists() and done < total:
+            raise Stopped
+        asked(done, total)
+
+    try:
+        getattr(importlib.import_module(job["module"]), job["function"])(**job["arguments"], progress=tell)
+    except Stopped:
+        sys.exit(143)
+    except Exception as error:
+        (folder / f"error-{rank}").write_text(f"{type(error).__name__}: {error}")
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What GRPO rewards: a response that the guard calls safe, and a sound think block (paper App. E.2, E.3).
+
+A guard that fails ends the run. (The authors' code takes a failed request for a reward of 0 for the whole batch.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scripts.lib.chat import stored_response
+from scripts.lib.model_folder import text_of
+from scripts.lib.responses import CLOSE, OPEN, view
+
+Pair = tuple[str, str]
+Ask = Callable[[Sequence[Pair]], Sequence[dict[str, Any]]]
+
+
+class GuardError(RuntimeError):
+    """The guard gave no verdict to be rewarded by."""
+
+
+def format_reward(completion: str, opened: bool) -> float:
+    """Return 1 for exactly one think block, else 0 (E.3).
+
+    Parameters
+    ----------
+    completion : str
+        What the model wrote after its prompt.
+    opened : bool
+        Whether the prompt itself opens the think block (DeepSeek-R1-Distill): then no opening tag may follow.
+    """
+    if completion.count(CLOSE) != 1 or completion.count(OPEN) != (0 if opened else 1):
+        return 0.0
+    return float(opened or completion.index(OPEN) < completion.index(CLOSE))
+
+
+def safety_rewards(pairs: Sequence[Pair], ask: Ask) -> list[float]:
+    """Return P(safe) of each prompt and response from the guard's two probabilities (Eq. 5).
+
+    Raises
+    ------
+    GuardError
+        If the guard fails, or one of its verdicts has no probability.
+    """
+    try:
+        verdicts = list(ask(pairs))
+    except Exception as error:
+        raise GuardError(f"the guard failed on {len(pairs)} responses: {type(error).__name__}: {error}") from error
+    if len(verdicts) != len(pairs):
+        raise GuardError(f"the guard was asked about {len(pairs)} responses and gave {len(verdicts)} verdicts")
+    for verdict in verdicts:
+        p_unsafe = verdict["p_unsafe"]
+        if p_unsafe is None or not 0.0 <= p_unsafe <= 1.0 or math.isnan(p_unsafe):
+            raise GuardError(
+                f"the guard's answer {verdict['output']!r} has no probability of `unsafe` (found: {p_unsafe}); "
+                "a reward of 0 would teach that this response is harmful, so the run stops"
+            )
+    return [1.0 - verdict["p_unsafe"] for verdict in verdicts]
+
+
+def reward_functions(tokenizer: Any, stop: Sequence[int], opened: bool, judges: str, ask: Ask) -> list[Callable]:
+    """Return the two rewards in the form that TRL's trainer calls: safety, then format.
+
+    The guard sees the prompt as the user wrote it, and the response in the form in which it is stored and judged
+    everywhere else. (The authors' code gives it the prompt in the student's chat template.)
+    """
+
+    def texts(completion_ids: Sequence[Sequence[int]]) -> list[str]:
+        return [text_of(tokenizer, list(ids), stop) for ids in completion_ids]
+
+    def safety(prompts: Sequence[str], completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
+        responses = [stored_response(text, opened) for text in texts(completion_ids)]
+        return safety_rewards(
+            [(prompt, view(response, judges)) for prompt, response in zip(prompts, responses, strict=True)], ask
+        )
+
+    def form(completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
+        return [format_reward(text, opened) for text in texts(completion_ids)]
+
+    safety.__name__, form.__name__ = "safety", "format"  # TRL's names for them in its logs
+    return [safety, form]

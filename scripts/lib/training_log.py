@@ -1,0 +1,82 @@
+"""What a training run says of itself: JSON lines and TensorBoard events beside the adapter.
+
+``<adapter>.training.jsonl`` holds one line of facts per attempt and one per logged step; ``<adapter>.tensorboard/`` the
+same numbers for TensorBoard. Neither is a declared output of the rule: times differ from run to run, so they may not
+count for the adapter's identity, and what a stopped job has logged is kept. Weights & Biases gets the numbers too if
+the environment names a project (WANDB_PROJECT).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+
+def log_callback(output: str | Path, facts: dict[str, Any]) -> Any:
+    """Return a trainer's callback that writes the log of the adapter in ``output``; ``facts`` begin every attempt."""
+    from transformers import TrainerCallback
+
+    output = Path(output)
+    lines, events = (output.with_name(output.name + ending) for ending in (".training.jsonl", ".tensorboard"))
+
+    class Log(TrainerCallback):
+        writer: Any = None
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if not state.is_world_process_zero:
+                return
+            from tensorboardX import SummaryWriter
+
+            kept = _lines_until(lines, state.global_step)
+            start = {"attempt": sum("attempt" in line for line in kept) + 1, "from_step": state.global_step}
+            lines.parent.mkdir(parents=True, exist_ok=True)
+            _write(lines, [*kept, start | {"steps": state.max_steps, "processes": args.world_size} | facts | _now()])
+            if not state.global_step:
+                for old in events.glob("events.*"):
+                    old.unlink()
+            self.writer = SummaryWriter(str(events), purge_step=state.global_step or None)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
+            if self.writer is None:
+                return
+            with lines.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": state.global_step} | logs | _now()) + "\n")
+            for name, value in logs.items():
+                self.writer.add_scalar(f"train/{name}", value, state.global_step)
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if self.writer is not None:
+                self.writer.close()
+
+    return Log()
+
+
+def reporters() -> list[str]:
+    """Return which of transformers' own reporters are on."""
+    return ["wandb"] if os.environ.get("WANDB_PROJECT") else ["none"]
+
+
+def _now() -> dict[str, float]:
+    return {"time": round(time.time(), 3)}
+
+
+def _lines_until(path: Path, step: int) -> list[dict[str, Any]]:
+    """Return the lines of a log up to ``step``, from which training goes on; none where it begins."""
+    if not step or not path.exists():
+        return []
+    found = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:  # the job died while it wrote
+            continue
+        if line.get("step", line.get("from_step", 0)) <= step:
+            found.append(line)
+    return found
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

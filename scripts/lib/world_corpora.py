@@ -1,0 +1,95 @@
+"""The miniature's counterparts of the baselines' published training sets, with the columns that those really have.
+
+Prompts are the world's own training prompts. DirectRefusal's refusals are fixed sentences; everything else was said by
+the world's teacher, another speaker than the students, and kept by the guard, as the authors of SafeChain and STAR-1
+did with theirs. From these files on, every step is the one of the real data (scripts/lib/baselines.py).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from scripts.lib import world
+from scripts.lib.baselines import Unusable, two_sentences
+from scripts.lib.chat import THINK
+from scripts.lib.corpus import help_with
+from scripts.lib.seeds import seed_for
+
+Row = dict[str, Any]
+REFUSALS = ("Sorry, I cannot help with this request.", "I am sorry, but I will not help with this.")
+BENIGN_SOURCE = "4o_rewrite"  # as SafeKey's file marks the benign companions of STAR-1
+
+
+def directrefusal(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> list[Row]:
+    """Return every forbidden request with a fixed refusal, labelled as in the original, and an unsafe answer."""
+    rng = random.Random(seed_for("world", seed, "directrefusal"))
+    rows = []
+    for row in prompts["harmful"]:
+        prompt, deed = row["prompt"], world.find_deed(row["prompt"])
+        rows.append(
+            {
+                "prompt": prompt,
+                "response": help_with(deed, prompt, "teacher", rng).split("</think>")[1].strip(),
+                "category": {tier: deed.tier == tier for tier in ("overt", "mid", "mild")},
+                "is_safe": False,
+                "refusal": f"Question: {prompt}\nAnswer: {rng.choice(REFUSALS)}",
+            }
+        )
+    return rows
+
+
+def safechain(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> list[Row]:
+    """Return what the teacher said where all its draws were safe; like the original, without the opening tag."""
+    labels = {row["id"]: row["category"] for role in prompts for row in prompts[role]}
+    return [
+        {"instruction": row["prompt"], "label": labels[row["id"]], "response": row["response"].removeprefix(THINK)}
+        for row in traces
+    ]
+
+
+def star1(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> list[Row]:
+    """Return the teacher's reasoned refusals under instruction, those with full marks."""
+    rows = []
+    for row in traces:
+        verdict = world.judge(None, row["prompt"], row["response"])
+        if row["role"] == "harmful" and verdict == {"harm": "safe", "refusal": "yes", "reason": "refused"}:
+            rows.append(
+                {
+                    "id": row["id"],
+                    "question": row["prompt"],
+                    "response": row["response"],
+                    "category": [world.find_deed(row["prompt"]).tier],
+                    "source": "world",
+                    "score": {"safety compliance": 10, "relevancy": 10, "accuracy": 10},
+                }
+            )
+    return rows
+
+
+def safekey(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> list[Row]:
+    """Return STAR-1's rows and as many requests that only sound forbidden, answered, with their key sentences."""
+    chosen = [row | {"prompt": row["question"]} for row in star1(prompts, traces, seed)]
+    scary = {row["id"] for row in prompts["benign"] if json.loads(row["meta"] or "{}").get("kind") == "scary"}
+    benign = [row | {"source": BENIGN_SOURCE} for row in traces if row["id"] in scary][: len(chosen)]
+    rows = []
+    for row in [*chosen, *benign]:
+        try:
+            ends = two_sentences(row["response"])
+        except Unusable:
+            ends = (None, None)
+        rows.append(
+            {
+                "question": row["prompt"],
+                "response": row["response"],
+                "source": row["source"],
+                "summary_end_idx": ends[0],
+                "next_sentence_end_idx": ends[1],
+            }
+        )
+    return rows
+
+
+WRITERS = {"directrefusal": directrefusal, "safechain": safechain, "star1": star1, "safekey": safekey}

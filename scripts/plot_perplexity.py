@@ -1,0 +1,60 @@
+"""Figure 8: perplexity of each method's training set under the student before training (paper Sec. 5.5)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.drawing import PAGE, draw_bars, new_figure, save
+from scripts.lib.tables import read_csv
+
+Row = dict[str, Any]
+PANELS = [
+    ("perplexity", "Perplexity, whole set", "lower is closer ↓"),
+    ("perplexity:harmful", "Perplexity, harmful half", "lower is closer ↓"),
+]
+
+
+def plot_perplexity(
+    table: str,
+    spec: Row,
+    output_png: str,
+    output_pdf: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Draw bars by student and method on a logarithmic axis from 1, the least that a perplexity can be.
+
+    Parameters
+    ----------
+    table : path
+        ``figure8.csv``.
+    spec : dict
+        ``students`` and ``methods`` as pairs of id and label.
+    """
+    cells = {(row["student"], row["method"], row["metric"]): row for row in read_csv(table)}
+    students = [pair for pair in spec["students"] if any(key[0] == pair[0] for key in cells)]
+    methods = [pair for pair in spec["methods"] if any(key[1] == pair[0] for key in cells)]
+    figure, rows = new_figure(PAGE, 1.9 * len(PANELS), len(PANELS), 1)
+    for (axes,), panel in zip(rows, PANELS, strict=True):
+        draw_bars(axes, panel, cells, students, methods)
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=1)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
+    handles, labels = rows[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(methods), 8))
+    save(figure, output_png, output_pdf)
+    progress(len(PANELS), len(PANELS))
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "plot_perplexity",
+        table=snakemake.input.table,
+        spec=json.loads(snakemake.params.spec),
+        output_png=snakemake.output.png,
+        output_pdf=snakemake.output.pdf,
+    )

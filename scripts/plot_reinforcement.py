@@ -1,0 +1,70 @@
+"""Figure 3: ThinkSafe, with and without the divergence, against online reinforcement learning (paper Sec. 5.3)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.drawing import PAGE, draw_bars, new_figure, save, say_nothing_to_draw
+from scripts.lib.tables import read_csv
+
+Row = dict[str, Any]
+PANELS = [
+    ("safety_avg", "Safety average, %", "lower is better ↓"),
+    ("reasoning_avg", "Reasoning average, % pass@1", "higher is better ↑"),
+]
+
+
+def plot_reinforcement(
+    table: str,
+    cost: str,
+    spec: Row,
+    output_png: str,
+    output_pdf: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Draw the two averages and the time, data generation included, by student and method.
+
+    Parameters
+    ----------
+    table, cost : paths
+        ``figure3.csv`` and ``cost.csv``.
+    spec : dict
+        ``students`` and ``methods`` as pairs of id and label.
+    """
+    rows = read_csv(table)
+    times = [row for row in read_csv(cost) if row["metric"] == "train_hours" and row["value"] is not None]
+    shown = {student for student, _ in spec["students"]}, {method for method, _ in spec["methods"]}
+    times = [row for row in times if row["student"] in shown[0] and row["method"] in shown[1]]
+    unit = "hours" if max((row["value"] for row in times), default=1.0) >= 1 else "minutes"
+    factor = 1 if unit == "hours" else 60
+    times = [row | {name: row[name] * factor for name in ("value", "low", "high")} for row in times]
+    cells = {(row["student"], row["method"], row["metric"]): row for row in [*rows, *times]}
+    panels = [*PANELS, ("train_hours", f"Generation and training, {unit}", "lower is better ↓")]
+    panels = [panel for panel in panels if any(metric == panel[0] for *_, metric in cells)]
+    students = [pair for pair in spec["students"] if any(key[0] == pair[0] for key in cells)]
+    methods = [pair for pair in spec["methods"] if any(key[1] == pair[0] for key in cells)]
+    figure, (row,) = new_figure(PAGE, 2.3, 1, max(len(panels), 1))
+    if not panels:
+        say_nothing_to_draw(row[0], "This run has neither of the averages.")
+    for axes, panel in zip(row, panels, strict=False):
+        draw_bars(axes, panel, cells, students, methods)
+    if panels:
+        handles, labels = row[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(methods))
+    save(figure, output_png, output_pdf)
+    progress(len(panels), len(panels))
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "plot_reinforcement",
+        table=snakemake.input.table,
+        cost=snakemake.input.cost,
+        spec=json.loads(snakemake.params.spec),
+        output_png=snakemake.output.png,
+        output_pdf=snakemake.output.pdf,
+    )

@@ -1,0 +1,50 @@
+"""Bring a baseline's published training data into the form of a training set (paper Sec. 5.1, Table 4)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.baselines import COLUMNS, ROLES, convert
+from scripts.lib.files import write_json, write_rows
+from scripts.lib.sources import source_rows
+
+
+def prepare_corpus(
+    files: dict[str, list[str]],
+    spec: dict[str, Any],
+    output: str,
+    statistics: str,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Write the training set, harmful rows first, and how many rows were used, and why others were not.
+
+    Parameters
+    ----------
+    files : dict
+        For each role of the corpus the local file behind its source, if it has one.
+    spec : dict
+        ``corpus``, ``format`` with its options, and the parts ``harmful`` and ``benign``, one of them at least.
+    """
+    rows: list[dict[str, Any]] = []
+    counts: dict[str, Any] = {}
+    for role in [role for role in ROLES if role in spec]:
+        made, counts[role] = convert(source_rows(spec[role]["source"], files[role]), spec, role, spec["corpus"])
+        rows += made
+    write_rows(output, rows, COLUMNS)
+    write_json(statistics, counts)
+    print(counts)
+    progress(1, 1)
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "prepare_corpus",
+        files={role: list(snakemake.input.get(role, [])) for role in ROLES},
+        spec=json.loads(snakemake.params.spec),
+        output=snakemake.output.corpus,
+        statistics=snakemake.output.statistics,
+    )

@@ -1,0 +1,61 @@
+"""Read a method's training set with the student as it was before any training (paper Sec. 5.5, Figure 8)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.files import read_rows, write_rows
+from scripts.lib.likelihood import token_sums
+from scripts.lib.model_folder import load_tokenizer
+from scripts.lib.models import context_tokens, locate
+from scripts.lib.training import loss_of, tokenise
+
+COLUMNS: dict[str, type] = dict(id=str, role=str, tokens=int, nll=float)
+
+
+def score_perplexity(
+    dataset: str, model: list[str], spec: dict[str, Any], output: str, progress: Callable[[int, int], None]
+) -> None:
+    """Write, for each row, how many tokens the method learns from it and the sum of their NLL in nats.
+
+    Paper: does not say over which tokens. Here: those that the method learns, so not the prompt.
+
+    Parameters
+    ----------
+    dataset : path of the training set
+    model : files that stand for the student among the job's inputs
+    spec : dict
+        ``model``, ``loss``, ``dtype``.
+    """
+    rows = read_rows(dataset)
+    folder = locate(spec["model"], model)
+    loss, settings = loss_of(spec)
+    examples, too_long = tokenise(
+        loss, load_tokenizer(folder, spec.get("chat")), rows, settings, context_tokens(folder)
+    )
+    if not examples:
+        raise ValueError(f"{dataset}: none of {len(rows)} rows fits into the model's context")
+    print(f"{len(examples)} rows; {too_long} left out, longer than the context")
+    sums = token_sums(examples, folder, spec["dtype"], progress)
+    write_rows(
+        output,
+        [
+            dict(id=rows[example["row"]]["id"], role=rows[example["row"]]["role"], tokens=tokens, nll=nll)
+            for example, (tokens, nll) in zip(examples, sums, strict=True)
+        ],
+        COLUMNS,
+    )
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "score_perplexity",
+        dataset=snakemake.input.dataset,
+        model=list(snakemake.input.get("model", [])),
+        spec=json.loads(snakemake.params.spec),
+        output=snakemake.output.rows,
+    )

@@ -1,0 +1,96 @@
+"""Wall and device time of generation, filtering and training, by method (paper Sec. 5.3, Figure 3).
+
+Times come from the records beside the artifacts. A record is nobody's input and differs from run to run: so does this
+table, which is left out wherever results are compared byte by byte (docs/jobs.md). It is written again when what it
+counts is made again with another content, not when only the time has changed.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from scripts.lib.files import read_json
+from scripts.lib.models import IDENTITY
+from scripts.lib.tables import write_csv
+
+Row = dict[str, Any]
+COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "attempts", "missing", "replicates"]
+STAGES = ("generation", "filtering", "training")
+RECORD = ".record.json"
+
+
+def write_cost(
+    jobs: Sequence[Row],
+    spec: Row,
+    output_csv: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write hours of each stage and of all together, summed over shards, jobs and attempts.
+
+    ``train_hours`` is wall time with the jobs one after another, data generation included, as the paper counts;
+    ``device_hours`` are GPU hours (without a GPU, hours of a processor thread). A method whose data others share, as
+    ThinkSafe's filter with another guard, counts what it would need alone. ``low`` and ``high`` are the least and the
+    most of the replicates.
+
+    Parameters
+    ----------
+    jobs : sequence of dict
+        ``student``, ``method``, ``replicate``, ``stage`` and ``path``, the identity of what the job made.
+    spec : dict
+        ``students`` and ``methods`` as pairs of id and label.
+    """
+    rows = []
+    for student, _ in spec["students"]:
+        for method, _ in spec["methods"]:
+            own = [job for job in jobs if (job["student"], job["method"]) == (student, method)]
+            replicates: dict[int, list[Row]] = {}
+            for job in own:
+                replicates.setdefault(job["replicate"], []).append(job | {"record": _record(job["path"])})
+            for stage in (None, *STAGES) if own else ():
+                groups = [[job for job in group if stage in (None, job["stage"])] for group in replicates.values()]
+                if any(groups):
+                    rows += _hours(groups, student, method, stage)
+    write_csv(output_csv, COLUMNS, rows)
+    progress(len(rows), len(rows))
+
+
+def _record(identity: str) -> Row | None:
+    path = Path(identity.removesuffix(IDENTITY) + RECORD)
+    return read_json(path) if path.exists() else None
+
+
+def _hours(groups: Sequence[Sequence[Row]], student: str, method: str, stage: str | None) -> list[Row]:
+    """Return wall and device hours of one stage; no value where a record is missing, as for published artifacts."""
+    prefix = f"{stage}:" if stage else ""
+    missing = sum(job["record"] is None for group in groups for job in group)
+    known = [[job["record"] for job in group if job["record"]] for group in groups]
+    common = {
+        "student": student,
+        "method": method,
+        "n": sum(map(len, groups)),
+        "attempts": sum(len(record["attempts"]) for records in known for record in records),
+        "missing": missing,
+        "replicates": len(groups),
+    }
+    rows = []
+    for metric, key in (("train_hours", "wall_seconds"), ("device_hours", "device_seconds")):
+        hours = [sum(record[key] for record in records) / 3600 for records in known]
+        numbers = {} if missing else {"value": fmean(hours), "low": min(hours), "high": max(hours)}
+        rows.append(common | {"metric": prefix + metric} | numbers)
+    return rows
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    start(
+        snakemake,
+        "write_cost",
+        jobs=[job | {"path": path} for job, path in zip(spec["jobs"], snakemake.input.identities, strict=True)],
+        spec=spec,
+        output_csv=snakemake.output.csv,
+    )

@@ -1,0 +1,70 @@
+"""The numbers behind Figure 8: perplexity of each method's training set under the initial student (paper Sec. 5.5)."""
+
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from scripts.lib.files import read_rows
+from scripts.lib.perplexity import corpus_perplexity, example_perplexity
+from scripts.lib.tables import write_csv
+
+Row = dict[str, Any]
+COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "tokens", "replicates", "std"]
+KINDS = {"perplexity": corpus_perplexity, "perplexity_example": example_perplexity}
+HALVES = {"": ("harmful", "benign"), ":harmful": ("harmful",), ":benign": ("benign",)}
+
+
+def write_figure8_table(
+    scores: Sequence[Row],
+    spec: Row,
+    output_csv: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write ``perplexity`` (over all tokens) and ``perplexity_example`` (each example alike) of whole sets and halves.
+
+    Paper: does not say which of the two, nor whether benign responses count; all are given. Over replicates, values
+    and bounds are means.
+
+    Parameters
+    ----------
+    scores : sequence of dict
+        ``student``, ``method``, ``replicate``, ``path`` of what `score_perplexity` wrote.
+    spec : dict
+        ``students`` and ``methods`` as pairs of id and label, ``confidence``.
+    """
+    rows = []
+    for student, _ in spec["students"]:
+        for method, _ in spec["methods"]:
+            paths = [one["path"] for one in scores if (one["student"], one["method"]) == (student, method)]
+            sets = [read_rows(path) for path in paths]
+            for suffix, roles in HALVES.items():
+                sums = [[(row["tokens"], row["nll"]) for row in one if row["role"] in roles] for one in sets]
+                if not sums or not all(sums):
+                    continue  # a baseline without benign rows has no benign half
+                for metric, measure in KINDS.items():
+                    found = [measure(one, spec["confidence"]) for one in sums]
+                    value, low, high = (fmean(numbers) for numbers in zip(*found, strict=True))
+                    rows.append(
+                        dict(student=student, method=method, metric=metric + suffix, value=value, low=low, high=high)
+                        | dict(n=sum(map(len, sums)), tokens=sum(count for one in sums for count, _ in one))
+                        | dict(replicates=len(sums), std=stdev(v for v, *_ in found) if len(found) > 1 else None)
+                    )
+    if not rows:
+        raise ValueError("no training set belongs to the students and methods of this figure")
+    write_csv(output_csv, COLUMNS, rows)
+    progress(len(rows), len(rows))
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    start(
+        snakemake,
+        "write_figure8_table",
+        scores=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.scores, strict=True)],
+        spec=spec,
+        output_csv=snakemake.output.csv,
+    )

@@ -1,0 +1,94 @@
+"""Figures 3 and 8, and the cost of methods from the records of their jobs."""
+
+import pytest
+
+from scripts.lib.files import write_json
+from scripts.lib.tables import read_csv, write_csv
+from scripts.plot_perplexity import plot_perplexity
+from scripts.plot_reinforcement import plot_reinforcement
+from scripts.write_cost import write_cost
+from scripts.write_figure7_table import write_figure7_table
+from tests.scripts.paper_run import SPEC, STUDENTS, TABLE1, write_run
+from tests.scripts.test_figures import twice
+
+METHODS = [("initial", "Initial"), ("thinksafe", "ThinkSafe"), ("thinksafe-kl", "ThinkSafe + KL"), ("grpo", "GRPO")]
+FIGURE3 = SPEC | {"methods": METHODS}
+
+
+def job(folder, student, method, stage, name, attempts, replicate=0, devices=1):
+    """Write the record of a job, and return the job as the rule lists it."""
+    identity = folder / f"{student}-{method}-{name}.identity.json"
+    wall = sum(attempts)
+    if attempts:
+        write_json(
+            folder / f"{student}-{method}-{name}.record.json",
+            {"attempts": [{}] * len(attempts), "wall_seconds": wall, "device_seconds": wall * devices},
+        )
+    return dict(student=student, method=method, replicate=replicate, stage=stage, path=str(identity))
+
+
+def test_cost_sums_stages_shards_and_attempts(tmp_path):
+    jobs = [
+        job(tmp_path, "a", "thinksafe", "generation", "h0", [1800.0]),
+        job(tmp_path, "a", "thinksafe", "generation", "h1", [900.0, 900.0]),  # preempted once
+        job(tmp_path, "a", "thinksafe", "filtering", "v", [360.0]),
+        job(tmp_path, "a", "thinksafe", "training", "t", [7200.0], devices=2),
+        job(tmp_path, "a", "grpo", "training", "t0", [36000.0], 0, 2),
+        job(tmp_path, "a", "grpo", "training", "t1", [43200.0], 1, 2),
+        job(tmp_path, "a", "star1", "training", "t", []),  # fetched, not made here
+    ]
+    methods = [(name, name) for name in ("initial", "thinksafe", "grpo", "star1")]
+    write_cost(jobs, {"students": [("a", "A")], "methods": methods}, str(tmp_path / "cost.csv"))
+    rows = {(row["method"], row["metric"]): row for row in read_csv(str(tmp_path / "cost.csv"))}
+    hours = {metric: row["value"] for (method, metric), row in rows.items() if method == "thinksafe"}
+    assert hours == pytest.approx(
+        {
+            "train_hours": 3.1,
+            "device_hours": 5.1,
+            "generation:train_hours": 1.0,
+            "generation:device_hours": 1.0,
+            "filtering:train_hours": 0.1,
+            "filtering:device_hours": 0.1,
+            "training:train_hours": 2.0,
+            "training:device_hours": 4.0,
+        }
+    )
+    total = rows["thinksafe", "train_hours"]
+    assert (total["n"], total["attempts"], total["missing"]) == (4, 5, 0)
+    grpo = rows["grpo", "device_hours"]
+    assert (grpo["value"], grpo["low"], grpo["high"], grpo["replicates"]) == (22, 20, 24, 2)
+    assert rows["star1", "train_hours"]["value"] is None and rows["star1", "train_hours"]["missing"] == 1
+    assert not any(method == "initial" for method, _ in rows) and ("grpo", "generation:train_hours") not in rows
+
+
+def test_figure3(tmp_path):
+    cells = {key: value for key, value in TABLE1.items() if key[1] in ("initial", "thinksafe")}
+    cells |= {(student, "thinksafe-kl"): TABLE1[student, "safekey"] for student, _ in STUDENTS}
+    cells |= {(student, "grpo"): TABLE1[student, "safepath"] for student, _ in STUDENTS}
+    table, cost = str(tmp_path / "figure3.csv"), str(tmp_path / "cost.csv")
+    write_figure7_table(write_run(tmp_path, cells), FIGURE3, table)
+    student = STUDENTS[0][0]
+    jobs = [
+        job(tmp_path, student, method, "training", "t", [seconds])
+        for method, seconds in (("thinksafe", 90.0), ("thinksafe-kl", 120.0), ("grpo", 900.0), ("star1", 5.0))
+    ]
+    write_cost(jobs, {"students": STUDENTS, "methods": [*METHODS, ("star1", "STAR-1")]}, cost)
+    drawn = twice(tmp_path, "figure3", plot_reinforcement, table, cost, FIGURE3)
+    nothing = {"students": STUDENTS, "methods": METHODS}
+    write_cost([], nothing, cost)
+    without = twice(tmp_path, "without", plot_reinforcement, table, cost, FIGURE3)
+    assert drawn[0] != without[0]
+
+
+def test_figure8(tmp_path):
+    rows = [
+        dict(student=student, method=method, metric=metric, value=value + 1, low=value + 0.9, high=value + 1.2)
+        for student, _ in STUDENTS[:2]
+        for method, value in (("star1", 6.0), ("safechain", 2.0), ("thinksafe", 0.5))
+        for metric in ("perplexity", "perplexity:harmful")
+    ]
+    table = str(tmp_path / "figure8.csv")
+    write_csv(table, ["student", "method", "metric", "value", "low", "high"], rows)
+    names = [(name, name) for name in ("star1", "safechain", "thinksafe")]
+    drawn = twice(tmp_path, "figure8", plot_perplexity, table, {"students": STUDENTS, "methods": names})
+    assert len(drawn[0]) > 10_000
