@@ -23,7 +23,8 @@ def prompts_spec(wildcards):
 
 def benchmark_spec(wildcards):
     entry = config["benchmarks"][wildcards.benchmark]
-    asked = {name: entry.get(name) for name in ("kind", "task", "template", "rows", "source", "columns")}
+    names = ("kind", "task", "template", "option_order", "rows", "source", "columns")
+    asked = {name: entry.get(name) for name in names}
     return spec(
         benchmark=wildcards.benchmark,
         where=entry.get("where") or {},

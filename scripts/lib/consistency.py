@@ -159,6 +159,27 @@ def _columns(config: Config) -> Iterator[str]:
             yield f"{path}.columns: choices are asked for by letter, not by task {part['task']}; map answer"
         elif len(part["columns"].get("incorrect", [])) > 3:
             yield f"{path}.columns.incorrect: holds more than three; letters go from A to D"
+        if "option_order" in part and "correct" not in part["columns"]:
+            yield f"{path}.option_order: there are no options without columns.correct; drop it (option_order: null)"
+
+
+@reads("prompts")
+def _roles(config: Config) -> Iterator[str]:
+    """A value of the shared source that neither role takes would be dropped in silence, one of both used twice."""
+    harmful, benign = config["prompts"]["harmful"], config["prompts"]["benign"]
+    if harmful["source"] != benign["source"]:
+        return
+    wheres = [part.get("where", {}) for part in (harmful, benign)]
+    for column, known in harmful["source"].get("values", {}).items():
+        if any(column not in where for where in wheres):
+            continue
+        roles = [set(where[column]) for where in wheres]
+        if both := sorted(roles[0] & roles[1]):
+            yield f"prompts: {column} {', '.join(both)} is harmful and benign; leave it in one `where` only"
+        if neither := sorted({*known} - roles[0] - roles[1]):
+            yield f"prompts: {column} {', '.join(neither)} is neither harmful nor benign; add it to one `where`"
+        for role, values in zip(("harmful", "benign"), roles, strict=True):
+            yield from _unknown(f"prompts.{role}.where.{column}", sorted(values), known, "value of the source")
 
 
 def _row_sets(config: Config) -> dict[str, Mapping]:

@@ -23,7 +23,7 @@ from scripts.lib.settings import SettingsError, merge, read, validate
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "config/config.yaml"
 MINIATURE = ROOT / "config/miniature.yaml"
-OVERLAYS = sorted(set((ROOT / "config").glob("*.yaml")) - {PAPER, settings.SCHEMA})
+OVERLAYS = settings.overlays()
 SCHEMA = read(settings.SCHEMA)
 
 SNAKEFILE = """
@@ -146,6 +146,7 @@ def test_a_source_without_a_kind_refines_the_inherited_one(paper: dict[str, Any]
         "hub": "openai/gsm8k",
         "config": "main",
         "split": "test",
+        "rows": 1319,
         "revision": "e53f048",
     }
 
