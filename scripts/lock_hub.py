@@ -13,13 +13,14 @@ def lock_hub(sources: list[dict[str, Any]], lock: str, accept: list[str]) -> int
     accept : ids whose commits may move
     """
     from scripts.lib.hub import lock_sources
-    from scripts.lib.hub_lock import read_lock, write_lock
+    from scripts.lib.hub_lock import changing, read_lock, write_lock
     from scripts.lib.running import say
 
-    before = read_lock(lock)
-    after, wrong = lock_sources(sources, before, accept, say)
-    if after != before:
-        write_lock(lock, after)
+    with changing(lock):
+        before = read_lock(lock)
+        after, wrong = lock_sources(sources, before, accept, say)
+        if after != before:
+            write_lock(lock, after)
     count = sum(len(asked) for section in after.values() for asked in section.values())
     say(f"{lock}: {count} commits" + ("" if after != before else ", as before"))
     for problem in wrong:

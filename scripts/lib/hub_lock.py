@@ -8,8 +8,10 @@ source that the lock does not know stays as it is, so that everything can be pla
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,22 @@ def write_lock(path: str | Path, lock: Lock) -> None:
 
     with atomic(path) as temporary:
         temporary.write_text(HEAD + yaml.safe_dump(lock, sort_keys=True, width=200), encoding="utf-8")
+
+
+@contextmanager
+def changing(path: str | Path) -> Iterator[None]:
+    """Let no other process of this machine change the lock while the block runs."""
+    import fcntl
+
+    folder = Path(path).absolute().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def entry_of(lock: Lock, kind: str, source: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -75,14 +75,6 @@ def _layers(file: Path, seen: set[Path]) -> Iterator[dict[str, Any]]:
     yield layer
 
 
-def overlays() -> list[Path]:
-    """Return the overlays beside the paper's config: neither it, nor the schema, nor a lock of hub revisions."""
-    others = {"config.yaml", SCHEMA.name}
-    return sorted(
-        path for path in SCHEMA.parent.glob("*.yaml") if path.name not in others and ".lock." not in path.name
-    )
-
-
 def of_workflow(workflow: Any, base: str | Path) -> dict[str, Any]:
     """Return the config of a Snakemake run whose Snakefile names ``base`` as its ``configfile``."""
     files = list(workflow.overwrite_configfiles)

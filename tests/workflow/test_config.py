@@ -19,11 +19,12 @@ import yaml
 from scripts.lib import settings
 from scripts.lib.schema import Problems, Schema
 from scripts.lib.settings import SettingsError, merge, read, validate
+from tests.workflow.dags import CONFIGS
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "config/config.yaml"
 MINIATURE = ROOT / "config/miniature.yaml"
-OVERLAYS = settings.overlays()
+OVERLAYS = [path for path in CONFIGS if path != PAPER]
 SCHEMA = read(settings.SCHEMA)
 
 SNAKEFILE = """

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from scripts.lib import settings
 from scripts.tools import plan
+from tests.workflow.dags import CONFIGS
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "config/config.yaml"
-OVERLAYS = settings.overlays()
+OVERLAYS = [path for path in CONFIGS if path != PAPER]
 SOURCES = {
     path: path.read_text(encoding="utf-8") for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
 }
