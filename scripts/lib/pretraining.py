@@ -123,6 +123,8 @@ def _optimizers(model: Any, rate: float) -> list[Any]:
     """
     import torch
 
+    from scripts.lib.muon import Muon
+
     named = list(model.named_parameters())
     layers = [parameter for name, parameter in named if parameter.dim() == 2 and "embed" not in name]
     embeddings = [parameter for name, parameter in named if parameter.dim() == 2 and "embed" in name]
@@ -132,7 +134,7 @@ def _optimizers(model: Any, rate: float) -> list[Any]:
         {"params": vectors, "weight_decay": 0.0, "lr": rate},
     ]
     return [
-        torch.optim.Muon(layers, lr=rate, weight_decay=LAYER_DECAY, adjust_lr_fn="match_rms_adamw", ns_steps=4),
+        Muon(layers, lr=rate, weight_decay=LAYER_DECAY),
         torch.optim.AdamW(groups, betas=BETAS, fused=True),
     ]
 
