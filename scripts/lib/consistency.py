@@ -163,23 +163,24 @@ def _columns(config: Config) -> Iterator[str]:
             yield f"{path}.option_order: there are no options without columns.correct; drop it (option_order: null)"
 
 
-@reads("prompts")
-def _roles(config: Config) -> Iterator[str]:
-    """A value of the shared source that neither role takes would be dropped in silence, one of both used twice."""
+@reads("prompts", "benchmarks")
+def _filters(config: Config) -> Iterator[str]:
+    sets = {f"prompts.{name}": part for name, part in config["prompts"].items()}
+    sets |= {f"benchmarks.{name}": part for name, part in config["benchmarks"].items()}
+    for path, part in sets.items():
+        for column, values in part.get("leave_out", {}).items():
+            taken = part["where"].get(column)
+            if taken is None:
+                yield f"{path}.leave_out.{column}: where has no {column}; say which rows are taken, or drop this"
+            elif both := sorted(set(values) & set(taken)):
+                yield f"{path}.leave_out.{column}: {', '.join(both)} is taken by where; leave it in one of them"
+        if part.get("of", part.get("rows", 0)) < part.get("rows", 0):
+            yield f"{path}.of: {part['of']} rows before any are left out, and {part['rows']} after"
     harmful, benign = config["prompts"]["harmful"], config["prompts"]["benign"]
-    if harmful["source"] != benign["source"]:
-        return
-    wheres = [part.get("where", {}) for part in (harmful, benign)]
-    for column, known in harmful["source"].get("values", {}).items():
-        if any(column not in where for where in wheres):
-            continue
-        roles = [set(where[column]) for where in wheres]
-        if both := sorted(roles[0] & roles[1]):
-            yield f"prompts: {column} {', '.join(both)} is harmful and benign; leave it in one `where` only"
-        if neither := sorted({*known} - roles[0] - roles[1]):
-            yield f"prompts: {column} {', '.join(neither)} is neither harmful nor benign; add it to one `where`"
-        for role, values in zip(("harmful", "benign"), roles, strict=True):
-            yield from _unknown(f"prompts.{role}.where.{column}", sorted(values), known, "value of the source")
+    if harmful["source"] == benign["source"]:
+        for column in sorted(harmful["where"].keys() & benign["where"].keys()):
+            if both := sorted(set(harmful["where"][column]) & set(benign["where"][column])):
+                yield f"prompts: {column} {', '.join(both)} is harmful and benign; leave it in one `where` only"
 
 
 def _row_sets(config: Config) -> dict[str, Mapping]:
@@ -214,6 +215,9 @@ def _sources(config: Config) -> Iterator[str]:
         for key, exists, what in (("file", Path.is_file, "file"), ("folder", Path.is_dir, "folder")):
             if key in source and not exists(Path(source[key])):
                 yield f"{path}.source.{key}: there is no {what} {source[key]}"
+        folder = Path(source.get("folder", "."))
+        if "folder" in source and folder.is_dir() and not (folder / "config.json").is_file():
+            yield f"{path}.source.folder: {folder} holds no model (config.json is missing)"
 
 
 @reads("select", "models", "guards", "audit", "methods", "prompts", "benchmarks")

@@ -176,10 +176,11 @@ def explain(error: BaseException, source: Source) -> str:
     if isinstance(error, RevisionNotFoundError):
         return f"{what}: has no revision {source.get('revision', BRANCH)}; see {where}/commits/main"
     if isinstance(error, GatedRepoError) or status in (401, 403):
-        if get_token() is None:
+        if get_token() is None:  # the hub does not tell strangers what exists
+            misspelt = "" if isinstance(error, GatedRepoError) else " (or nothing has this id)"
             return (
-                f"{what}: needs a login, and there is no token. Visit {where} and accept the licence if it asks for "
-                "that, then run `.venv/bin/hf auth login` (or set HF_TOKEN)"
+                f"{what}: needs a login, and there is no token{misspelt}. Visit {where} and accept the licence if it "
+                "asks for that, then run `.venv/bin/hf auth login` (or set HF_TOKEN)"
             )
         if status == 401:
             return f"{what}: the hub refuses your token; run `.venv/bin/hf auth login` again, then see {where}"

@@ -77,35 +77,33 @@ def select(rows: Iterable[dict[str, Any]], spec: dict[str, Any], what: str) -> l
     Raises
     ------
     ValueError
-        If a column that is mapped or tested is not there, a value is none of the source's ``values``, or the number of
-        rows is not the source's ``rows`` before, or the set's ``rows`` after. Says which row.
+        If a column that is mapped or tested is not there, a value stands in neither ``where`` nor ``leave_out``, or the
+        number of rows is not ``of`` before, or ``rows`` after. Says which row.
     """
-    rows, source = list(rows), spec["source"]
+    rows = list(rows)
     if not rows:
-        raise ValueError(f"{what}: the source {source} has no rows")
-    if source.get("rows") not in (None, len(rows)):
+        raise ValueError(f"{what}: the source {spec['source']} has no rows")
+    if spec.get("of") not in (None, len(rows)):
         raise ValueError(
-            f"{what}: the source has {len(rows)} rows, where {source['rows']} are expected; is it the right one, whole?"
+            f"{what}: the source has {len(rows)} rows, where {spec['of']} are expected; is it the right one, whole?"
         )
     wanted = [name for value in spec["columns"].values() for name in ([value] if isinstance(value, str) else value)]
     tested = [*(spec.get("where") or {}), *(spec.get("contains") or {})]
     for number, row in enumerate(rows, 1):
         if missing := sorted({*wanted, *tested} - row.keys()):
             there = sorted(str(name) for name in row)
+            drop = ", or drop what filters the rows of another source (`where: null`)" if {*missing} & {*tested} else ""
             raise ValueError(
-                f"{what}: row {number} of the source has no column {missing}; it has {there}. Map them in `columns`"
-                + (
-                    ", and drop what filters the rows of another source (`where: null`)"
-                    if set(missing) & set(tested)
-                    else ""
-                )
+                f"{what}: row {number} of the source has no column {missing}; it has {there}. Map them in "
+                f"`columns`{drop}"
             )
-    for name, known in (source.get("values") or {}).items():
+    for name, others in (spec.get("leave_out") or {}).items():
+        known = [*spec["where"][name], *others]
         for number, row in enumerate(rows, 1):
-            if str(row.get(name)) not in known:
+            if str(row[name]) not in known:
                 raise ValueError(
-                    f"{what}: row {number} of the source has {name} {row.get(name)!r}, which is none of "
-                    f"{', '.join(known)}; say in `where` what becomes of it, and add it to the source's `values`"
+                    f"{what}: row {number} of the source has {name} {row[name]!r}, which is none of "
+                    f"{', '.join(known)}; say in `where` or `leave_out` what becomes of such rows"
                 )
     # Config holds texts, whatever a file's numbers are.
     for name, values in (spec.get("where") or {}).items():

@@ -20,6 +20,7 @@ class Repo:
     commits: dict[str, dict[str, bytes]]
     refs: dict[str, str]
     gated: bool = False
+    hidden: bool = False  # so that its listing is gated as well
 
     def push(self, commit: str, files: dict[str, bytes], ref: str = "main") -> None:
         """Let ``ref`` point to a new commit."""
@@ -114,10 +115,10 @@ class Handler(BaseHTTPRequestHandler):
         if commit not in repo.commits:
             return self.refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         files = repo.commits[commit]
+        if token not in self.hub.readers and (repo.hidden or repo.gated and not api):
+            return self.refuse(403 if token else 401, "GatedRepo", f"Access to {kind} {name} is restricted.")
         if api:
             return self.tell(name, commit, files) if verb == "revision" else self.list(files)
-        if repo.gated and token not in self.hub.readers:
-            return self.refuse(403 if token else 401, "GatedRepo", f"Access to {kind} {name} is restricted.")
         file = "/".join(part for part in rest if part)
         if file not in files:
             return self.refuse(404, "EntryNotFound", "Entry not found")

@@ -211,6 +211,13 @@ def test_every_gate_is_named_before_anything_is_downloaded(
     assert not hub.inspect(sources, lock, said.append)[1]
 
 
+def test_a_gate_before_the_listing_is_named_when_locking(server: Hub, said: list[str]) -> None:
+    server.repos["model", "org/student"].hidden = True
+    lock, wrong = hub.lock_sources([model()], EMPTY, [], said.append)
+    assert lock == EMPTY
+    assert len(wrong) == 1 and "there is no token. Visit https://huggingface.co/org/student " in wrong[0]
+
+
 def test_what_is_not_there_is_named_with_its_place_in_config(
     server: Hub, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -223,24 +223,24 @@ def test_the_count_of_rows_is_held():
         select(ROWS, spec(rows=9), "p")
     assert len(select(ROWS, spec(where={"label": ["l1"]}, rows=4), "p")) == 4
     with pytest.raises(ValueError, match="the source has 8 rows, where 2210 are expected"):
-        select(ROWS, spec(source={"rows": 2210}, where={"label": ["l1"]}, rows=4), "p")
-    assert len(select(ROWS, spec(source={"rows": 8}, where={"label": ["l1"]}, rows=4), "p")) == 4
+        select(ROWS, spec(of=2210, where={"label": ["l1"]}, rows=4), "p")
+    assert len(select(ROWS, spec(of=8, where={"label": ["l1"]}, rows=4), "p")) == 4
     with pytest.raises(ValueError, match="no row is left after where"):
         select(ROWS, spec(where={"label": ["l2"]}), "p")
 
 
 def test_a_value_that_is_not_known_is_told_with_its_row():
     rows = [*ROWS, {"prompt": "a", "label": "unharmful"}]
-    known = {"source": {"values": {"label": ["l0", "l1"]}}, "where": {"label": ["l0"]}}
+    known = {"where": {"label": ["l0"]}, "leave_out": {"label": ["l1"]}}
     with pytest.raises(ValueError, match="p: row 9 of the source has label 'unharmful', which is none of l0, l1"):
         select(rows, spec(**known), "p")
     assert len(select(ROWS, spec(**known), "p")) == 4
-    with pytest.raises(ValueError, match="row 1 of the source has kind None"):
-        select(ROWS, spec(source={"values": {"kind": ["l0"]}}), "p")
+    with pytest.raises(ValueError, match="row 9 of the source has label None"):
+        select([*ROWS, {"prompt": "a", "label": None}], spec(**known), "p")
 
 
 def test_a_filter_of_another_source_says_how_to_drop_it():
-    with pytest.raises(ValueError, match=r"no column \['kind'\].*drop what filters .*`where: null`"):
+    with pytest.raises(ValueError, match=r"no column \['kind'\].*or drop what filters .*`where: null`"):
         select(ROWS, spec(where={"kind": ["a"]}), "p")
 
 

@@ -112,3 +112,13 @@ def test_lock_check_fetch_and_run_without_the_hub(server: Hub, tmp_path: Path) -
     assert not code, text
     assert not server.asked
     assert [row["answer"] for row in read_rows(tmp_path / target)] == ["2", "2"]
+    server.repos["dataset", "org/rows"].push(A, {"test.jsonl": b'{"question": "1 + 2?", "answer": "3"}\n' * 2})
+    code, text = snakemake("lock_hub")
+    assert code and f"org/rows: main has moved from {B}, which the lock keeps, to {A}" in text
+    assert yaml.safe_load(lock.read_text())["datasets"] == yaml.safe_load(before)["datasets"]
+    code, text = snakemake("lock_hub", "--config", "hub={accept: [org/rows]}")
+    # The whole config is locked, so that what of it this hub does not have is told as well.
+    assert "moved  dataset org/rows" in text and "allenai/wildguard" in text
+    assert read_lock(lock)["datasets"]["org/rows"]["main"]["commit"] == A
+    code, text = snakemake(target)  # another commit: made again, once it is here
+    assert code and f"dataset org/rows is not there at revision {A}" in text and "`snakemake fetch`" in text
