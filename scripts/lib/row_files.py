@@ -166,8 +166,8 @@ def _table(text: str, where: str, separator: str) -> Rows:
     text += ("" if text.endswith(("\n", "\r")) else "\n") + END
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     head = next(reader)
-    if twice := sorted({name for name in head if head.count(name) > 1}):
-        raise ValueError(f"{where}: the columns {twice} stand there more than once")
+    # A name that stands twice names no column; only a source that asks for it is faulty.
+    head = [f"{name} (column {n})" if head.count(name) > 1 else name for n, name in enumerate(head, 1)]
     rows, began = [], reader.line_num + 1
     for cells in reader:
         if cells == [END]:

@@ -109,7 +109,7 @@ def online(snakemake: Any, function: str) -> None:
     try:
         work = getattr(importlib.import_module(f"scripts.{function}"), function)
         wrong = work(**json.loads(snakemake.params.spec))
-    except Stopped:
+    except (Stopped, KeyboardInterrupt):
         say(f"{function} stopped; what is whole stays")
         os._exit(143)  # a download may be running in another thread
     except Exception as error:
