@@ -122,7 +122,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 # Jobs never reach for the hub: what they need is fetched before (rules/hub.smk).
-os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
 os.environ["PYTHONPATH"] = str(workflow.basedir)
 os.environ["THINKSAFE_DRIVER"] = str(os.getpid())
 
@@ -150,7 +150,7 @@ onstart:
     check_pins(planned)
     if workflow.local_exec and planned:
         folder = tempfile.mkdtemp(prefix="thinksafe-")
-        jobs = sum(1 for job in workflow.dag.needrun_jobs() if job.is_script)
+        jobs = sum(1 for job in planned if job.is_script)
         os.environ["THINKSAFE_TALLY"] = f"{folder}/tally:{jobs}"
         if os.environ.get("THINKSAFE_WARM") != "off":
             os.environ["THINKSAFE_WARM"] = f"{folder}/warm"
