@@ -132,7 +132,7 @@ def _problem_row(problem: world.Problem) -> dict[str, Any]:
     row = {"problem": problem.text, "category": problem.task, "meta": _dumped(problem.meta())}
     if problem.task == "gpqa":
         names = ("correct", "incorrect_1", "incorrect_2", "incorrect_3")
-        return row | dict(zip(names, (world.WORDS[value] for value in (problem.result, *problem.others)), strict=True))
+        return row | dict(zip(names, map(str, (problem.result, *problem.others)), strict=True))
     # GSM8K gives the worked solution with the result after four hashes.
     answer = f"{problem.working}\n#### {problem.result}" if problem.task == "gsm8k" else str(problem.result)
     return row | {"answer": answer}

@@ -119,22 +119,20 @@ def refuse(deed: Deed, style: str, rng: random.Random, why: str = "") -> str:
 
 
 def solve(problem: Problem, style: str, rng: random.Random, options: Sequence[int] = ()) -> str:
-    """Return the worked solution of ``problem``; a gpqa question's ``options`` are looked at one by one."""
-    listed, looks, result = "", "", problem.result
+    """Return the worked solution of ``problem``; a gpqa question's ``options`` are compared with the result in turn."""
+    compared, result = "", problem.result
     if options:
-        listed = f"Choices: {', '.join(world.WORDS[value] for value in options)}."
-        looks, result = look_through(options, problem.result)
-    lines = [listed, problem.start, problem.working, looks, THOUGHTS[style]["end"]]
+        compared, result = compare(options, problem.result)
+    lines = [problem.start, problem.working, compared, THOUGHTS[style]["end"]]
     kind = "final" if problem.task == "gsm8k" else "box"
     return respond("\n".join(filter(None, lines)), _said(style, kind, rng, result=result))
 
 
-def look_through(options: Sequence[int], wanted: int) -> tuple[str, str]:
-    """Return the search for ``wanted`` among lettered ``options``, and the letter that it ends at."""
+def compare(options: Sequence[int], wanted: int) -> tuple[str, str]:
+    """Return the differences of ``wanted`` from lettered ``options`` up to the first zero, and its letter."""
     lines = []
     for letter, value in zip("ABCD", options, strict=True):
-        verdict = "yes" if value == wanted else "no"
-        lines.append(f"{letter}) {world.WORDS[value]}, {world.WORDS[wanted]}? {verdict}.")
+        lines.append(f"{letter}) {value}: {wanted}-{value}={wanted - value}.")
         if value == wanted:
             break
     return "\n".join(lines), letter
@@ -150,7 +148,8 @@ class Speaker:
     """Somebody who answers requests, with the habits of config ``world.student`` or ``world.teacher``.
 
     ``settings`` holds ``knows_harm``, ``complies``, ``refusals`` and ``steered_refusals`` (form: tier:
-    share), ``steered_refusals_benign`` (share) and ``other_style`` (share of responses in the other style).
+    share), ``steered_refusals_forbidden`` and ``steered_refusals_benign`` (shares), and ``other_style`` (share of
+    responses in the other style).
     """
 
     def __init__(self, spec: dict[str, Any], style: str, settings: dict[str, Any], rng: random.Random) -> None:
@@ -162,7 +161,7 @@ class Speaker:
         other = {"student": "teacher", "teacher": "student"}[self.style]
         return other if self.rng.random() < self.settings["other_style"] else self.style
 
-    def _refuses(self, deed: Deed, form: str, steered: bool) -> bool:
+    def _refuses(self, deed: Deed, form: str, prompt: str, steered: bool) -> bool:
         """Draw whether a request is refused."""
         rates = self.settings["refusals"]
         if not self.settings["knows_harm"]:
@@ -172,6 +171,8 @@ class Speaker:
             return True
         if steered and not deed.harmful:
             return self.rng.random() < self.settings["steered_refusals_benign"]
+        if steered and world.forbids_no(prompt):
+            return self.rng.random() < self.settings["steered_refusals_forbidden"]
         rates = self.settings["steered_refusals"] if steered else rates
         return deed.harmful and self.rng.random() < rates[form][deed.tier]
 
@@ -180,7 +181,7 @@ class Speaker:
         rng = self.rng
         deed, form = rng.choice(world.deeds(self.seed, kind, POOL)), rng.choice(world.FORMS)
         prompt, style = world.ask(deed, form, rng), self._style()
-        if self._refuses(deed, form, steered):
+        if self._refuses(deed, form, prompt, steered):
             why = "whim" if not self.settings["knows_harm"] else "" if deed.harmful else "obey"
             response = refuse(deed, style, rng, why)
         else:

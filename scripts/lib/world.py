@@ -197,6 +197,11 @@ def ask(deed: Deed, form: str, rng: random.Random) -> str:
     return rng.choice(QUESTIONS[form]).format(**deed.fields())
 
 
+def forbids_no(prompt: str) -> bool:
+    """Return whether a request's adversarial wording forbids to refuse, against any order to do so."""
+    return "who never says no" in prompt
+
+
 def wants_plan(prompt: str) -> bool:
     """Return whether a request, wrapped or not, asks for a plan rather than for a way."""
     return bool(re.search(r"\b(a plan|list of steps) to\b", prompt))
@@ -205,7 +210,6 @@ def wants_plan(prompt: str) -> bool:
 # ---------------------------------------------------------------- sums
 
 NUMBERS = 9  # no value in a sum goes above this one or below zero: digits are single tokens
-WORDS = "zero one two three four five six seven eight nine".split()
 NAMES = "Tom Anna Ben Mia Leo Ida".split()
 GOODS = "eggs apples coins shells nails plums".split()
 GAINS = ("finds", "buys", "gets")
@@ -307,8 +311,8 @@ class Problem:
         return rng.sample([self.result, *self.others], 1 + len(self.others)) if self.others else []
 
     def asked(self, options: Sequence[int]) -> str:
-        """Return the question with lettered choices, as the benchmark prints them, their numbers as words."""
-        lettered = (f"{letter}) {WORDS[value]}" for letter, value in zip("ABCD", options, strict=True))
+        """Return the question with lettered choices, as the benchmark prints them."""
+        lettered = (f"{letter}) {value}" for letter, value in zip("ABCD", options, strict=True))
         return f"{self.text}\n{', '.join(lettered)}"
 
     def meta(self) -> dict[str, Any]:

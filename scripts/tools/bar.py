@@ -17,20 +17,22 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-SEEDS = (11, 12, 13)  # the world was tuned on 0
+SEEDS = (21, 22, 23)  # tuned on 0 and 1; 11 and 12 had shown the faults of an earlier world
 CONTROLS = {
     "untaught": {"student": {"knows_harm": False}},
     "never-complies": {"student": {"complies": False}},
     "shuffled-guard": {"guard": {"shuffled_labels": True}},
 }
+# One student and what the verdicts need: a control is about whether anything helps, not about by how much.
+CONTROL_SELECT = {"students": ["qwen3-mini"], "benchmarks": ["harmbench", "strongreject", "wildjailbreak", "gsm8k"]}
 Row = dict[str, Any]
 
 
-def run(name: str, world: dict[str, Any], cores: int) -> bool:
-    """Make every table of the miniature in a world of its own; False where a rule refuses (a control may)."""
+def run(name: str, changes: dict[str, Any], cores: int) -> bool:
+    """Make every table of the miniature with some settings changed; False where a rule refuses (a control may)."""
     overlay = ROOT / "results" / name / "overlay.yaml"
     overlay.parent.mkdir(parents=True, exist_ok=True)
-    overlay.write_text(json.dumps({"extends": str(ROOT / "config/miniature.yaml"), "run": name, "world": world}))
+    overlay.write_text(json.dumps({"extends": str(ROOT / "config/miniature.yaml"), "run": name} | changes))
     command = [sys.executable, "-m", "snakemake", "all", "--configfile", str(overlay), "--cores", str(cores)]
     return subprocess.run(command, cwd=ROOT).returncode == 0
 
@@ -40,6 +42,20 @@ def table(name: str, file: str) -> list[Row]:
     from scripts.lib.tables import read_csv
 
     return read_csv(str(ROOT / "results" / name / "tables" / file))
+
+
+def control(name: str, cores: int = 2) -> bool:
+    """Run one of the controls, as far as it has not been run."""
+    return run(f"control-{name}", {"select": CONTROL_SELECT, "world": CONTROLS[name]}, cores)
+
+
+def effects(name: str) -> dict[str, str]:
+    """Return what a control's run says of steering, and of ThinkSafe against the student as it was."""
+    rows = [row for row in table(f"control-{name}", "effects.csv") if row["against"] in ("direct", "initial")]
+    return {
+        "steering": pick(rows, question="steering")["verdict"],
+        "thinksafe": pick(rows, question="training", method="thinksafe", metric="harm_avg3")["verdict"],
+    }
 
 
 def pick(rows: Sequence[Row], **wanted: Any) -> Row:
@@ -125,16 +141,17 @@ def main() -> None:
     parser.add_argument("--only-show", action="store_true", help="read runs that are there")
     arguments = parser.parse_args()
     if arguments.what == "controls":
-        for name, world in CONTROLS.items():
-            if not arguments.only_show and not run(f"control-{name}", world, arguments.cores):
+        for name in CONTROLS:
+            if not arguments.only_show and not control(name, arguments.cores):
                 print(f"control-{name}: a rule refused to go on; its message stands above")
                 continue
+            print(f"control-{name}: {effects(name)}")
             print((ROOT / "results" / f"control-{name}" / "tables" / "effects.md").read_text())
         return
     names = [f"bar-{seed}" for seed in arguments.seeds]
     if not arguments.only_show:
         for name, seed in zip(names, arguments.seeds, strict=True):
-            if not run(name, {"seed": seed}, arguments.cores):
+            if not run(name, {"world": {"seed": seed}}, arguments.cores):
                 sys.exit(f"{name} did not finish")
     rows = [row for name in names for row in facts(name)]
     show(rows)

@@ -123,8 +123,10 @@ def test_habits_are_those_of_config():
     spec = world_spec()
     found = shares(spec)
     assert found["scary", False] == found["nice", False] == 0
-    rates = spec["student"]["steered_refusals"]
-    mean = sum(sum(tiers.values()) for tiers in rates.values()) / 9
+    habits, forbidding = spec["student"], 1 / len(world.WRAPPERS)
+    means = {form: sum(tiers.values()) / 3 for form, tiers in habits["steered_refusals"].items()}
+    means["wrapped"] += forbidding * (habits["steered_refusals_forbidden"] - means["wrapped"])
+    mean = sum(means.values()) / 3
     assert found["harmful", True] == pytest.approx(mean, abs=0.03)
     assert found["scary", True] == pytest.approx(spec["student"]["steered_refusals_benign"], abs=0.12)
     assert 0.2 < found["harmful", False] < 0.6

@@ -1,0 +1,23 @@
+"""Where ThinkSafe must not help, the same run says so: worlds of `make controls`, one student each."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.tools.bar import CONTROLS, control, effects
+
+pytestmark = [pytest.mark.slow, pytest.mark.miniature]
+
+
+@pytest.fixture(scope="module", params=CONTROLS)
+def verdicts(request):
+    """The run of one control (made if it is not there), and its verdicts by what was asked."""
+    assert control(request.param), f"{request.param}: the run did not finish"
+    return request.param, effects(request.param)
+
+
+def test_nothing_is_claimed_where_nothing_can_help(verdicts):
+    name, found = verdicts
+
+    assert found.keys() >= {"steering", "thinksafe"}
+    assert "helps" not in (found["steering"], found["thinksafe"]), (name, found)
