@@ -31,7 +31,7 @@ from huggingface_hub.utils import filter_repo_objects
 from scripts.lib.files import atomic
 from scripts.lib.hub_cache import WANTED, download_path
 from scripts.lib.hub_lock import BRANCH, COMMIT, SECTIONS, HubError, Lock, Source, entry_of
-from scripts.lib.staleness import canonical
+from scripts.lib.staleness import digest_of
 
 QUICK, PATIENT = 4, 9  # attempts of a question, about 10 seconds in all, and of a download, about 4 minutes
 LONGEST = 60.0  # seconds between two attempts
@@ -46,11 +46,18 @@ class DamagedError(Exception):
 
 @dataclass(frozen=True)
 class Repository:
-    """The wanted files of one repository at one commit: size in bytes and digest (sha256, or git's sha1) by path."""
+    """One repository at one commit.
+
+    Attributes
+    ----------
+    files : size in bytes and digest (sha256, or git's sha1) of each file that is wanted, by its path
+    digest : of the names and contents of all files, wanted or not
+    """
 
     source: Source
     commit: str
     files: dict[str, tuple[int, str]]
+    digest: str
 
     @property
     def kind(self) -> str:
@@ -63,14 +70,8 @@ class Repository:
         return self.source["hub"]
 
     @property
-    def digest(self) -> str:
-        """Return a digest of the names and contents of the files."""
-        listing = sorted([path, digest] for path, (_, digest) in self.files.items())
-        return hashlib.sha256(canonical(listing).encode()).hexdigest()
-
-    @property
     def size(self) -> int:
-        """Return the bytes of all files."""
+        """Return the bytes of all wanted files."""
         return sum(size for size, _ in self.files.values())
 
     @property
@@ -199,7 +200,7 @@ def explain(error: BaseException, source: Source) -> str:
 
 
 def _repository(api: HfApi, source: Source, commit: str) -> Repository:
-    """Return the wanted files of a repository at a commit."""
+    """Return a repository as the hub lists it at a commit."""
     kind, name = source["kind"], source["hub"]
     found = {
         entry.path: (entry.lfs.size, entry.lfs.sha256) if entry.lfs else (entry.size, entry.blob_id)
@@ -207,7 +208,8 @@ def _repository(api: HfApi, source: Source, commit: str) -> Repository:
         if isinstance(entry, RepoFile)
     }
     chosen = filter_repo_objects(sorted(found), **WANTED[kind])
-    return Repository(source, commit, {path: found[path] for path in chosen})
+    digest = digest_of(sorted([path, digest] for path, (_, digest) in found.items()))
+    return Repository(source, commit, {path: found[path] for path in chosen}, digest)
 
 
 # ---------------------------------------------------------------- the lock
@@ -302,9 +304,8 @@ def _content(repository: Repository, entry: dict[str, Any], source: Source) -> l
             f"{repository.name}: the hub lists other files for commit {repository.commit} than when it was locked. If "
             "you trust them, remove its entry from the lock and run `snakemake lock_hub`"
         ]
-    needed = "*.safetensors" if repository.kind == "model" else "*"
-    if not any(Path(file).match(needed) for file in repository.files):
-        return [f"{repository.name} ({', '.join(source['paths'])}): has no {needed}, and nothing else is ever loaded"]
+    if repository.kind == "model" and not any(file.endswith(".safetensors") for file in repository.files):
+        return [f"{repository.name} ({', '.join(source['paths'])}): has no *.safetensors; no other weights are loaded"]
     return []
 
 

@@ -21,7 +21,7 @@ HEAD = """\
 # Commits of the models and data sets that a run takes from the hub, by the revision that the config asks for.
 # Written by `snakemake lock_hub`, which adds what is missing and moves nothing unless asked
 # (docs/running-the-paper.md).
-# `files` is a digest of the names and contents of the files we take, `bytes` their size.
+# `files` is a digest of the names and contents of all files at the commit, `bytes` the size of those that are fetched.
 """
 SECTIONS = {"model": "models", "dataset": "datasets"}
 Lock = dict[str, dict[str, dict[str, dict[str, Any]]]]
