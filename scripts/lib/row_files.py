@@ -20,6 +20,7 @@ MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+NOT_IN_CP1252 = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])
 END = "\x00end\x00"  # a last line of its own, which an open quote would swallow
 
 
@@ -73,8 +74,8 @@ def decoded(content: bytes, where: str, say: Callable[[str], None], encoding: st
     """Return bytes as text, without a byte-order mark.
 
     A byte-order mark tells; without one, text that is UTF-8 is UTF-8 (no other text is, but by a rare chance), noughts
-    at many second bytes are UTF-16, and anything else is Windows-1252, which agrees with Latin-1 on all that Latin-1
-    prints.
+    at many second bytes are UTF-16, and anything else is Windows-1252, which has all that Latin-1 prints, or Latin-1
+    where a byte is no character of Windows-1252.
     """
     if encoding is None:
         mark = next((mark for mark in sorted(MARKS, key=len, reverse=True) if content.startswith(mark)), b"")
@@ -86,12 +87,12 @@ def decoded(content: bytes, where: str, say: Callable[[str], None], encoding: st
             try:
                 return content.decode("utf-8")
             except UnicodeDecodeError as error:
-                encoding = "cp1252"
+                encoding = "latin-1" if any(code in content for code in NOT_IN_CP1252) else "cp1252"
                 line = content.count(b"\n", 0, error.start) + 1
-                sample = content[max(0, error.start - 20) : error.start + 20].decode("cp1252", "replace")
+                sample = content[max(0, error.start - 20) : error.start + 20].decode(encoding)
                 say(
-                    f"{where}: is not UTF-8 (line {line}), taken for Windows-1252 or Latin-1, in which that place "
-                    f"reads {sample!r}; if that is wrong, say `encoding:` in its source"
+                    f"{where}: is not UTF-8 (line {line}), taken for {encoding}, in which that place reads {sample!r}; "
+                    "if that is wrong, say `encoding:` in its source"
                 )
     try:
         return content.decode(encoding).removeprefix("\ufeff")

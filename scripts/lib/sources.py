@@ -89,8 +89,9 @@ def select(rows: Iterable[dict[str, Any]], spec: dict[str, Any], what: str) -> l
         )
     wanted = [name for value in spec["columns"].values() for name in ([value] if isinstance(value, str) else value)]
     tested = [*(spec.get("where") or {}), *(spec.get("contains") or {})]
+    needed = {*wanted, *tested}
     for number, row in enumerate(rows, 1):
-        if missing := sorted({*wanted, *tested} - row.keys()):
+        if missing := sorted(needed - row.keys()):
             there = sorted(str(name) for name in row)
             drop = ", or drop what filters the rows of another source (`where: null`)" if {*missing} & {*tested} else ""
             raise ValueError(
