@@ -47,6 +47,7 @@ wildcard_constraints:
     part=r"\d+",
 
 
+include: "rules/hub.smk"  # models and data from the hub: their commits, their download
 include: "rules/world.smk"  # the miniature's world, students, guards and teacher
 include: "rules/prompts.smk"  # Sec. 3, B: training prompts and benchmarks
 include: "rules/responses.smk"  # Sec. 4, A: steered sampling, guard verdicts, filtering

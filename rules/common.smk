@@ -11,11 +11,20 @@ from pathlib import Path
 
 from snakemake.settings.enums import Quietness
 
+from scripts.lib.hub_lock import HubError, pinned as at_locked_commits, read_lock, remote_sources, unpinned, used
 from scripts.lib.models import IDENTITY
 from scripts.lib.staleness import canonical, code_digests
 from scripts.lib.versions import pinned
 
 ENGINES = {"transformers": "scripts/lib/engine_transformers.py", "vllm": "scripts/lib/engine_vllm.py"}
+
+
+# What comes from the hub is taken at the commit that the lock has for it (rules/hub.smk); ASKED is as config says it.
+ASKED = config
+try:
+    config = at_locked_commits(ASKED, read_lock(config["hub"]["lock"]))
+except HubError as error:
+    raise WorkflowError(str(error)) from None
 
 
 def one_of(names):
@@ -124,6 +133,8 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+# Jobs never reach for the hub: what they need is fetched before (rules/hub.smk).
+os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
 os.environ["PYTHONPATH"] = str(workflow.basedir)
 os.environ["THINKSAFE_DRIVER"] = str(os.getpid())
 
@@ -142,10 +153,25 @@ def on_gpu(count):
     return 0 if config["engine"]["name"] == "transformers" else count
 
 
+ONLINE = ("lock_hub", "check_hub", "fetch")
+
+
+def check_pins(jobs):
+    """Refuse to make what could not be told apart from the same made with another upload to the hub."""
+    loose = sorted({name for job in jobs if job.params.get("spec") for name in unpinned(job.params.spec)})
+    if loose:
+        raise WorkflowError(
+            f"{', '.join(loose)}: taken from the hub at no fixed commit. Run `snakemake lock_hub` with this config, which "
+            f"writes them to {config['hub']['lock']}, or give each `source` a `revision` of 40 figures"
+        )
+
+
 onstart:
-    if workflow.local_exec:
+    planned = [job for job in workflow.dag.needrun_jobs() if job.rule.name not in ONLINE]
+    check_pins(planned)
+    if workflow.local_exec and planned:
         folder = tempfile.mkdtemp(prefix="thinksafe-")
-        jobs = sum(1 for job in workflow.dag.needrun_jobs() if job.is_script)
+        jobs = sum(1 for job in planned if job.is_script)
         os.environ["THINKSAFE_TALLY"] = f"{folder}/tally:{jobs}"
         if os.environ.get("THINKSAFE_WARM") != "off":
             os.environ["THINKSAFE_WARM"] = f"{folder}/warm"

@@ -14,19 +14,23 @@ def prompts_spec(wildcards):
     return spec(
         role=wildcards.prompts,
         rows=entry.get("rows"),
+        of=entry.get("of"),
         source=entry["source"],
         columns=entry["columns"],
         where=entry.get("where") or {},
+        leave_out=entry.get("leave_out") or {},
         contains=entry.get("contains") or {},
     )
 
 
 def benchmark_spec(wildcards):
     entry = config["benchmarks"][wildcards.benchmark]
-    asked = {name: entry.get(name) for name in ("kind", "task", "template", "rows", "source", "columns")}
+    names = ("kind", "task", "template", "option_order", "rows", "of", "source", "columns")
+    asked = {name: entry.get(name) for name in names}
     return spec(
         benchmark=wildcards.benchmark,
         where=entry.get("where") or {},
+        leave_out=entry.get("leave_out") or {},
         contains=entry.get("contains") or {},
         **asked,
     )

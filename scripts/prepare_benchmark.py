@@ -8,6 +8,8 @@ from scripts.lib.files import write_rows
 from scripts.lib.seeds import seed_for
 from scripts.lib.sources import COLUMNS, prompt_row, select, source_rows
 
+SEED = 41  # SkyThought's default
+
 
 def prepare_benchmark(
     files: list[str], spec: dict[str, Any], output: str, progress: Callable[[int, int], None]
@@ -15,34 +17,46 @@ def prepare_benchmark(
     """Write one benchmark's prompts, with gold answers where it has some."""
     name = spec["benchmark"]
     rows = select(source_rows(spec["source"], files), spec, f"benchmarks.{name}")
-    write_rows(output, [benchmark_row(row, spec, f"{name}-{n:05d}") for n, row in enumerate(rows)], COLUMNS)
+    # SkyThought draws all orders of options from Python's global stream, seeded once.
+    stream = random.Random(SEED) if spec.get("option_order") == "skythought" else None
+    write_rows(output, [benchmark_row(row, spec, f"{name}-{n:05d}", stream) for n, row in enumerate(rows)], COLUMNS)
+    print(f"{len(rows)} items of {name}")
     progress(1, 1)
 
 
-def benchmark_row(row: dict[str, Any], spec: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return one row: the prompt as it is asked, and for reasoning the gold answer."""
+def benchmark_row(
+    row: dict[str, Any], spec: dict[str, Any], name: str, stream: random.Random | None = None
+) -> dict[str, Any]:
+    """Return one row: the prompt as it is asked, and for reasoning the gold answer.
+
+    Parameters
+    ----------
+    stream : what orders the options of all questions, one after another; each question has its own when None
+    """
     columns = spec["columns"]
     if spec["kind"] != "reasoning":
         return prompt_row(row, columns, name, row[columns["prompt"]])
     problem, gold = row[columns["problem"]], None
     if "correct" in columns:
-        problem, gold = multiple_choice(row, columns, name)
+        problem, gold = multiple_choice(row, columns, stream or random.Random(seed_for(SEED, name)))
     else:
+        if row[columns["answer"]] is None or not str(row[columns["answer"]]).strip():
+            raise ValueError(f"{name}: there is no answer; leave the row out of the source")
         gold = str(row[columns["answer"]])
         if spec["task"] == "gsm8k" and "####" in gold:
             gold = gold.split("####")[-1].strip().replace(",", "")
     return prompt_row(row, columns, name, spec["template"].replace("{problem}", problem)) | {"answer": gold}
 
 
-def multiple_choice(row: dict[str, Any], columns: dict[str, Any], name: str) -> tuple[str, str]:
-    """Return the question with its four options in an order of its own, and the letter of the right one.
+def multiple_choice(row: dict[str, Any], columns: dict[str, Any], stream: random.Random) -> tuple[str, str]:
+    """Return the question with its four options in an order drawn from ``stream``, and the letter of the right one.
 
-    # Paper: silent. SkyThought shuffles all questions by one global stream (seed 41), whose order depends on what else
-    # drew from it; here each row has its own stream.
+    # Paper: silent. In SkyThought's global order a question's letter depends on all questions before it; by default
+    # each row has a stream of its own here.
     """
     options = [str(row[columns["correct"]]), *(str(row[column]) for column in columns["incorrect"])]
     order = list(range(len(options)))
-    random.Random(seed_for(41, name)).shuffle(order)
+    stream.shuffle(order)
     letters = "ABCD"[: len(options)]
     listed = ", ".join(f"{letter}) {options[i].strip()}" for letter, i in zip(letters, order, strict=True))
     return f"{row[columns['problem']]}\n{listed}", letters[order.index(0)]

@@ -231,6 +231,28 @@ def _columns(config: Config) -> Iterator[str]:
             yield f"{path}.columns: choices are asked for by letter, not by task {part['task']}; map answer"
         elif len(part["columns"].get("incorrect", [])) > 3:
             yield f"{path}.columns.incorrect: holds more than three; letters go from A to D"
+        if "option_order" in part and "correct" not in part["columns"]:
+            yield f"{path}.option_order: there are no options without columns.correct; drop it (option_order: null)"
+
+
+@reads("prompts", "benchmarks")
+def _filters(config: Config) -> Iterator[str]:
+    sets = {f"prompts.{name}": part for name, part in config["prompts"].items()}
+    sets |= {f"benchmarks.{name}": part for name, part in config["benchmarks"].items()}
+    for path, part in sets.items():
+        for column, values in part.get("leave_out", {}).items():
+            taken = part["where"].get(column)
+            if taken is None:
+                yield f"{path}.leave_out.{column}: where has no {column}; say which rows are taken, or drop this"
+            elif both := sorted(set(values) & set(taken)):
+                yield f"{path}.leave_out.{column}: {', '.join(both)} is taken by where; leave it in one of them"
+        if part.get("of", part.get("rows", 0)) < part.get("rows", 0):
+            yield f"{path}.of: {part['of']} rows before any are left out, and {part['rows']} after"
+    harmful, benign = config["prompts"]["harmful"], config["prompts"]["benign"]
+    if harmful["source"] == benign["source"]:
+        for column in sorted(harmful["where"].keys() & benign["where"].keys()):
+            if both := sorted(set(harmful["where"][column]) & set(benign["where"][column])):
+                yield f"prompts: {column} {', '.join(both)} is harmful and benign; leave it in one `where` only"
 
 
 def _row_sets(config: Config) -> dict[str, Mapping]:
@@ -277,6 +299,9 @@ def _sources(config: Config) -> Iterator[str]:
         for key, exists, what in (("file", Path.is_file, "file"), ("folder", Path.is_dir, "folder")):
             if key in source and not exists(Path(source[key])):
                 yield f"{path}.source.{key}: there is no {what} {source[key]}"
+        folder = Path(source.get("folder", "."))
+        if "folder" in source and folder.is_dir() and not (folder / "config.json").is_file():
+            yield f"{path}.source.folder: {folder} holds no model (config.json is missing)"
 
 
 @reads("select", "models", "guards", "audit", "methods", "prompts", "benchmarks")

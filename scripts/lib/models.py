@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.hub_cache import cached_snapshot
+
 IDENTITY = ".identity.json"
 
 
@@ -25,11 +27,14 @@ def locate(source: dict[str, Any], inputs: Sequence[str | Path]) -> Path:
     elif "folder" in source:
         folder = Path(source["folder"])
     else:
-        from huggingface_hub import snapshot_download
-
-        folder = Path(snapshot_download(source["hub"], revision=source.get("revision")))
+        folder = cached_snapshot(source["hub"], "model", source.get("revision"))
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder}: no model here (config.json is missing); name another folder in `models`")
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if lost := sorted(part for part in parts if not (folder / part).is_file()):
+            raise ValueError(f"{folder}: {', '.join(lost)} missing, which {index.name} names; fetch or copy it again")
     return folder
 
 

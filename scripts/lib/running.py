@@ -98,6 +98,28 @@ def start(snakemake: Any, function: str, **arguments: Any) -> None:
     sys.exit(run(job))
 
 
+def online(snakemake: Any, function: str) -> None:
+    """Run a rule that talks to the hub and makes no artifact: ``function`` of the script of the same name, then exit.
+
+    The function takes what `snakemake.params.spec` holds and returns how many problems there were.
+    """
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"):  # set for jobs (rules/common.smk)
+        os.environ.pop(name, None)
+    log_to(snakemake.log[0])
+    end_with(int(os.environ.get("THINKSAFE_DRIVER", "0")))
+    try:
+        work = getattr(importlib.import_module(f"scripts.{function}"), function)
+        wrong = work(**json.loads(snakemake.params.spec))
+    except (Stopped, KeyboardInterrupt):
+        say(f"{function} stopped; what is whole stays")
+        os._exit(143)  # a download may be running in another thread
+    except Exception as error:
+        traceback.print_exc()
+        say(f"error: {error}\n    (whole story: {snakemake.log[0]})")
+        wrong = 1
+    sys.exit(1 if wrong else 0)
+
+
 def run(job: dict[str, Any]) -> int:
     """Run a job described by plain values in this process and return its exit status."""
     from scripts.lib.manifests import Attempts, job_key, write_identity, write_record

@@ -1,8 +1,9 @@
 """The config of a run: layers read, merged, typed and checked before any rule is seen.
 
 Layers are config/config.yaml, the files of ``--configfile`` in their order, and ``--config``. Mappings merge and lists
-replace, as in Snakemake. Four mappings replace as well, since a mixture of two of them means nothing: ``source``,
-``columns``, ``where`` and ``contains``. Null drops what was inherited. A file may name another that it extends
+replace, as in Snakemake. Some mappings replace as well, since a mixture of two of them means nothing: ``source``,
+``columns``, ``where``, ``leave_out`` and ``contains``. What is said about the rows that a filter meets (``leave_out``,
+``of``) goes with the filter. Null drops what was inherited. A file may name another that it extends
 (``extends: miniature.yaml``, beside itself), which then comes before it.
 """
 
@@ -20,7 +21,9 @@ from scripts.lib.consistency import inconsistencies
 from scripts.lib.schema import Problems, Schema
 
 SCHEMA = Path(__file__).parents[2] / "config" / "config.schema.yaml"
-REPLACED = ("source", "columns", "where", "contains")
+REPLACED = ("source", "columns", "where", "leave_out", "contains")
+FILTER = {"where", "contains", "rows"}
+ABOUT_FILTER = {"leave_out", "of"}
 KINDS = ("hub", "url", "file", "world", "folder", "built")
 SHOWN = 10
 
@@ -106,7 +109,8 @@ def merge(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _over(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+    stale = ABOUT_FILTER if FILTER & layer.keys() else set()
+    merged = {key: value for key, value in base.items() if key not in stale}
     for key, value in layer.items():
         old = merged.get(key)
         # A source that names no kind, such as {revision: ...}, refines the inherited one.

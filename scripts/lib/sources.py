@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from scripts.lib.hub_cache import cached_download, cached_snapshot
+from scripts.lib.row_files import SUFFIXES, parse_rows
+from scripts.lib.running import say
 
 
 def source_rows(source: dict[str, Any], files: list[str]) -> list[dict[str, Any]]:
@@ -19,84 +20,92 @@ def source_rows(source: dict[str, Any], files: list[str]) -> list[dict[str, Any]
     ----------
     source : dict
         ``{"world": name}``, ``{"file": path}``, ``{"url": address, "sha256": digest}`` or
-        ``{"hub": id, "config": name, "split": name, "revision": commit}``.
+        ``{"hub": id, "config": name, "split": name, "revision": commit}``, perhaps with ``encoding``. What is not on
+        this machine already is never fetched from here.
     files : list of path
         The local file behind ``world`` and ``file``, as the job's input.
     """
+    encoding = source.get("encoding")
     if "hub" in source:
-        from datasets import load_dataset
-
-        data = load_dataset(source["hub"], source.get("config"), split=source["split"], revision=source.get("revision"))
-        return [dict(row) for row in data]
+        return _hub_rows(source)
     if "url" in source:
-        return _parse(urlsplit(source["url"]).path, _download(source["url"], source["sha256"]), source["url"])
+        content = cached_download(source["url"], source["sha256"])
+        return parse_rows(urlsplit(source["url"]).path, content, source["url"], say, encoding)
     path = Path(files[0])
-    return _parse(path.name, path.read_bytes(), str(path))
+    return parse_rows(path.name, path.read_bytes(), str(path), say, encoding)
 
 
-def _download(url: str, sha256: str) -> bytes:
-    import httpx
+def _hub_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of one split of a hub dataset.
 
-    answer = httpx.get(url, follow_redirects=True, timeout=60)
-    answer.raise_for_status()
-    if (found := hashlib.sha256(answer.content).hexdigest()) != sha256:
-        raise ValueError(f"{url}: the file has sha256 {found}, not the pinned {sha256}; it has changed since")
-    return answer.content
+    `datasets` finds which files of the repository these are; they are read here, since its readers turn "NA" and
+    numbers in CSV files into other things.
+    """
+    from datasets import load_dataset, load_dataset_builder
 
-
-def _parse(name: str, content: bytes, where: str) -> list[dict[str, Any]]:
-    """Return the rows of a JSONL, JSON, CSV, TSV or Parquet file; a text that is not UTF-8 is read as Latin-1."""
-    suffix = Path(name).suffix.lower()
-    if suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        return pq.read_table(io.BytesIO(content)).to_pylist()
+    folder = cached_snapshot(source["hub"], "dataset", source.get("revision"))
+    what, split = f"data set {source['hub']}", source["split"]
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    if suffix == ".jsonl":
-        rows = []
-        # Only a newline ends a record: JSON strings may hold other characters that `splitlines` would cut at.
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                try:
-                    rows.append(json.loads(line))
-                except ValueError as error:
-                    raise ValueError(f"{where}, line {number}: this is not JSON ({error})") from error
-                if not isinstance(rows[-1], dict):
-                    raise ValueError(f'{where}, line {number}: a row must be a JSON object, as {{"prompt": ...}}')
-        return rows
-    if suffix == ".json":
-        try:
-            rows = json.loads(text) if text.strip() else []
-        except ValueError as error:
-            raise ValueError(f"{where}: this is not JSON ({error})") from error
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise ValueError(f"{where}: a JSON source must be a list of objects")
-        return rows
-    if suffix in (".csv", ".tsv"):
-        csv.field_size_limit(2**31 - 1)
-        lines = io.StringIO(text, newline="")  # line ends inside a quoted field stay what they are
-        return list(csv.DictReader(lines, delimiter="\t" if suffix == ".tsv" else ","))
-    raise ValueError(
-        f"{where}: cannot read {suffix or 'a file without ending'}; use .jsonl, .json, .csv, .tsv or .parquet"
-    )
+        settings = load_dataset_builder(str(folder), source.get("config")).config
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(f"{what}: cannot be read as its `source` says ({error})") from error
+    parts = {str(name): list(paths) for name, paths in (settings.data_files or {}).items()}
+    if split not in parts:
+        raise ValueError(f"{what}: has no split {split!r} but {', '.join(map(repr, parts)) or 'none'}; mend `split`")
+    # Settings and formats that only `datasets` knows.
+    special = any(getattr(settings, name, None) for name in ("field", "names"))
+    if special or any(Path(path).suffix.lower() not in SUFFIXES for path in parts[split]):
+        return [dict(row) for row in load_dataset(str(folder), source.get("config"), split=split)]
+    separator = getattr(settings, "sep", None)
+    return [
+        row
+        for path in parts[split]
+        for row in parse_rows(
+            path,
+            Path(path).read_bytes(),
+            f"{what}, {Path(path).relative_to(folder)}",
+            say,
+            source.get("encoding"),
+            None if separator == "," else separator,
+        )
+    ]
 
 
 def select(rows: Iterable[dict[str, Any]], spec: dict[str, Any], what: str) -> list[dict[str, Any]]:
-    """Return the rows that ``where`` and ``contains`` admit, and check that the mapped columns are there."""
+    """Return the rows that ``where`` and ``contains`` admit.
+
+    Raises
+    ------
+    ValueError
+        If a column that is mapped or tested is not there, a value stands in neither ``where`` nor ``leave_out``, or the
+        number of rows is not ``of`` before, or ``rows`` after. Says which row.
+    """
     rows = list(rows)
     if not rows:
         raise ValueError(f"{what}: the source {spec['source']} has no rows")
+    if spec.get("of") not in (None, len(rows)):
+        raise ValueError(
+            f"{what}: the source has {len(rows)} rows, where {spec['of']} are expected; is it the right one, whole?"
+        )
     wanted = [name for value in spec["columns"].values() for name in ([value] if isinstance(value, str) else value)]
     tested = [*(spec.get("where") or {}), *(spec.get("contains") or {})]
+    needed = {*wanted, *tested}
     for number, row in enumerate(rows, 1):
-        if missing := sorted({*wanted, *tested} - row.keys()):
+        if missing := sorted(needed - row.keys()):
             there = sorted(str(name) for name in row)
+            drop = ", or drop what filters the rows of another source (`where: null`)" if {*missing} & {*tested} else ""
             raise ValueError(
-                f"{what}: row {number} of the source has no column {missing}; it has {there}. Map them in `columns`"
+                f"{what}: row {number} of the source has no column {missing}; it has {there}. Map them in "
+                f"`columns`{drop}"
             )
+    for name, others in (spec.get("leave_out") or {}).items():
+        known = [*spec["where"][name], *others]
+        for number, row in enumerate(rows, 1):
+            if str(row[name]) not in known:
+                raise ValueError(
+                    f"{what}: row {number} of the source has {name} {row[name]!r}, which is none of "
+                    f"{', '.join(known)}; say in `where` or `leave_out` what becomes of such rows"
+                )
     # Config holds texts, whatever a file's numbers are.
     for name, values in (spec.get("where") or {}).items():
         admitted = {str(value) for value in values}

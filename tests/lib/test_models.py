@@ -23,15 +23,18 @@ def test_a_folder_of_the_users(folder):
     assert locate({"folder": str(folder)}, []) == folder
 
 
-def test_a_model_of_the_hub_is_taken_at_its_revision(folder, monkeypatch):
+def test_a_model_of_the_hub_is_taken_from_the_cache_at_its_revision(folder, monkeypatch):
     import huggingface_hub
 
     asked = []
-    monkeypatch.setattr(
-        huggingface_hub, "snapshot_download", lambda name, revision: asked.append((name, revision)) or str(folder)
-    )
+
+    def snapshot(name, **how):
+        asked.append((name, how["repo_type"], how["revision"], how["local_files_only"]))
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     assert locate({"hub": "a/b", "revision": "abc"}, []) == locate({"hub": "a/b"}, []) == folder
-    assert asked == [("a/b", "abc"), ("a/b", None)]
+    assert asked == [("a/b", "model", "abc", True), ("a/b", "model", None, True)]
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

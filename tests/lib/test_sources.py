@@ -1,13 +1,11 @@
 """Prompt sources: every format gives the same rows, whatever stands in the texts; faults are named where they are."""
 
 import csv
-import hashlib
 import io
 import json
 
 import pytest
 
-from scripts.lib import sources
 from scripts.lib.sources import prompt_row, select, source_rows
 
 TEXTS = [
@@ -59,9 +57,104 @@ def test_parquet(tmp_path):
     assert source_rows({"world": "x"}, [str(tmp_path / "a.parquet")]) == ROWS
 
 
-def test_a_file_that_is_not_utf8_is_read_as_latin_1(tmp_path):
-    assert read(tmp_path / "a.csv", "prompt\nfaçade é\n".encode("latin-1")) == [{"prompt": "façade é"}]
-    assert read(tmp_path / "a.jsonl", '{"prompt": "é"}'.encode("latin-1")) == [{"prompt": "é"}]
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.json"])
+def test_every_unicode_encoding_gives_the_same_rows(tmp_path, name, encoding):
+    text = {
+        "a.csv": table(",", "\n"),
+        "a.tsv": table("\t", "\r\n"),
+        "a.jsonl": "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS),
+        "a.json": json.dumps(ROWS, ensure_ascii=False),
+    }[name]
+    assert read(tmp_path / name, text.encode(encoding)) == ROWS
+
+
+def test_another_encoding_is_assumed_by_rule_and_said(tmp_path, capfd):
+    latin = 'Question,n\nplain,1\n"façade, é ± µ",2\n'
+    rows = [{"Question": "plain", "n": "1"}, {"Question": "façade, é ± µ", "n": "2"}]
+    assert read(tmp_path / "a.csv", latin.encode("latin-1")) == rows
+    said = capfd.readouterr().err
+    assert "a.csv: is not UTF-8 (line 3), taken for cp1252, in which" in said and "façade" in said
+    assert read(tmp_path / "b.csv", "p\n“quoted” – € …\n".encode("cp1252")) == [{"p": "“quoted” – € …"}]
+    assert read(tmp_path / "b.csv", b"p\n\xe9\x81\n") == [{"p": "é\x81"}]
+    assert "taken for latin-1" in capfd.readouterr().err
+    assert read(tmp_path / "c.jsonl", '{"prompt": "é"}'.encode("latin-1")) == [{"prompt": "é"}]
+    capfd.readouterr()
+    assert read(tmp_path / "d.csv", "p\né\n") == [{"p": "é"}]
+    assert not capfd.readouterr().err  # UTF-8 needs no word
+
+
+def test_decoding_is_strict(tmp_path):
+    path = tmp_path / "b.csv"
+    path.write_bytes("p\nпривет\n".encode("koi8-r"))
+    assert source_rows({"file": str(path), "encoding": "koi8-r"}, [str(path)]) == [{"p": "привет"}]
+    with pytest.raises(ValueError, match=r"b.csv, line 2: byte 0xd0 is no character in ascii"):
+        source_rows({"file": str(path), "encoding": "ascii"}, [str(path)])
+    with pytest.raises(ValueError, match="no encoding is called 'utf8-x'"):
+        source_rows({"file": str(path), "encoding": "utf8-x"}, [str(path)])
+
+
+ASIS = ["NA", "None", "null", "nan", "", "025", "1,234", "3.10", "1e5", "True", "#### 7", r"\frac{1}{2} \n \\", " x "]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.json", "b.json", "a.parquet"])
+def test_values_stay_the_texts_that_they_are(tmp_path, name):
+    rows = [{"id": "7", "answer": text} for text in ASIS]  # one id for all
+    if name.endswith("sv"):
+        out = io.StringIO(newline="")
+        writer = csv.writer(out, delimiter="\t" if name == "a.tsv" else ",")
+        writer.writerows([["id", "answer"], *(row.values() for row in rows)])
+        content = out.getvalue()
+    elif name == "a.parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+        content = (tmp_path / name).read_bytes()
+    elif name == "a.jsonl":
+        content = "\n".join(map(json.dumps, rows))
+    else:
+        content = json.dumps(
+            rows if name == "a.json" else {key: [row[key] for row in rows] for key in ("id", "answer")}
+        )
+    assert read(tmp_path / name, content) == rows
+
+
+def test_numbers_of_a_json_file_are_the_texts_that_they_are_written_in(tmp_path):
+    rows = read(tmp_path / "a.jsonl", '{"answer": 3.10, "n": 12345678901234567890, "none": null, "yes": true}')
+    assert rows == [{"answer": "3.10", "n": "12345678901234567890", "none": None, "yes": True}]
+
+
+def test_the_shapes_of_a_json_file(tmp_path):
+    rows = [{"prompt": "a", "n": "1"}, {"prompt": "b", "n": "2"}]
+    shapes = {
+        "list": rows,
+        "columns": {"prompt": ["a", "b"], "n": [1, 2]},
+        "columns by number, as pandas writes": {"prompt": {"0": "a", "1": "b"}, "n": {"0": 1, "1": 2}},
+        "a list under a name": {"data": rows},
+    }
+    for shape, content in shapes.items():
+        assert read(tmp_path / "a.json", json.dumps(content)) == rows, shape
+    assert read(tmp_path / "a.json", "\n".join(map(json.dumps, rows))) == rows  # lines under the name of .json
+    for content in ({"prompt": ["a"], "n": [1, 2]}, {"prompt": {"0": "a"}, "n": {"1": 1}}, {"prompt": "a"}, ["a"], 3):
+        with pytest.raises(ValueError, match="a.json: a JSON source must be a list of objects"):
+            read(tmp_path / "a.json", json.dumps(content))
+
+
+def test_faulty_tables_are_named_with_the_place(tmp_path):
+    with pytest.raises(ValueError, match=r"a.csv, line 4: 3 fields under 2 columns; a field that holds ','"):
+        read(tmp_path / "a.csv", 'p,q\n"a\nb",1\nc, d,2\n')
+    with pytest.raises(ValueError, match=r"a.tsv, line 3: a quote that opens in this row is never closed"):
+        read(tmp_path / "a.tsv", 'p\tq\na\t1\n"b\t2\nc\t3\n')
+    twice = read(tmp_path / "a.csv", "p,q,p\n1,2,3\n")
+    assert twice == [{"p (column 1)": "1", "q": "2", "p (column 3)": "3"}]
+    # A quote inside an unquoted field is a letter; a field that is missing at the end is none.
+    assert read(tmp_path / "a.tsv", 'p\tq\nsay "a\t1\nb\n') == [{"p": 'say "a', "q": "1"}, {"p": "b", "q": None}]
+    with pytest.raises(ValueError, match="a.parquet: this is not Parquet"):
+        read(tmp_path / "a.parquet", b"PAR1")
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.tsv"])
@@ -78,24 +171,8 @@ def test_faulty_files_are_named_with_the_place(tmp_path):
         read(tmp_path / "a.jsonl", '{"prompt": "a"}\n"b"\n')
     with pytest.raises(ValueError, match=r"a.json: this is not JSON"):
         read(tmp_path / "a.json", "[{]")
-    for text in ('{"prompt": "a"}', '["a"]'):
-        with pytest.raises(ValueError, match=r"a.json: a JSON source must be a list of objects"):
-            read(tmp_path / "a.json", text)
     with pytest.raises(ValueError, match=r"cannot read .xlsx; use"):
         read(tmp_path / "a.xlsx", "")
-
-
-def test_a_download_must_be_the_pinned_one(monkeypatch):
-    import httpx
-
-    content = b'[{"prompt": "a"}]'
-    answer = httpx.Response(200, content=content, request=httpx.Request("GET", "https://x.org"))
-    monkeypatch.setattr(httpx, "get", lambda *args, **kwargs: answer)
-    source = {"url": "https://x.org/a.json?raw=1", "sha256": hashlib.sha256(content).hexdigest()}
-    assert source_rows(source, []) == [{"prompt": "a"}]
-    with pytest.raises(ValueError, match="not the pinned 00"):
-        source_rows(source | {"sha256": "00"}, [])
-    assert sources.source_rows is source_rows
 
 
 # -------------------------------------------------------------------------------------------- select
@@ -145,8 +222,26 @@ def test_the_count_of_rows_is_held():
     with pytest.raises(ValueError, match="8 rows, where 9 are expected"):
         select(ROWS, spec(rows=9), "p")
     assert len(select(ROWS, spec(where={"label": ["l1"]}, rows=4), "p")) == 4
+    with pytest.raises(ValueError, match="the source has 8 rows, where 2210 are expected"):
+        select(ROWS, spec(of=2210, where={"label": ["l1"]}, rows=4), "p")
+    assert len(select(ROWS, spec(of=8, where={"label": ["l1"]}, rows=4), "p")) == 4
     with pytest.raises(ValueError, match="no row is left after where"):
         select(ROWS, spec(where={"label": ["l2"]}), "p")
+
+
+def test_a_value_that_is_not_known_is_told_with_its_row():
+    rows = [*ROWS, {"prompt": "a", "label": "unharmful"}]
+    known = {"where": {"label": ["l0"]}, "leave_out": {"label": ["l1"]}}
+    with pytest.raises(ValueError, match="p: row 9 of the source has label 'unharmful', which is none of l0, l1"):
+        select(rows, spec(**known), "p")
+    assert len(select(ROWS, spec(**known), "p")) == 4
+    with pytest.raises(ValueError, match="row 9 of the source has label None"):
+        select([*ROWS, {"prompt": "a", "label": None}], spec(**known), "p")
+
+
+def test_a_filter_of_another_source_says_how_to_drop_it():
+    with pytest.raises(ValueError, match=r"no column \['kind'\].*or drop what filters .*`where: null`"):
+        select(ROWS, spec(where={"kind": ["a"]}), "p")
 
 
 # -------------------------------------------------------------------------------------------- rows

@@ -2,11 +2,15 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from scripts.lib import settings
 from scripts.lib.files import read_rows
 from scripts.prepare_benchmark import benchmark_row, prepare_benchmark
+
+ROOT = Path(__file__).parents[2]
 
 BOXED = r"Put your answer within \boxed{}. {problem} {not this}"
 PLAIN = {"problem": "problem", "answer": "answer"}
@@ -62,6 +66,123 @@ def test_the_letter_points_to_the_right_option_and_each_row_has_its_own_order():
 def test_the_order_of_options_is_known():
     made = [row(question(n), CHOICE, f"gpqa-{n:05d}", task="gpqa")["answer"] for n in range(12)]
     assert "".join(made) == "ADDCCBDDACAC"
+
+
+def test_the_order_of_skythought_is_its_own(tmp_path):
+    """Gold letters of the first questions under its seed, as its own handler gives them."""
+    source = tmp_path / "gpqa.jsonl"
+    source.write_text("\n".join(json.dumps(question(n)) for n in range(3)))
+    spec = {
+        "benchmark": "gpqa",
+        "kind": "reasoning",
+        "task": "gpqa",
+        "template": "{problem}",
+        "source": {"file": str(source)},
+        "columns": CHOICE,
+        "option_order": "skythought",
+    }
+    prepare_benchmark([str(source)], spec, str(tmp_path / "b.parquet"), lambda done, total: None)
+    rows = read_rows(tmp_path / "b.parquet")
+    assert [row["answer"] for row in rows] == ["B", "A", "B"]
+    assert all(f"{row['answer']}) right {n}" in row["prompt"] for n, row in enumerate(rows))
+
+
+def test_a_missing_answer_is_an_error():
+    for answer in (None, "", " "):
+        with pytest.raises(ValueError, match="gsm8k-00000: there is no answer"):
+            row({"problem": "How many?", "answer": answer})
+
+
+# ---------------------------------------------------------------- the paper's benchmarks, rows invented
+PAPER = settings.load([ROOT / "config/config.yaml"])["benchmarks"]
+ODD = 'He said "no", then\nleft; naïve — é'
+
+
+def invented(name, n):
+    """Return row ``n`` of a file with the columns of the real one."""
+    return {
+        "harmbench": {"prompt": f"{ODD} {n}", "objective": f"o{n // 2}"},
+        "strongreject": {"prompt": f"{ODD} {n}", "category": "x"},
+        "wildjailbreak": {
+            "adversarial": f"{ODD} {n}",
+            "label": 1,
+            "data_type": "adversarial_harmful" if n < 2000 else "adversarial_benign",
+        },
+        "xstest": {"id": 7, "prompt": f"{ODD} {n}", "label": "safe" if n % 9 < 5 else "unsafe"},
+        "aime24": {"id": n, "problem": f"${n}$?", "answer": f"{n % 7:03d}", "url": f"/wiki/{2022 + n % 3}_AIME_I"},
+        "gsm8k": {"question": f"{ODD} {n}", "answer": f"<<{n}*1000>>\n#### {n},000"},
+        "math500": {
+            "problem": r"\(x_{1}\)",
+            "answer": r"\left( 3, \frac{\pi}{2} \right)",
+            "unique_id": "test/a/1.json",
+        },
+        "gpqa": {
+            "Question": f"{ODD} {n}",
+            "Correct Answer": f"right {n}\n",
+            "Incorrect Answer 1": "NA",
+            "Incorrect Answer 2": "None",
+            "Incorrect Answer 3": "1,2-x",
+        },
+    }[name]
+
+
+FORMATS = {
+    "harmbench": "json",
+    "strongreject": "csv",
+    "wildjailbreak": "tsv",
+    "xstest": "parquet",
+    "aime24": "parquet",
+    "gsm8k": "jsonl",
+    "math500": "jsonl",
+    "gpqa": "csv",
+}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_benchmarks_have_their_numbers_of_rows(name, tmp_path):
+    """From a local copy in the real format, the GPQA one in Windows-1252, which one public copy is in."""
+    rows = [invented(name, n) for n in range(PAPER[name].get("of", PAPER[name]["rows"]))]
+    path = tmp_path / f"rows.{FORMATS[name]}"
+    write(path, rows, "cp1252" if name == "gpqa" else "utf-8")
+    spec = PAPER[name] | {"benchmark": name, "source": {"file": str(path)}}
+    prepare_benchmark([str(path)], spec, str(tmp_path / "made.parquet"), lambda done, total: None)
+    made = read_rows(tmp_path / "made.parquet")
+    wanted = dict(zip(PAPER, (602, 313, 2000, 250, 30, 1319, 500, 198), strict=True))
+    assert len(made) == wanted[name] == len({row["id"] for row in made})
+    first = next(row for row in rows if name != "aime24" or "2024" in row["url"])
+    if name in ("harmbench", "strongreject", "xstest"):
+        assert made[0]["prompt"] == first["prompt"]
+    elif name == "wildjailbreak":
+        assert [row["prompt"] for row in made] == [row["adversarial"] for row in rows[:2000]]
+    elif name == "aime24":
+        assert made[0]["answer"] == first["answer"] == "002"
+    elif name == "gsm8k":
+        assert [row["answer"] for row in made[:2]] == ["0000", "1000"]
+    elif name == "math500":
+        assert made[0]["answer"] == first["answer"] and made[0]["prompt"].endswith(first["problem"])
+    else:
+        assert f"{made[0]['answer']}) right 0" in made[0]["prompt"] and ") NA" in made[0]["prompt"]
+        assert "naïve — é" in made[0]["prompt"]
+
+
+def write(path, rows, encoding):
+    import csv
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix in (".csv", ".tsv"):
+        out = io.StringIO(newline="")
+        writer = csv.DictWriter(out, list(rows[0]), delimiter="\t" if path.suffix == ".tsv" else ",")
+        writer.writeheader()
+        writer.writerows(rows)
+        path.write_bytes(out.getvalue().encode(encoding))
+    else:
+        lines = json.dumps(rows) if path.suffix == ".json" else "\n".join(map(json.dumps, rows))
+        path.write_text(lines, encoding=encoding)
 
 
 def test_harm_and_refusal_benchmarks_are_asked_as_they_are():

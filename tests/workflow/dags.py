@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+# Configs that we ship: neither the schema, nor a lock of hub revisions that somebody has made.
+CONFIGS = sorted(
+    path for path in (ROOT / "config").glob("*.yaml") if not path.name.endswith((".schema.yaml", ".lock.yaml"))
+)
 
 
 def plans(mutations: Sequence[dict[str, Any]], workdir: Path, root: Path = ROOT) -> list[dict[str, Any]]:

@@ -20,11 +20,12 @@ import yaml
 from scripts.lib import settings
 from scripts.lib.schema import Problems, Schema
 from scripts.lib.settings import SettingsError, merge, read, validate
+from tests.workflow.dags import CONFIGS
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "config/config.yaml"
 MINIATURE = ROOT / "config/miniature.yaml"
-OVERLAYS = sorted(set((ROOT / "config").glob("*.yaml")) - {PAPER, settings.SCHEMA})
+OVERLAYS = [path for path in CONFIGS if path != PAPER]
 SCHEMA = read(settings.SCHEMA)
 
 SNAKEFILE = """
@@ -157,6 +158,17 @@ def test_columns_and_filters_replace_and_null_drops(paper: dict[str, Any]) -> No
     assert harmful["columns"] == {"prompt": "text"}
     assert harmful["where"] == {"kind": ["a", "b"]}
     assert validate(merge([paper, nested("prompts/harmful/where", None)]))["prompts"]["harmful"]["where"] == {}
+
+
+def test_what_is_said_about_a_filter_goes_with_it(paper: dict[str, Any]) -> None:
+    """A copy of the same rows keeps all that is asserted; another filter drops what the old one met."""
+    copied = merge([paper, nested("prompts/harmful/source", {"file": "SafeChain.csv"})])["prompts"]["harmful"]
+    assert (copied["of"], copied["leave_out"]) == (40000, {"label": ["vanilla_benign", "adversarial_benign"]})
+    for overlay in ({"where": None}, {"where": {"kind": ["a"]}}, {"contains": {"kind": "a"}}, {"rows": 10}):
+        other = merge([paper, nested("prompts/harmful", overlay)])["prompts"]["harmful"]
+        assert not {"of", "leave_out"} & other.keys(), overlay
+    both = merge([paper, nested("benchmarks/xstest", {"rows": 20, "of": 30})])["benchmarks"]["xstest"]
+    assert (both["rows"], both["of"]) == (20, 30)
 
 
 def test_merging_changes_no_layer(paper: dict[str, Any]) -> None:
@@ -433,6 +445,21 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         ("prompts/benign/source", {"world": "benign"}, "prompts.benign.source: needs a synthetic world"),
         ("prompts/benign/source", {"url": "https://x.org/y"}, "source.url: only goes with sha256, which is missing"),
         ("prompts/benign/where", {"label": "x"}, "prompts.benign.where.label: must be a list such as [x], not 'x'"),
+        ("prompts/benign/leave_out", {"kind": ["x"]}, "prompts.benign.leave_out.kind: where has no kind"),
+        (
+            "prompts/benign/leave_out",
+            {"label": ["vanilla_benign"]},
+            "prompts.benign.leave_out.label: vanilla_benign is taken by where; leave it in one of them",
+        ),
+        (
+            "prompts/benign/where",
+            {"label": ["vanilla_harmful", "vanilla_benign"]},
+            "prompts: label vanilla_harmful is harmful and benign; leave it in one `where` only",
+        ),
+        ("benchmarks/xstest/of", 249, "benchmarks.xstest.of: 249 rows before any are left out, and 250 after"),
+        ("benchmarks/gsm8k/option_order", "row", "benchmarks.gsm8k.option_order: there are no options"),
+        ("benchmarks/gpqa/option_order", "random", "benchmarks.gpqa.option_order: must be one of row, skythought"),
+        ("models/qwen3-4b/source", {"folder": "docs"}, "source.folder: docs holds no model (config.json is missing)"),
         (
             "prompts/benign/where",
             {"label": [True]},

@@ -1,0 +1,77 @@
+"""What jobs read of the hub: the cache of `huggingface_hub`, filled by ``snakemake fetch`` and never from a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+# Which files of a repository are wanted: no weights that would have to be unpickled, no second copy in a sub-folder
+# (Llama-Guard-3 has one under original/), no code.
+WANTED: dict[str, dict[str, list[str]]] = {
+    "model": {
+        "allow_patterns": ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"],
+        "ignore_patterns": ["*/*"],
+    },
+    "dataset": {"allow_patterns": ["*"], "ignore_patterns": ["*.py", ".gitattributes"]},
+}
+
+
+def cached_snapshot(name: str, kind: str, revision: str | None) -> Path:
+    """Return the folder of a repository in the local cache.
+
+    Parameters
+    ----------
+    name : id on the hub
+    kind : "model" or "dataset"
+    revision : commit, or a branch or tag as it was when it was fetched; the default branch when None
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there at this revision, or not whole.
+    """
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
+
+    wanted: dict[str, Any] = WANTED[kind]
+    try:
+        return Path(snapshot_download(name, repo_type=kind, revision=revision, local_files_only=True, **wanted))
+    except LocalEntryNotFoundError as error:
+        state = "is not whole" if isinstance(error, IncompleteSnapshotError) else "is not there"
+        raise FileNotFoundError(
+            f"{kind} {name} {state} at revision {revision or 'main'} in {constants.HF_HUB_CACHE}; run "
+            "`snakemake fetch` with this run's config where the hub can be reached (jobs never download)"
+        ) from None
+
+
+def download_path(url: str, sha256: str) -> Path:
+    """Return where a download is kept that is pinned by its content."""
+    from huggingface_hub import cached_assets_path
+
+    folder = cached_assets_path("thinksafe-flow", "downloads", sha256)
+    return folder / Path(urlsplit(url).path).name
+
+
+def cached_download(url: str, sha256: str) -> bytes:
+    """Return the content behind an address from the local cache.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it has not been fetched.
+    ValueError
+        If it is not the pinned content.
+    """
+    import hashlib
+
+    path = download_path(url, sha256)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{url} has not been fetched; run `snakemake fetch` with this run's config where the address can be "
+            "reached (jobs never download), or name a copy: source: {file: ...}"
+        )
+    content = path.read_bytes()
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise ValueError(f"{path}: has sha256 {found}, not the pinned {sha256}; remove it and run `snakemake fetch`")
+    return content

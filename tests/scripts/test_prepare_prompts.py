@@ -1,0 +1,53 @@
+"""The paper's training prompts, from invented rows in SafeChain's format: its labels are told one by one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.lib import settings
+from scripts.lib.files import read_rows
+from scripts.prepare_prompts import prepare_prompts
+
+PROMPTS = settings.load([Path(__file__).parents[2] / "config/config.yaml"])["prompts"]
+LABELS = ["vanilla_harmful", "adversarial_benign", "vanilla_benign", "adversarial_harmful"]
+
+
+def made(rows, role, folder):
+    """Return what becomes of the rows as prompts of one role."""
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    spec = PROMPTS[role] | {"role": role, "source": {"file": str(path)}}
+    prepare_prompts([str(path)], spec, str(folder / "made.parquet"), lambda done, total: None)
+    return read_rows(folder / "made.parquet")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return [
+        {
+            "instruction": f"Tell “me” about {n // 8},\nplease",
+            "label": LABELS[n % 4],
+            "response": f"{n}\n</think>\n\nNo.",
+        }
+        for n in range(40_000)
+    ]
+
+
+@pytest.mark.parametrize(("role", "labels"), [("harmful", LABELS[::3]), ("benign", LABELS[1:3])])
+def test_two_of_four_labels_are_taken(role, labels, rows, tmp_path):
+    found = made(rows, role, tmp_path)
+    assert [row["prompt"] for row in found] == [row["instruction"] for row in rows if row["label"] in labels]
+    assert {row["category"] for row in found} == set(labels)
+    assert len({row["id"] for row in found}) == 20_000  # prompts that stand there twice stay two rows
+
+
+def test_another_label_or_number_of_rows_is_an_error(rows, tmp_path):
+    odd = [*rows[:-1], rows[-1] | {"label": "unharmful"}]
+    for role in ("harmful", "benign"):
+        with pytest.raises(
+            ValueError, match=f"prompts.{role}: row 40000 of the source has label 'unharmful', which is"
+        ):
+            made(odd, role, tmp_path)
+    with pytest.raises(ValueError, match="prompts.benign: the source has 39999 rows, where 40000 are expected"):
+        made(rows[:-1], "benign", tmp_path)
