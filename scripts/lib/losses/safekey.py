@@ -42,7 +42,7 @@ class Loss(Supervised):
         self.attach(SafetyHead(width, seed_for("safety head", self.args.seed)), "safety_head.safetensors")
         self.hidden: torch.Tensor | None = None
         self.model.get_base_model().base_model.register_forward_hook(self._keep)
-        if len(set(self.train_dataset["unsafe"][: len(self.ids)])) == 1:
+        if self.is_world_process_zero() and len(set(self.train_dataset["unsafe"][: len(self.ids)])) == 1:
             say("warning: safekey has rows of one role only, so its safety head learns one answer for every prompt")
 
     def _keep(self, module: Any, arguments: Any, output: Any) -> None:
