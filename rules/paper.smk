@@ -1,7 +1,8 @@
 # Needs: scores, training sets. Yields: the paper's tables and figures. Paper: Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10.
 
-FAMILY = {entry["table"]: family for family, entry in config["families"].items()}
-COMPANION = {6: 1, 7: 2}  # tables with one more row, ThinkSafe with another guard
+# A family's table has a number (Tables 1, 2), or else the family's name: table-own.csv.
+FAMILY = {str(entry.get("table", f"-{family}")): family for family, entry in config["families"].items()}
+COMPANION = {"6": "1", "7": "2"}  # tables with one more row, ThinkSafe with another guard
 ELSEWHERE = {"thinksafe-kl", "grpo"}  # methods that a figure of their own shows
 LENGTHS = {"9": "qwen3", "10": "r1"}  # which family's lengths a figure shows
 
@@ -58,7 +59,7 @@ def table_methods(table):
 
 
 def table_students(table):
-    return students_of(FAMILY[COMPANION.get(table, table)])
+    return students_of(FAMILY.get(COMPANION.get(table, table)))
 
 
 def figure7_students():
@@ -86,9 +87,7 @@ def training_set_spec(students, **parts):
 rule write_table1:
     """Safety and reasoning of every method on one family of students (Tables 1, 2; with WildGuard 6, 7)."""
     input:
-        scores=lambda wildcards: score_files(
-            cells_of(table_students(int(wildcards.table)), table_methods(int(wildcards.table)))
-        ),
+        scores=lambda wildcards: score_files(cells_of(table_students(wildcards.table), table_methods(wildcards.table))),
     output:
         csv="<results>/tables/table{table}.csv",
         md=report("<results>/tables/table{table}.md", caption="../report/table1.rst", category="Tables"),
@@ -97,11 +96,11 @@ rule write_table1:
     log:
         "<results>/logs/write_table1/table{table}.log",
     wildcard_constraints:
-        table="[1267]",
+        table=one_of([*FAMILY, *COMPANION]),
     conda:
         "../envs/scoring.yaml"
     params:
-        spec=lambda wildcards: table_spec(table_students(int(wildcards.table)), table_methods(int(wildcards.table))),
+        spec=lambda wildcards: table_spec(table_students(wildcards.table), table_methods(wildcards.table)),
         code=code_of("write_table1"),
         environment=environment_of("tables"),
     script:
@@ -142,7 +141,7 @@ rule plot_tradeoff:
     conda:
         "../envs/paper.yaml"
     params:
-        spec=spec(students=labelled("models", table_students(1)), methods=labelled("methods", table_methods(1))),
+        spec=spec(students=labelled("models", table_students("1")), methods=labelled("methods", table_methods("1"))),
         code=code_of("plot_tradeoff"),
         environment=environment_of("figures"),
     script:
@@ -277,16 +276,28 @@ rule plot_lengths:
         "../scripts/plot_lengths.py"
 
 
+def family_tables():
+    """Return the tables of safety and reasoning that have students to show."""
+    tables = [*FAMILY, *(COMPANION if "thinksafe-wildguard" in METHODS else ())]
+    shown = [table for table in tables if table_students(table)]
+    return [f"<results>/tables/table{table}.{ending}" for table in shown for ending in ("csv", "md")]
+
+
+def trained_cells():
+    """Return student, method and replicate of every adapter that the selection names."""
+    return [
+        dict(student=student, method=method, replicate=replicate)
+        for student in STUDENTS
+        for method in methods_of(student)
+        if method != "initial"
+        for replicate in REPLICATES
+    ]
+
+
 def paper_files():
     """Return what `all` makes: every table and figure that the selection has something for."""
-    numbers = [*FAMILY, *(COMPANION if "thinksafe-wildguard" in METHODS else ())]
-    files = [
-        f"<results>/tables/table{number}.{ending}"
-        for number in numbers
-        if table_students(number)
-        for ending in ("csv", "md")
-    ]
-    if students_of(FAMILY[1]):
+    files = family_tables()
+    if students_of(FAMILY.get("1")):
         files.append("<results>/figures/figure1.png")
     if "thinksafe" in METHODS:
         files.append("<results>/tables/table3.md")

@@ -28,6 +28,7 @@ def training_spec(wildcards):
     return spec(
         student=wildcards.student,
         model=config["models"][wildcards.student]["source"],
+        chat=chat_of(wildcards.student),
         epochs=method["epochs"],
         loss=method["loss"],
         training={key: value for key, value in method["training"].items() if key != "checkpoint_steps"},

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.chat_rules import declare
 from scripts.lib.files import read_json, write_json
 from scripts.lib.training_log import log_callback, reporters
 
@@ -69,7 +70,7 @@ def finetune(
 
     settings = spec["training"]
     loss, loss_settings = loss_of(spec)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = declare(AutoTokenizer.from_pretrained(folder), spec.get("chat"))
     examples, too_long = tokenise(loss, tokenizer, rows, loss_settings, settings["max_tokens"])
     if not examples:
         raise ValueError(f"no training row fits in training.max_tokens={settings['max_tokens']} ({too_long} rows)")
