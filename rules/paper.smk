@@ -279,12 +279,8 @@ rule plot_lengths:
 def family_tables():
     """Return the tables of safety and reasoning that have students to show."""
     tables = [*FAMILY, *(COMPANION if "thinksafe-wildguard" in METHODS else ())]
-    return [
-        f"<results>/tables/table{table}.{ending}"
-        for table in tables
-        if table_students(table)
-        for ending in ("csv", "md")
-    ]
+    shown = [table for table in tables if table_students(table)]
+    return [f"<results>/tables/table{table}.{ending}" for table in shown for ending in ("csv", "md")]
 
 
 def trained_cells():

@@ -147,10 +147,21 @@ def encode_plain_keeping_think(tokenizer: Any, response: str) -> list[int]:
 
 
 def response_spans(tokenizer: Any, response: str) -> list[tuple[int, int]]:
-    """Return from which character to which each token of `encode_plain_keeping_think` reaches."""
+    """Return from which to which character of a stored response each token reaches that `completion_tokens` gives.
+
+    The response is without what the generation prompt holds of it; the end of turn, which no character stands for, is
+    left out.
+    """
+    own = dict(zip(STORED, rules_of(tokenizer).think, strict=True))
+    stored: list[int] = []  # for each character of the model's own form, where it stands in the stored one
+    place = 0
+    for piece in re.split(f"({'|'.join(STORED)})", response):
+        stored += [place] * len(own[piece]) if piece in own else range(place, place + len(piece))
+        place += len(piece)
+    stored.append(place)
     return [
-        (place + start, place + end)
-        for place, piece, plain in _response_pieces(tokenizer, response)
+        (stored[place + start], stored[place + end])
+        for place, piece, plain in _response_pieces(tokenizer, own_tags(tokenizer, response))
         for start, end in tokenizer(
             piece, add_special_tokens=False, split_special_tokens=plain, return_offsets_mapping=True
         )["offset_mapping"]

@@ -42,7 +42,7 @@ class Loss(Supervised):
         self.attach(SafetyHead(width, seed_for("safety head", self.args.seed)), "safety_head.safetensors")
         self.hidden: torch.Tensor | None = None
         self.model.get_base_model().base_model.register_forward_hook(self._keep)
-        if len(set(self.train_dataset["unsafe"][: len(self.ids)])) == 1:
+        if self.is_world_process_zero() and len(set(self.train_dataset["unsafe"][: len(self.ids)])) == 1:
             say("warning: safekey has rows of one role only, so its safety head learns one answer for every prompt")
 
     def _keep(self, module: Any, arguments: Any, output: Any) -> None:
@@ -61,6 +61,7 @@ class Loss(Supervised):
         prompt = prompt_tokens(tokenizer, row["prompt"])
         completion = completion_tokens(tokenizer, row["response"], opened)
         skipped = len(THINK) if opened else 0
+        # Paper: silent; the authors' code tokenises U and K apart, which puts K a token late.
         sentence = row["response"][row["query_end"] : row["key_end"]]
         before = row["response"][skipped : row["query_end"]] + sentence[: len(sentence) - len(sentence.lstrip())]
         written = own_tags(tokenizer, row["response"][skipped:])  # whose tags may be longer than the stored ones
@@ -113,6 +114,7 @@ class Loss(Supervised):
             use_cache=False,
         )
         rows = len(seen)
+        # Paper: silent; the authors' code takes the last two means over each micro-batch.
         likelihood = -output.log_probs[:rows].sum() / supervised.clamp(min=1)
         query_mask = -output.log_probs[rows:].sum() / self.step_total(keys_of).clamp(min=1)
         states, self.hidden = self.hidden[:rows].float(), None
