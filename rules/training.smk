@@ -63,7 +63,7 @@ rule train_student:
         mem_mb=64000,
         runtime=1440,
         per_device_batch=rows_per_device,
-        checkpoint_steps=config["training"]["checkpoint_steps"],
+        checkpoint_steps=lambda wildcards: method_of(wildcards.method)["training"]["checkpoint_steps"],
     params:
         spec=training_spec,
         code=lambda wildcards: code_of("train_student", loss=next(iter(method_of(wildcards.method)["loss"]))),

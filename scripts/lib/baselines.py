@@ -134,6 +134,7 @@ def respond(thought: str, answer: str) -> str:
 def taken_apart(response: Any) -> tuple[str, str]:
     """Return reasoning and answer of a response with one closing tag; the opening one may be missing."""
     text = _text(response).removeprefix(OPEN)
+    # Paper: the released code keeps rows that never close their reasoning.
     if text.count(CLOSE) != 1:
         raise Unusable("reasoning_never_ends" if CLOSE not in text else "several_think_blocks")
     if OPEN in text:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import scripts.lib.losses as losses_folder
+from scripts.lib import consistency, settings
 from scripts.lib.baselines import FORMATS, Unusable, convert, two_sentences
 from scripts.lib.files import read_json, read_rows
 from scripts.prepare_corpus import prepare_corpus
@@ -22,6 +24,15 @@ def reason(make: Callable[[], Any]) -> str:
 
 
 # -------------------------------------------------------------------------------------------- formats
+def test_schema_and_checks_know_the_same_formats_and_losses() -> None:
+    schema = settings.read(settings.SCHEMA)["properties"]
+    known = schema["corpora"]["additionalProperties"]["properties"]["format"]["enum"]
+    assert set(known) == FORMATS.keys() == consistency.FORMATS.keys()
+    losses = {path.stem for path in Path(losses_folder.__file__).parent.glob("*.py")} - {"__init__", "base"}
+    loss = schema["methods"]["additionalProperties"]["properties"]["loss"]
+    assert loss["properties"].keys() == losses == {option["required"][0] for option in loss["oneOf"]}
+
+
 @pytest.mark.parametrize(
     "text",
     [

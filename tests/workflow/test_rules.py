@@ -14,6 +14,7 @@ import pytest
 
 from scripts.lib import settings
 from scripts.tools import plan
+from tests.workflow.dags import plans
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "config/config.yaml"
@@ -153,6 +154,35 @@ def test_generation_sets_by_kind() -> None:
         "qwen3-4b",
         "qwen3-8b",
     }
+
+
+def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
+    """The common values, and with `original` each baseline's own; LoRA under both, and ThinkSafe as it is."""
+    config = settings.load([PAPER], {"select": {"students": ["qwen3-0.6b"], "benchmarks": ["gsm8k"]}})
+    made = plans([{"config": config | {"baseline_settings": name}} for name in ("thinksafe", "original")], tmp_path)
+    common, original = (
+        {job[1]["method"]: json.loads(job[2]["spec"]) for job in plan["jobs"] if job[0] == "train_student"}
+        for plan in made
+    )
+    epochs = {"directrefusal": 5, "safechain": 3, "star1": 5, "safepath": 4, "safekey": 5, "thinksafe": 3}
+    assert {method: common[method]["epochs"] for method in epochs} == epochs
+    training = {key: value for key, value in config["training"].items() if key != "checkpoint_steps"}
+    assert all(spec["training"] == training for spec in common.values())
+    assert {method for method in common if common[method] == original[method]} == {
+        "safechain",
+        "thinksafe",
+        "thinksafe-wildguard",
+        "rejection",
+    }
+    own = {method: original[method]["training"] for method in epochs}
+    assert [own[method]["batch_size"] for method in ("directrefusal", "star1", "safepath", "safekey")] == [
+        8,
+        128,
+        4,
+        128,
+    ]
+    assert own["directrefusal"]["learning_rate"] == 5e-5 and own["safekey"]["betas"] == [0.9, 0.95]
+    assert original["safepath"]["epochs"] == 1 and all(entry["lora"] == training["lora"] for entry in own.values())
 
 
 def test_targets_that_the_readme_promises(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ class Supervised(SFTTrainer):
         """Return the optimiser, with the head among what it moves; biases do not decay."""
         made = super().create_optimizer(model)
         if self.head is not None:
+            # Paper: SafeKey's code leaves the bias of its head out of the optimiser.
             for name, weights in self.head.named_parameters():
                 decay = 0.0 if name.endswith("bias") else self.args.weight_decay
                 made.add_param_group({"params": [weights], "weight_decay": decay})

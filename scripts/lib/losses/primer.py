@@ -24,6 +24,7 @@ class Loss(Supervised):
         opened = opens_think(tokenizer)
         prompt = prompt_tokens(tokenizer, row["prompt"])
         target = completion_tokens(tokenizer, row["response"], opened)[:-1]  # without the end of turn
+        # Paper: silent on Qwen3; SafePath's code, made for R1, supervises the tag as well.
         if not opened and not settings["think"]:
             start = len(target) - len(completion_tokens(tokenizer, row["response"].removeprefix(THINK), False)[:-1])
             prompt, target = prompt + target[:start], target[start:]

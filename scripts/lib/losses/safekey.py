@@ -42,7 +42,7 @@ class Loss(Supervised):
         self.attach(SafetyHead(width, seed_for("safety head", self.args.seed)), "safety_head.safetensors")
         self.hidden: torch.Tensor | None = None
         self.model.get_base_model().base_model.register_forward_hook(self._keep)
-        if len(set(self.train_dataset["unsafe"][: len(self.ids)])) == 1:
+        if self.is_world_process_zero() and len(set(self.train_dataset["unsafe"][: len(self.ids)])) == 1:
             say("warning: safekey has rows of one role only, so its safety head learns one answer for every prompt")
 
     def _keep(self, module: Any, arguments: Any, output: Any) -> None:
@@ -62,6 +62,7 @@ class Loss(Supervised):
         completion = completion_tokens(tokenizer, row["response"], opened)
         skipped = len(THINK) if opened else 0
         written = row["response"][skipped:]
+        # Paper: silent; the authors' code tokenises U and K apart, which puts K a token late.
         sentence = row["response"][row["query_end"] : row["key_end"]]
         first = row["query_end"] - skipped + len(sentence) - len(sentence.lstrip())
         last = row["key_end"] - skipped - (len(sentence) - len(sentence.rstrip()))
@@ -112,6 +113,7 @@ class Loss(Supervised):
             use_cache=False,
         )
         rows = len(seen)
+        # Paper: silent; the authors' code takes the last two means over each micro-batch.
         likelihood = -output.log_probs[:rows].sum() / supervised.clamp(min=1)
         query_mask = -output.log_probs[rows:].sum() / self.step_total(keys_of).clamp(min=1)
         states, self.hidden = self.hidden[:rows].float(), None
