@@ -51,6 +51,9 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
     def of(rule: str, *names: str) -> set[tuple[str, ...]]:
         return {tuple(wildcards[name] for name in names) for kind, wildcards in jobs if kind == rule}
 
+    def data_of(method: str) -> str:  # a set that two methods learn from counts once
+        return json.dumps(config["methods"][method]["data"], sort_keys=True)
+
     rows = {name: entry.get("rows") or 0 for name, entry in config["benchmarks"].items()}
     prompts = prompts_of(config)
     cells = of("sample_answers", "student", "method", "replicate", "benchmark")
@@ -61,11 +64,12 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
         for cell in [tuple(cell)]
     }
     raw = of("sample_responses", "student", "steering", "draws", "replicate", "prompts")
+    sets = of("filter_responses", "student", "method", "replicate")
     filtered = of("judge_responses", "guard", "student", "steering", "draws", "replicate", "prompts")
     return {
         "generation_jobs": len({key[:4] for key in raw if key[4] == "harmful"}),
-        "training_sets": len(of("filter_responses", "student", "method", "replicate")),
-        "adapters": len(of("train_student", "student", "method", "replicate")),
+        "training_sets": len({(student, data_of(method), n) for student, method, n in sets}),
+        "adapters": sum(len(of(rule, "student", "method", "replicate")) for rule in ("train_student", "train_grpo")),
         "variants": len({cell[:3] for cell in cells}),
         "cells": len(cells),
         "responses": sum(rows[cell[3]] * config["benchmarks"][cell[3]].get("draws", 1) for cell in cells),
