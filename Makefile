@@ -17,7 +17,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm demo test test-all lint plan trace gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm demo test test-all lint containers plan trace gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ lint: setup-dev ## style of Python and Snakemake files
 	@$(PY) -m ruff format --check .
 	@.venv/bin/snakefmt --check Snakefile rules
 	@$(PY) -m scripts.tools.lint_rules
+
+containers: setup ## the Docker and Apptainer recipes under containers/, from envs/
+	@$(PY) -m scripts.tools.containers
 
 plan: setup ## what a run would make, in numbers: make plan CONFIG=config/miniature.yaml TARGET=all
 	@$(PY) scripts/tools/plan.py --config $(CONFIG) --target $(TARGET)

@@ -1,5 +1,7 @@
 """ThinkSafe, from prompts to the final tables: the contents page. Sections and tables are the paper's."""
 
+import os
+
 from snakemake.utils import min_version
 
 from scripts.lib import settings
@@ -15,6 +17,12 @@ try:
     config = settings.of_workflow(workflow, workflow.source_path("config/config.yaml"))
 except settings.SettingsError as error:
     raise WorkflowError(str(error)) from None
+
+
+# An image with every environment (containers/), for `--sdm conda apptainer`; docs/environments.md.
+if "THINKSAFE_IMAGE" in os.environ:
+
+    containerized: os.environ["THINKSAFE_IMAGE"]
 
 
 pathvars:
@@ -51,3 +59,27 @@ rule all:
     default_target: True
     input:
         PAPER,
+
+
+# The same in steps, for one's own model (config/own-model.yaml, docs/own-model.md).
+rule chat:
+    input:
+        [f"<results>/chat/{student}.md" for student in STUDENTS],
+
+
+rule dataset:
+    input:
+        rules.chat.input,
+        [f"{SET}.parquet".format(**cell) for cell in trained_cells()],
+
+
+rule adapter:
+    input:
+        rules.dataset.input,
+        [f"{ADAPTER}.identity.json".format(**cell) for cell in trained_cells()],
+
+
+rule evaluation:
+    input:
+        rules.adapter.input,
+        family_tables(),

@@ -9,6 +9,7 @@ def answers_spec(wildcards):
     return spec(
         student=wildcards.student,
         model=config["models"][wildcards.student]["source"],
+        chat=chat_of(wildcards.student),
         steering="{prompt}",
         draws=config["benchmarks"][wildcards.benchmark].get("draws", 1),
         sampling=sampling_of(kind, wildcards.student),
@@ -120,7 +121,7 @@ rule score_safety:
 
 
 rule score_reasoning:
-    """Average pass@1 over eight samples per problem, by SkyThought's comparison functions (Sec. 5.1, B)."""
+    """Average pass@1 over eight samples per problem, by SkyThought's task handlers (Sec. 5.1, B)."""
     input:
         answers=parts_of_cell(f"<results>/answers/{CELL}/part-{{part}}.parquet"),
         prompts="<results>/benchmarks/{benchmark}.parquet",
@@ -131,7 +132,7 @@ rule score_reasoning:
     log:
         f"<results>/logs/score_reasoning/{CELL}.log",
     conda:
-        "../envs/scoring.yaml"
+        f"../envs/{config['scoring']['environment']}.yaml"
     resources:
         mem_mb=8000,
         runtime=60,
@@ -142,6 +143,6 @@ rule score_reasoning:
             confidence=config["scoring"]["confidence"],
         ),
         code=code_of("score_reasoning"),
-        environment=environment_of("scoring"),
+        environment=environment_of(config["scoring"]["environment"]),
     script:
         "../scripts/score_reasoning.py"

@@ -1,5 +1,6 @@
 # What the rules call: what a job depends on, and where things are. No rules, no science.
 
+import logging
 import os
 import re
 import subprocess
@@ -7,6 +8,8 @@ import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+
+from snakemake.settings.enums import Quietness
 
 from scripts.lib.hub_lock import HubError, pinned as at_locked_commits, read_lock, remote_sources, unpinned, used
 from scripts.lib.models import IDENTITY
@@ -78,6 +81,11 @@ def family_of(student):
     return config["models"][student]["family"]
 
 
+def chat_of(student):
+    """Return what config says about a student's chat format beyond its template."""
+    return config["families"][family_of(student)].get("chat")
+
+
 # ---------------------------------------------------------------- sampling
 def sampling_of(kind, student):
     """Return the decoding settings of a model for data, safety or reasoning (A.1, B)."""
@@ -125,6 +133,15 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
 os.environ["PYTHONPATH"] = str(workflow.basedir)
 os.environ["THINKSAFE_DRIVER"] = str(os.getpid())
+
+
+def is_news(record):
+    """Return whether a line of Snakemake's log tells more than our one line per finished job does."""
+    return not str(record.msg).startswith(("Select jobs to execute", "Execute "))
+
+
+if Quietness.PROGRESS in (workflow.output_settings.quiet or ()):
+    logging.getLogger("snakemake.logging").addFilter(is_news)
 
 
 def on_gpu(count):

@@ -1,6 +1,7 @@
 # Needs: scores, training sets. Yields: the paper's tables and figures. Paper: Tables 1 to 3, Figures 1, 7, 9, 10.
 
-FAMILY = {entry["table"]: family for family, entry in config["families"].items()}
+# A family's table has a number (Tables 1, 2), or else the family's name: table-own.csv.
+FAMILY = {str(entry.get("table", f"-{family}")): family for family, entry in config["families"].items()}
 LENGTHS = {"9": "qwen3", "10": "r1"}  # which family's lengths a figure shows
 
 
@@ -74,7 +75,7 @@ def training_set_spec(students, **parts):
 rule write_table1:
     """Safety and reasoning of every method on one family of students (Tables 1 and 2)."""
     input:
-        scores=lambda wildcards: score_files(cells_of(students_of(FAMILY[int(wildcards.table)]))),
+        scores=lambda wildcards: score_files(cells_of(students_of(FAMILY[wildcards.table]))),
     output:
         csv="<results>/tables/table{table}.csv",
         md=report("<results>/tables/table{table}.md", caption="../report/table1.rst", category="Tables"),
@@ -83,11 +84,11 @@ rule write_table1:
     log:
         "<results>/logs/write_table1/table{table}.log",
     wildcard_constraints:
-        table="[12]",
+        table=one_of(FAMILY),
     conda:
         "../envs/scoring.yaml"
     params:
-        spec=lambda wildcards: table_spec(students_of(FAMILY[int(wildcards.table)])),
+        spec=lambda wildcards: table_spec(students_of(FAMILY[wildcards.table])),
         code=code_of("write_table1"),
         environment=environment_of("tables"),
     script:
@@ -128,7 +129,7 @@ rule plot_tradeoff:
     conda:
         "../envs/paper.yaml"
     params:
-        spec=spec(students=labelled("models", students_of(FAMILY[1])), methods=labelled("methods", METHODS)),
+        spec=spec(students=labelled("models", students_of(FAMILY.get("1"))), methods=labelled("methods", METHODS)),
         code=code_of("plot_tradeoff"),
         environment=environment_of("figures"),
     script:
@@ -263,15 +264,27 @@ rule plot_lengths:
         "../scripts/plot_lengths.py"
 
 
+def family_tables():
+    """Return the tables of safety and reasoning that have students to show."""
+    shown = [table for table, family in FAMILY.items() if students_of(family)]
+    return [f"<results>/tables/table{table}.{ending}" for table in shown for ending in ("csv", "md")]
+
+
+def trained_cells():
+    """Return student, method and replicate of every adapter that the selection names."""
+    return [
+        dict(student=student, method=method, replicate=replicate)
+        for student in STUDENTS
+        for method in methods_of(student)
+        if method != "initial"
+        for replicate in REPLICATES
+    ]
+
+
 def paper_files():
     """Return what `all` makes: every table and figure that the selection has something for."""
-    files = [
-        f"<results>/tables/table{entry['table']}.{ending}"
-        for family, entry in config["families"].items()
-        if students_of(family)
-        for ending in ("csv", "md")
-    ]
-    if students_of(FAMILY[1]):
+    files = family_tables()
+    if students_of(FAMILY.get("1")):
         files.append("<results>/figures/figure1.png")
     if "thinksafe" in METHODS:
         files.append("<results>/tables/table3.md")

@@ -9,6 +9,8 @@ def responses_spec(wildcards):
     return spec(
         student=wildcards.student,
         model=config["models"][wildcards.student]["source"],
+        chat=chat_of(wildcards.student),
+        take=config["prompts"][wildcards.prompts].get("take"),
         steering=config["steerings"][wildcards.steering],
         draws=int(wildcards.draws),
         sampling=sampling_of("data", wildcards.student),
@@ -16,6 +18,16 @@ def responses_spec(wildcards):
         part=int(wildcards.part),
         parts=config["shards"]["data"],
         seed=["data", config["seeds"]["data"], int(wildcards.replicate), wildcards.student, wildcards.steering],
+    )
+
+
+def chat_spec(wildcards):
+    return spec(
+        student=wildcards.student,
+        model=config["models"][wildcards.student]["source"],
+        family=family_of(wildcards.student),
+        chat=chat_of(wildcards.student),
+        max_tokens=max(entry["max_tokens"] for entry in config["sampling"].values()),
     )
 
 
@@ -64,6 +76,25 @@ def parts_of(pattern, role):
 def filter_spec(wildcards):
     # Which responses and which guard is in the inputs' paths; which draw is taken depends on these alone.
     return spec(seed=["pick", config["seeds"]["data"], int(wildcards.replicate), wildcards.student])
+
+
+rule describe_chat:
+    """What a student's chat format was found to be, and what config has to say (A.1; docs/own-model.md)."""
+    input:
+        model=student_files,
+    output:
+        report="<results>/chat/{student}.md",
+        identity="<results>/chat/{student}.identity.json",
+    log:
+        "<results>/logs/describe_chat/{student}.log",
+    conda:
+        "../envs/world.yaml"
+    params:
+        spec=chat_spec,
+        code=code_of("describe_chat"),
+        environment=environment_of("world"),
+    script:
+        "../scripts/describe_chat.py"
 
 
 rule sample_responses:

@@ -7,6 +7,7 @@ def training_spec(wildcards):
     return spec(
         student=wildcards.student,
         model=config["models"][wildcards.student]["source"],
+        chat=chat_of(wildcards.student),
         epochs=config["methods"][wildcards.method]["epochs"],
         training={key: value for key, value in config["training"].items() if key != "checkpoint_steps"},
         seed=["training", config["seeds"]["training"], int(wildcards.replicate), wildcards.student],

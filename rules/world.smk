@@ -77,6 +77,7 @@ rule build_tokenizer:
         identity="<results>/world/tokenizers/{family}.identity.json",
     log:
         "<results>/logs/build_tokenizer/{family}.log",
+    priority: 20  # the students wait for it, and everything waits for the students
     conda:
         "../envs/world.yaml"
     params:

@@ -18,6 +18,12 @@ PIECES = (
 MODEL_TOKENS = 1024  # context of every model of the miniature
 TEXTS = 3000  # examples of each style that merges are learnt from
 
+OTHER_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ '<|' + {'user': 'user', 'assistant': 'model'}[message.role] + '|>' + message.content + '<|over|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|model|><reasoning>' }}{% endif %}"
+)
+
 FAMILIES: dict[str, dict[str, Any]] = {
     "qwen3": {
         "template": "qwen3.jinja",
@@ -40,6 +46,14 @@ FAMILIES: dict[str, dict[str, Any]] = {
             "pad_token": "<｜▁pad▁｜>",
         },
     },
+    # No real family: a format that the pipeline has to find out, for rehearsing one's own model (docs/own-model.md).
+    # Its think tags are special tokens, the prompt opens them, and a turn ends in another token than the text.
+    "other": {
+        "template": OTHER_TEMPLATE,
+        "special": ["<s>", "</s>", "<|over|>", "<reasoning>", "</reasoning>"],
+        "ordinary": ["<|user|>", "<|model|>"],
+        "tokens": {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>"},
+    },
 }
 
 
@@ -56,17 +70,23 @@ def build_tokenizer(
     spec : dict
         Config's ``world``; ``phrases`` and ``templates`` are among the texts. The
         merges depend on it alone, so both families share them.
-    family : ``qwen3`` or ``r1``
+    family : ``qwen3``, ``r1`` or ``other``
     progress : callable, optional
         Called with (done, total) when the merges are learnt.
     """
     kind = FAMILIES[family]
     tokenizer = train_bpe(corpus.texts(spec, TEXTS), spec["vocabulary"], kind["special"], kind["ordinary"])
-    wrapped = wrap(tokenizer, kind["tokens"], shipped_template(kind["template"]))
+    wrapped = wrap(tokenizer, kind["tokens"], template_of(family))
     wrapped.save_pretrained(str(output))
     if progress:
         progress(1, 1)
     return {"tokens": len(wrapped)}
+
+
+def template_of(family: str) -> str:
+    """Return a family's chat template."""
+    template = FAMILIES[family]["template"]
+    return shipped_template(template) if template.endswith(".jinja") else template
 
 
 def shipped_template(name: str) -> str:

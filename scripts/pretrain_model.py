@@ -52,11 +52,11 @@ def pretrain_model(
 
 def new_student(family: str, tokenizer: Any, settings: dict[str, Any], seed: int) -> Any:
     """Return an untrained model of the family's architecture."""
-    from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+    import transformers
 
-    # R1-Distill-Qwen is a Qwen2 model.
-    kinds = {"qwen3": (Qwen3ForCausalLM, Qwen3Config), "r1": (Qwen2ForCausalLM, Qwen2Config)}
-    return make_model(*kinds[family], tokenizer, settings, seed)
+    kind = {"qwen3": "Qwen3", "r1": "Qwen2", "other": "Llama"}[family]  # R1-Distill-Qwen is a Qwen2 model
+    classes = (getattr(transformers, f"{kind}{part}") for part in ("ForCausalLM", "Config"))
+    return make_model(*classes, tokenizer, settings, seed)
 
 
 if __name__ == "__main__":

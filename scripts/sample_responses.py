@@ -5,7 +5,7 @@ from typing import Any
 
 from scripts.lib.files import read_rows
 from scripts.lib.models import locate
-from scripts.lib.sampling import sample, share_of
+from scripts.lib.sampling import sample, share_of, taken
 
 
 def sample_responses(
@@ -18,9 +18,10 @@ def sample_responses(
     prompts : path of the prompt set
     model : files that stand for the model among the job's inputs
     spec : dict
-        ``model``, ``steering``, ``draws``, ``sampling``, ``engine``, ``seed``, ``part``, ``parts``.
+        ``model``, ``chat``, ``steering``, ``draws``, ``sampling``, ``engine``, ``seed``, ``take`` (how many of the
+        prompts, or None), ``part``, ``parts``.
     """
-    rows = share_of(read_rows(prompts), spec["part"], spec["parts"])
+    rows = share_of(taken(read_rows(prompts), spec["take"]), spec["part"], spec["parts"])
     sample(rows, str(locate(spec["model"], model)), spec, output, key, progress=progress)
 
 

@@ -1,10 +1,8 @@
-r"""Reasoning answers: extraction and comparison by SkyThought's own functions, and a strict score (paper Sec. 5.1, B).
+r"""Reasoning answers: scored by SkyThought's own task handlers, each under a limit that holds (paper Sec. 5.1, App. B).
 
-``score`` does what the handlers of skythought 0.1.0 do (aime24, math500: ``tasks/math/math_handler.py``; gsm8k:
-``tasks/gsm8k/gsm8k_handler.py``; gpqa: ``tasks/gpqa_diamond/gpqa_diamond_handler.py``): the whole text is read, the
-think block included, and known faults are kept, because the paper's numbers have them. Only the handlers' few lines
-are written anew, as their package cannot be imported on Python 3.11; the work is done by
-``skythought.evals.util.math_parsing_util``. ``score_strict`` reads only the answer and has those faults mended.
+``score`` asks the handlers of skythought 0.1.0 (scripts.lib.skythought_tasks): the whole text is read, the think block
+included, and known faults are kept, because the paper's numbers have them (docs/scoring.md). ``score_strict`` stands
+beside it (scripts.lib.strict).
 
 ``Scorer`` runs both in a process that the kernel kills when one comparison takes too long; SkyThought's own timeout
 does nothing, and a signal's exception would be swallowed by its broad excepts.
@@ -13,28 +11,21 @@ does nothing, and a signal's exception would be swallowed by its broad excepts.
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.responses import parts
+from scripts.lib.skythought_tasks import HANDLERS, handler
+from scripts.lib.strict import score_strict
 
-TASKS = ("aime24", "math500", "gsm8k", "gpqa")
 LONGEST = 200  # characters of an extracted answer that are kept; gpqa's "answer" can be the whole text
 MEMORY = 4 << 30  # bytes the comparing process may take
 
-GSM8K_GOLD = re.compile(r"#### (\-?[0-9\.\,]+)")
-GSM8K_ANSWER = re.compile(r"((-?[$0-9.,]{2,})|(-?[0-9]+))")
-THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\[,!:; ]|,\\!\s?)(?=\d{3}(?!\d))")
-
 
 def score(task: str, response: str, gold: str) -> dict[str, Any]:
-    """Return ``{"extracted": str, "correct": bool}`` exactly as SkyThought's handler for ``task`` decides it.
+    """Return ``{"extracted": str, "correct": bool}`` as SkyThought's handler for ``task`` decides it.
 
     Parameters
     ----------
@@ -46,86 +37,18 @@ def score(task: str, response: str, gold: str) -> dict[str, Any]:
     """
     from skythought.evals.util.math_parsing_util import extract_answer, get_multiple_choice_answer
 
-    text = response.strip()
-    if task in ("aime24", "math500"):
-        extracted = extract_answer(text)
-        correct = _math_equal(extracted, gold)
-    elif task == "gsm8k":
-        extracted = _gsm8k_number(extract_answer(text))
-        correct = extracted == _gsm8k_gold(gold)
-    elif task == "gpqa":
+    if task not in HANDLERS:
+        raise ValueError(f"task: no answers are read for {task!r}; choose one of {', '.join(HANDLERS)}")
+    judge, text = handler(task), response.strip()
+    if task == "gsm8k" and "####" not in gold:
+        gold = f"#### {gold}"  # the handler looks for the mark
+    correct = judge.update_results({judge.task_config.answer_key: gold}, text)["correctness"]
+    if task == "gpqa":
         extracted = get_multiple_choice_answer(text)
-        correct = extracted == gold
     else:
-        raise ValueError(f"task: no answers are read for {task!r}; choose one of {', '.join(TASKS)}")
-    return {"extracted": extracted[:LONGEST], "correct": correct}
-
-
-def score_strict(task: str, response: str, gold: str) -> dict[str, Any]:
-    r"""Return ``{"extracted": str, "correct": bool}`` for the answer alone; no ``</think>``, or no answer, is wrong.
-
-    Departs from ``score`` in three more places: gsm8k numbers may have thousands separators and are compared as
-    numbers; gpqa takes the first letter inside the last ``\boxed{}`` and nothing else.
-    """
-    from skythought.evals.util.math_parsing_util import extract_answer
-
-    if task not in TASKS:
-        raise ValueError(f"task: no answers are read for {task!r}; choose one of {', '.join(TASKS)}")
-    answer = parts(response)[1]
-    if not answer:
-        return {"extracted": "", "correct": False}
-    if task in ("aime24", "math500"):
-        extracted = extract_answer(answer)
-        correct = bool(extracted) and _math_equal(extracted, gold)
-    elif task == "gsm8k":
-        extracted = _gsm8k_number(extract_answer(THOUSANDS.sub("", answer)))
-        correct = _same_number(extracted, _gsm8k_gold(gold))
-    else:
-        letters = re.findall(r"\b[A-D]\b", _last_box(answer).upper())
-        extracted = letters[0] if letters else ""
-        correct = extracted == gold
-    return {"extracted": extracted[:LONGEST], "correct": correct}
-
-
-@lru_cache(maxsize=100_000)
-def _math_equal(extracted: str, gold: str) -> bool:
-    """Return the math handler's verdict; draws of one problem often agree, so pairs are remembered."""
-    from skythought.evals.util.math_parsing_util import math_equal, strip_answer_string
-    from sympy.core.random import seed
-
-    seed(0)  # sympy tries random numbers where algebra fails: the verdict must depend on the two strings alone
-    return bool(math_equal(strip_answer_string(extracted), strip_answer_string(gold)))
-
-
-def _gsm8k_number(extracted: str) -> str:
-    """Return the last number of an extracted answer, as the gsm8k handler's ``sanitize_answer``."""
-    found = GSM8K_ANSWER.findall(extracted.replace(",", "").replace("$", ""))
-    return found[-1][0].strip() if found else "[invalid]"
-
-
-def _gsm8k_gold(gold: str) -> str:
-    """Return the gold number without commas, from the data set's text or from the bare number."""
-    found = GSM8K_GOLD.search(gold)
-    return (found.group(1) if found else gold).strip().replace(",", "")
-
-
-def _same_number(one: str, other: str) -> bool:
-    """Return whether two strings are one number."""
-    try:
-        return Decimal(one.rstrip(".")) == Decimal(other)
-    except InvalidOperation:
-        return False
-
-
-def _last_box(text: str) -> str:
-    r"""Return the content of the last ``\boxed{}``, braces balanced; empty if there is none."""
-    _, found, rest = text.rpartition("boxed{")
-    depth = 1
-    for place, character in enumerate(rest):
-        depth += (character == "{") - (character == "}")
-        if depth == 0:
-            return rest[:place]
-    return rest if found else ""
+        extracted = extract_answer(text)
+        extracted = judge.sanitize_answer(extracted) if task == "gsm8k" else extracted
+    return {"extracted": extracted, "correct": bool(correct)}
 
 
 class Scorer:
@@ -215,11 +138,10 @@ def serve(seconds: float) -> None:
 
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # nothing that a library prints may look like a reply
-    import skythought.evals.util.math_parsing_util  # noqa: F401  (before the clock starts)
-
+    # Before the clock starts: SkyThought is imported, and sympy loads its parsers on first use.
+    score("math500", r"\boxed{\frac{1}{2}x}", "x/2+y")
     with contextlib.suppress(OSError, ValueError):  # not every system has this limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    _math_equal(r"\frac{1}{2}x", "x/2+y")  # sympy loads its parsers on first use
     print("ready", file=replies, flush=True)
     silence = os.open(os.devnull, os.O_WRONLY)  # the LaTeX parser prints what it cannot read
     os.dup2(silence, 1)
@@ -230,6 +152,7 @@ def serve(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, 10 * seconds)
         try:
             reply = {**(score_strict if strict else score)(task, response, gold), "failure": None}
+            reply["extracted"] = reply["extracted"][:LONGEST]
         except Exception:  # the authors' run would have stopped here; one odd answer must not end ours
             reply = {"correct": False, "extracted": "", "failure": "error"}
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -1,8 +1,9 @@
-"""Chat formats of both families (paper A.1): prompts as token ids, responses as text, completions for training.
+"""Chat formats (paper A.1): prompts as token ids, responses as text, completions for training.
 
-A response is stored as the model's whole turn: it opens with ``<think>`` in both families, although R1-Distill's
-template puts that tag into the prompt. Text from users and models is always encoded as text: a control token that
-is spelt out in it stays letters.
+A response is stored as the model's whole turn, in one form: it opens with ``<think>``, although R1-Distill's template
+puts that tag into the prompt, and its tags are ``<think>`` and ``</think>``, whatever a model's own are
+(scripts.lib.chat_rules). For training it is given back its own form. Text from users and models is always encoded as
+text: a control token that is spelt out in it stays letters.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-THINK = "<think>\n"
+from scripts.lib.chat_rules import STORED, rendered, rules_of
+
+THINK = f"{STORED[0]}\n"
 
 
 def render(tokenizer: Any, messages: list[dict[str, str]], generation: bool = True) -> str:
@@ -19,7 +22,8 @@ def render(tokenizer: Any, messages: list[dict[str, str]], generation: bool = Tr
         raise ValueError(
             f"{tokenizer.name_or_path}: the tokenizer has no chat template; add chat_template.jinja to the model folder"
         )
-    return tokenizer.apply_chat_template(messages, add_generation_prompt=generation, tokenize=False)
+    rules = rules_of(tokenizer)
+    return rendered(tokenizer, messages, generation, {"system": rules.system, "options": rules.options})
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:
@@ -30,8 +34,8 @@ def encode(tokenizer: Any, text: str) -> list[int]:
 def encode_plain(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of text from outside: what looks like a control token is encoded letter by letter."""
     # `split_special_tokens` leaves alone what the tokenizer does not call special: think tags, R1-Distill's turn marks.
-    tokens = [added.content for added in tokenizer.added_tokens_decoder.values() if not added.special]
-    marks = "|".join(re.escape(token) for token in tokens if "<" in token)
+    tokens = {added.content for added in tokenizer.added_tokens_decoder.values() if not added.special}
+    marks = "|".join(re.escape(token) for token in sorted(tokens & controls(tokenizer)))
     places = [match.start() + 1 for match in re.finditer(f"(?={marks})", text)] if marks else []
     return [
         token
@@ -42,8 +46,15 @@ def encode_plain(tokenizer: Any, text: str) -> list[int]:
 
 def has_control(tokenizer: Any, text: str, allowed: tuple[str, ...] = ()) -> bool:
     """Whether text from outside spells out one of the tokenizer's control tokens, other than those ``allowed``."""
-    tokens = {*tokenizer.all_special_tokens, *(token for token in tokenizer.get_added_vocab() if "<" in token)}
-    return any(token in text for token in tokens.difference(allowed))
+    return any(token in text for token in controls(tokenizer).difference(allowed))
+
+
+def controls(tokenizer: Any) -> set[str]:
+    """Return the tokens that mean more than their letters: special ones, think tags, and others in angle brackets."""
+    added = set(tokenizer.get_added_vocab())
+    return {*tokenizer.all_special_tokens, *added.intersection(rules_of(tokenizer).think)} | {
+        token for token in added if "<" in token
+    }
 
 
 def field(name: str) -> str:
@@ -85,12 +96,26 @@ def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
 
 def opens_think(tokenizer: Any) -> bool:
     """Whether the generation prompt itself opens the think block (DeepSeek-R1-Distill), so that outputs do not."""
-    return render(tokenizer, [{"role": "user", "content": "?"}]).endswith(THINK)
+    return rules_of(tokenizer).opened
 
 
 def stored_response(text: str, opened: bool) -> str:
     """Return a generated text as it is stored: with the think tag that the generation prompt had opened."""
     return THINK + text if opened else text
+
+
+def stored_tags(tokenizer: Any, text: str) -> str:
+    """Return a model's own text with ``<think>`` and ``</think>`` for its own think tags."""
+    for own, stored in zip(rules_of(tokenizer).think, STORED, strict=True):
+        text = text.replace(own, stored)
+    return text
+
+
+def own_tags(tokenizer: Any, response: str) -> str:
+    """Return a stored response with the model's own think tags: what `stored_tags` undoes."""
+    for own, stored in zip(rules_of(tokenizer).think, STORED, strict=True):
+        response = response.replace(stored, own)
+    return response
 
 
 def completion_tokens(tokenizer: Any, response: str, opened: bool) -> list[int]:
@@ -102,14 +127,17 @@ def completion_tokens(tokenizer: Any, response: str, opened: bool) -> list[int]:
         if not response.startswith(THINK):
             raise ValueError(f"a stored response must open with {THINK!r}, this one opens with {response[:20]!r}")
         response = response[len(THINK) :]
-    return encode_plain_keeping_think(tokenizer, response) + [tokenizer.eos_token_id]
+    end = rules_of(tokenizer).end
+    ids = encode_plain_keeping_think(tokenizer, own_tags(tokenizer, response))
+    return ids + [tokenizer.convert_tokens_to_ids(end) if end else tokenizer.eos_token_id]
 
 
 def encode_plain_keeping_think(tokenizer: Any, response: str) -> list[int]:
     """Return the ids of a response: think tags are tokens of their own, any other control token stays letters."""
-    if not has_control(tokenizer, response, allowed=("<think>", "</think>")):
+    think = rules_of(tokenizer).think
+    if not has_control(tokenizer, response, allowed=think):
         return encode(tokenizer, response)
     ids: list[int] = []
-    for piece in re.split("(</?think>)", response):
-        ids += encode(tokenizer, piece) if re.fullmatch("</?think>", piece) else encode_plain(tokenizer, piece)
+    for piece in re.split("(" + "|".join(re.escape(tag) for tag in think) + ")", response):
+        ids += encode(tokenizer, piece) if piece in think else encode_plain(tokenizer, piece)
     return ids

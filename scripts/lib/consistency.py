@@ -74,9 +74,13 @@ def _families(config: Config) -> Iterator[str]:
         yield from _unknown(f"sampling.{name}.top_k", decoding["top_k"], families, "family")
         for family in families.keys() - decoding["top_k"].keys():
             yield f"sampling.{name}.top_k: {family} is missing; give a number for each family, 0 for off"
-    tables = {family["table"]: name for name, family in families.items()}
     for name, family in families.items():
-        if (other := tables[family["table"]]) != name:
+        tags = family.get("chat", {}).get("think", ["", "x"])
+        if len(tags) != 2 or tags[0] == tags[1]:
+            yield f"families.{name}.chat.think: needs two tags, one that opens and one that closes, not {tags}"
+    tables = {family["table"]: name for name, family in families.items() if "table" in family}
+    for name, family in families.items():
+        if (other := tables.get(family.get("table"), name)) != name:
             yield f"families.{name}.table: {family['table']} is the table of {other} too; give each its own"
 
 

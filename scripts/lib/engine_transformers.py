@@ -39,6 +39,7 @@ class TransformersEngine:
         max_model_tokens: int,
         tensor_parallel: int = 1,
         adapters: Sequence[str] = (),
+        chat: dict[str, Any] | None = None,
     ) -> None:
         import torch
         from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM
@@ -51,7 +52,7 @@ class TransformersEngine:
         self.batch_size = batch_size
         self.max_model_tokens = max_model_tokens
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.tokenizer = load_tokenizer(self.folder)
+        self.tokenizer = load_tokenizer(self.folder, chat)
         self.stop = stop_tokens(self.folder, self.tokenizer)
         config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
         if set(getattr(config, "layer_types", None) or ["full_attention"]) != {"full_attention"}:

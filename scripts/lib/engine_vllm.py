@@ -51,12 +51,13 @@ class VllmEngine:
         max_model_tokens: int,
         tensor_parallel: int = 1,
         adapters: Sequence[str] = (),
+        chat: dict[str, Any] | None = None,
     ) -> None:
         on_cpu = _prepare_environment()
         self.folder = str(check_folder(folder))
         self.batch_size = batch_size
         self.max_model_tokens = max_model_tokens
-        self.tokenizer = load_tokenizer(self.folder)
+        self.tokenizer = load_tokenizer(self.folder, chat)
         self.stop = stop_tokens(self.folder, self.tokenizer)
         adapters = [check_adapter(adapter) for adapter in adapters]
         from vllm import LLM

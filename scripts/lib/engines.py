@@ -69,14 +69,19 @@ def load_engine(
     max_model_tokens: int,
     tensor_parallel: int = 1,
     adapters: Sequence[str | Path] = (),
+    chat: dict[str, Any] | None = None,
 ) -> Engine:
-    """Return the engine ``name`` with the model in ``folder`` loaded and ``adapters`` ready to be served."""
+    """Return the engine ``name`` with the model in ``folder`` loaded and ``adapters`` ready to be served.
+
+    ``chat`` is what config says about the model's chat format beyond its template (scripts.lib.chat_rules).
+    """
     settings = dict(
         dtype=dtype,
         batch_size=batch_size,
         max_model_tokens=max_model_tokens,
         tensor_parallel=tensor_parallel,
         adapters=[str(adapter) for adapter in adapters],
+        chat=chat,
     )
     if name == "transformers":
         from scripts.lib.engine_transformers import TransformersEngine

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.chat import stored_tags
+from scripts.lib.chat_rules import declare, rules_of
 from scripts.lib.engines import Request, Sampling
-
-THINK_TAGS = ("<think>", "</think>")
 
 
 def check_folder(folder: str | Path) -> Path:
@@ -48,22 +48,22 @@ def check_adapter(folder: str | Path) -> str:
     return str(folder)
 
 
-def load_tokenizer(folder: str | Path) -> Any:
-    """Return the folder's tokenizer; ValueError if decoding with it would lose the think tags."""
+def load_tokenizer(folder: str | Path, chat: dict[str, Any] | None = None) -> Any:
+    """Return the folder's tokenizer, with what config says about its chat format."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    lost = [tag for tag in THINK_TAGS if tag in tokenizer.all_special_tokens]
-    if lost:
-        raise ValueError(
-            f"{folder}: {' and '.join(lost)} are special tokens, so decoding would drop them; set `special: false` "
-            "for them in tokenizer.json and tokenizer_config.json"
-        )
-    return tokenizer
+    return declare(AutoTokenizer.from_pretrained(str(folder), local_files_only=True), chat)
 
 
 def stop_tokens(folder: str | Path, tokenizer: Any) -> tuple[int, ...]:
-    """Return the ids that end a response: the generation config's ``eos_token_id``, else the tokenizer's."""
+    """Return the ids that end a response.
+
+    They are the generation config's ``eos_token_id``, else the tokenizer's, and the token that the chat template puts
+    after the model's turn, which training teaches; or those alone that config names.
+    """
+    rules = rules_of(tokenizer)
+    if rules.stop:
+        return tuple(sorted(set(tokenizer.convert_tokens_to_ids(list(rules.stop)))))
     path = Path(folder) / "generation_config.json"
     stop = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
     stop = tokenizer.eos_token_id if stop is None else stop
@@ -71,13 +71,21 @@ def stop_tokens(folder: str | Path, tokenizer: Any) -> tuple[int, ...]:
         raise ValueError(
             f"{folder}: nothing says which token ends a response; set eos_token_id in generation_config.json"
         )
-    return tuple(sorted(stop)) if isinstance(stop, list) else (int(stop),)
+    ends = {tokenizer.convert_tokens_to_ids(rules.end)} if rules.end else set()
+    return tuple(sorted(ends.union(stop if isinstance(stop, list) else [int(stop)])))
 
 
 def text_of(tokenizer: Any, tokens: Sequence[int], stop: Collection[int]) -> str:
-    """Return generated tokens as text, think tags kept, the stop token at the end removed."""
-    tokens = tokens[:-1] if tokens and tokens[-1] in stop else tokens
-    return tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    """Return generated tokens as text: think tags kept and written as stored, the stop token at the end removed."""
+    tokens = list(tokens[:-1] if tokens and tokens[-1] in stop else tokens)
+    tags = rules_of(tokenizer).think
+    think = {n for n, token in tokenizer.added_tokens_decoder.items() if token.special and token.content in tags}
+    text, start = "", 0
+    for place in [place for place, token in enumerate(tokens) if token in think] + [len(tokens)]:
+        text += tokenizer.decode(tokens[start:place], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text += "".join(tokenizer.convert_ids_to_tokens(tokens[place : place + 1]))  # decoding would drop it
+        start = place + 1
+    return stored_tags(tokenizer, text)
 
 
 def check_requests(

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from scripts.lib.chat import opens_think, prompt_tokens, stored_response
+from scripts.lib.chat_rules import require_rules
 from scripts.lib.engines import Request, Sampling, load_engine
 from scripts.lib.files import write_rows
 from scripts.lib.journal import Journal
+from scripts.lib.model_folder import load_tokenizer
 from scripts.lib.models import context_tokens
 from scripts.lib.seeds import seed_for
 
@@ -20,6 +22,22 @@ COLUMNS: dict[str, type] = dict(
 def share_of(rows: Sequence[dict[str, Any]], part: int, parts: int) -> list[dict[str, Any]]:
     """Return the rows of one part; parts differ in size by at most one row and keep the order."""
     return list(rows[len(rows) * part // parts : len(rows) * (part + 1) // parts])
+
+
+def taken(rows: Sequence[dict[str, Any]], take: int | None) -> list[dict[str, Any]]:
+    """Return ``take`` of the prompts in their order, drawn once for all students: more of them contain the fewer.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many.
+    """
+    if take is None:
+        return list(rows)
+    if take > len(rows):
+        raise ValueError(f"prompts.*.take: {take} are asked for and there are {len(rows)}; lower it, or take: null")
+    kept = set(sorted((row["id"] for row in rows), key=lambda name: (seed_for("take", name), name))[:take])
+    return [row for row in rows if row["id"] in kept]
 
 
 def sample(
@@ -37,7 +55,8 @@ def sample(
     ----------
     prompts : rows with ``id`` and ``prompt``
     spec : dict
-        ``steering`` (text with ``{prompt}``), ``draws``, ``sampling``, ``engine``, ``seed`` (list of parts).
+        ``steering`` (text with ``{prompt}``), ``draws``, ``sampling``, ``engine``, ``seed`` (list of parts) and, where
+        config has it, ``chat`` (what the model's template does not say about its format).
     key : str
         Digest of all that the responses depend on; names the journal.
     """
@@ -77,9 +96,11 @@ def _sample_rest(
         dtype=spec["engine"]["dtype"],
         batch_size=spec["engine"]["batch_size"],
         tensor_parallel=spec["engine"]["tensor_parallel"],
-        max_model_tokens=limit if spec["engine"]["name"] == "transformers" else _longest(jobs, folder, sampling, limit),
+        max_model_tokens=limit if spec["engine"]["name"] == "transformers" else _longest(jobs, folder, spec, limit),
         adapters=[adapter] if adapter else [],
+        chat=spec.get("chat"),
     )
+    require_rules(engine.tokenizer)
     opened = opens_think(engine.tokenizer)
     batch = spec["engine"]["batch_size"]
     for start in range(len(journal.rows), len(jobs), batch):
@@ -105,10 +126,8 @@ def _row(completion: Any, opened: bool) -> dict[str, Any]:
     )
 
 
-def _longest(jobs: list[dict[str, Any]], folder: str, sampling: Sampling, limit: int) -> int:
+def _longest(jobs: list[dict[str, Any]], folder: str, spec: dict[str, Any], limit: int) -> int:
     """Return the context that these requests need: an engine reserves memory for what it is told."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    needs = [len(prompt_tokens(tokenizer, job["asked"])) + sampling.max_tokens for job in jobs]
+    tokenizer = load_tokenizer(folder, spec.get("chat"))
+    needs = [len(prompt_tokens(tokenizer, job["asked"])) + spec["sampling"]["max_tokens"] for job in jobs]
     return max((need for need in needs if need <= limit), default=limit)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
+from scripts.lib.chat_rules import declare
 from scripts.lib.files import read_json, write_json
 
 IGNORED = -100
@@ -64,7 +65,7 @@ def finetune(
     from trl import SFTTrainer
 
     settings = spec["training"]
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = declare(AutoTokenizer.from_pretrained(folder), spec.get("chat"))
     examples, too_long = tokenise(tokenizer, rows, settings["max_tokens"])
     if not examples:
         raise ValueError(f"no training row fits in training.max_tokens={settings['max_tokens']} ({too_long} rows)")

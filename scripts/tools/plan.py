@@ -37,6 +37,14 @@ def planned_jobs(config: str, target: str, extra: Sequence[str] = ()) -> list[Jo
     return jobs
 
 
+def prompts_of(config: dict[str, Any]) -> dict[str, int]:
+    """Return how many prompts each half has: as many as are taken, or else as there are said to be."""
+    return {
+        role: entry.get("take") or entry.get("rows") or entry.get("about") or 0
+        for role, entry in config["prompts"].items()
+    }
+
+
 def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
     """Return the counts of experiments.md: raw sets, training sets, adapters, variants, cells, responses, verdicts."""
 
@@ -44,7 +52,7 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
         return {tuple(wildcards[name] for name in names) for kind, wildcards in jobs if kind == rule}
 
     rows = {name: entry.get("rows") or 0 for name, entry in config["benchmarks"].items()}
-    prompts = {role: entry.get("rows") or entry.get("about") or 0 for role, entry in config["prompts"].items()}
+    prompts = prompts_of(config)
     cells = of("sample_answers", "student", "method", "replicate", "benchmark")
     judged = {
         cell
@@ -71,6 +79,7 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
 def main() -> None:
     """Print the counts of one config and target."""
     from scripts.lib import settings
+    from scripts.tools import budget
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", default="config/config.yaml")
@@ -78,7 +87,9 @@ def main() -> None:
     arguments = parser.parse_args()
     files = ["config/config.yaml"] + ([arguments.config] if arguments.config != "config/config.yaml" else [])
     config = settings.load([ROOT / file for file in files])
-    print(json.dumps(count(planned_jobs(arguments.config, arguments.target), config), indent=1))
+    jobs = planned_jobs(arguments.config, arguments.target)
+    hours = budget.estimate(jobs, config, prompts_of(config))
+    print(json.dumps(count(jobs, config) | ({"about_gpu_hours": hours} if hours else {}), indent=1))
 
 
 if __name__ == "__main__":

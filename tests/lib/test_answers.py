@@ -1,8 +1,7 @@
-r"""Reasoning answers: every row of the golden table was produced by the real handlers of skythought 0.1.0.
+r"""Reasoning answers: SkyThought's own handlers, their golden table, their known faults, and the limit on time."""
 
-Source: evaluation.md 2.3, 2.6 and 2.8 (reference notes of this project; handlers run on Python 3.11).
-"""
-
+import subprocess
+import sys
 import time
 
 import pytest
@@ -36,6 +35,17 @@ GOLDEN = [
     ("gsm8k", "18", after("", "The final answer is **18**"), True),
     ("gsm8k", "18", after("", "The final answer is [18]."), True),
     ("gsm8k", "18", after("", r"\boxed{18}."), True),
+    ("gsm8k", "276000", after("", "The final answer is 276000"), True),
+    ("gsm8k", "1450000", after("", "The final answer is 1,450,000"), False),
+    ("gsm8k", "14000", after("", "The final answer is 14,000"), False),
+    ("gsm8k", "40000", after("", "The final answer is 40,000"), False),
+    ("gsm8k", "1234", after("", "The final answer is 1,234"), True),
+    ("gsm8k", "70000", after("", "The final answer is 70,000."), False),
+    ("gsm8k", "70000", after("", r"\boxed{70,000}"), False),
+    ("gsm8k", "70000", after("", "The final answer is 70,000 dollars"), True),
+    ("gsm8k", "1234", after("", r"\boxed{1{,}234}"), False),
+    ("gsm8k", "18", after("", "I cannot tell."), False),
+    ("gsm8k", "-3", after("", "The final answer is -3"), True),
     ("gsm8k", "18", after(r"perhaps \boxed{20}", "The final answer is 18."), False),
     ("gsm8k", "18", after("", "The final answer is 18. That is 3 per day."), False),
     ("gsm8k", "18", after("", "The final answer is 18.5"), False),
@@ -46,6 +56,7 @@ GOLDEN = [
     ("gsm8k", "70000", after("", "The final answer is 70000."), True),
     ("gsm8k", "He has 3 * 6 = 18.\n#### 1,018", after("", "The final answer is 1018"), True),
     ("gpqa", "C", after("", r"\boxed{C}"), True),
+    ("gpqa", "C", after("", r"\boxed{D}, not C"), True),
     ("gpqa", "C", after("", r"\boxed{\text{C}}"), True),
     ("gpqa", "C", after("", "option (C)"), True),
     ("gpqa", "C", after("", r"\boxed{C} which is a good choice"), False),
@@ -83,6 +94,22 @@ COMPARED = [  # gold, prediction, SkyThought's verdict (evaluation.md 2.8)
     (r"\sqrt{12}", r"2\sqrt{3}", True),
     ("5", "x=5", True),
     ("2x+3", "y = 2x + 3", True),
+    (r"\frac{14}{3}", "4.6667", True),
+    (r"\frac{14}{3}", r"\frac{14}{3}", True),
+    (r"\frac{3}{4}", r"\dfrac{3}{4}", True),
+    (r"\left( 3, \frac{\pi}{2} \right)", r"(3, \frac{\pi}{2})", True),
+    (r"(-\infty, 2) \cup (3, \infty)", r"(-\infty,2)\cup(3,\infty)", True),
+    ("36", r"36^\circ", True),
+    (r"10\%", "0.1", True),
+    (r"10\%", "10", True),
+    (r"\text{Evelyn}", "Evelyn", True),
+    ("6 - 5i", "6-5i", True),
+    ("025", "25", True),
+    ("204", "204.0", True),
+    (r"3:20 \text{ p.m.}", "3:20", True),
+    ("x^2-1", "(x-1)(x+1)", True),
+    ("4210_{5}", "4210_5", True),
+    ("(-2,7]", r"-2 < x \le 7", False),
     ("even", "odd", False),
     ("2", "4", False),
 ]
@@ -102,27 +129,57 @@ def test_normaliser_quirks():
     assert strip_answer_string("3, 1, 2") == "1,2,3"
 
 
-STRICT = [
-    ("aime24", "204", "<think>\nmaybe 204", False, ""),
-    ("aime24", "204", after(r"\boxed{204}", "I give up."), False, ""),
-    ("aime24", "204", after("", r"\boxed{204}"), True, "204"),
-    ("gsm8k", "18", after(r"perhaps \boxed{20}", "The final answer is 18."), True, "18"),
-    ("gsm8k", "276000", after("", "The final answer is 276,000"), True, "276000"),
-    ("gsm8k", "70000", after("", r"\boxed{70{,}000}"), True, "70000"),
-    ("gsm8k", "70000", after("", r"\boxed{\$70,\!000}"), True, "70000"),
-    ("gsm8k", "1450000", after("", "The final answer is $1,450,000."), True, "1450000"),
-    ("gsm8k", "18", after("", "The final answer is 18.00"), True, "18"),
-    ("gsm8k", "18", after("", "no number"), False, "[invalid]"),
-    ("gpqa", "C", after("", r"\boxed{C} which is a good choice"), True, "C"),
-    ("gpqa", "C", after("", r"\boxed{\text{C) a base}}"), True, "C"),
-    ("gpqa", "A", after("", "thinking about a"), False, ""),
-    ("gpqa", "A", "<think>\n\\boxed{A}", False, ""),
-]
+@pytest.mark.parametrize(
+    "gold",
+    [
+        # Twice normalised, once normalised: SkyThought rejects its own golds of these shapes (docs/scoring.md).
+        r"\begin{pmatrix} -1 \\ 20 \\ 3 \end{pmatrix}",
+        r"\begin{pmatrix} -18 \\ -45 \\ 90 \end{pmatrix}",
+        r"\begin{pmatrix} 7 \\ 12 \\ 31 \end{pmatrix}",
+        r"x \in [-3,8]",
+    ],
+)
+def test_golds_that_skythought_rejects(gold):
+    assert not score("math500", after("", rf"\boxed{{{gold}}}"), gold)["correct"]
+    assert score_strict("math500", after("", rf"\boxed{{{gold}}}"), gold)["correct"]
 
 
-@pytest.mark.parametrize(("task", "gold", "text", "correct", "extracted"), STRICT)
-def test_strict(task, gold, text, correct, extracted):
-    assert score_strict(task, text, gold) == {"extracted": extracted, "correct": correct}
+def test_the_handlers_are_skythoughts_own_and_leave_nothing_behind():
+    code = """
+import inspect, signal, sys
+from scripts.lib.skythought_tasks import STAND_INS, handler
+print(type(handler("aime24")).__mro__[1].__module__, type(handler("gpqa")).__module__)
+print(hasattr(inspect, "getargspec"), signal.getsignal(signal.SIGALRM) == signal.SIG_DFL)
+print([name for name in STAND_INS if name in sys.modules])
+import datasets, pandas
+print(datasets.Dataset.__module__, pandas.DataFrame.__module__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "skythought.evals.tasks.math.math_handler skythought.evals.tasks.gpqa_diamond.gpqa_diamond_handler",
+        f"{sys.version_info < (3, 11)} True",
+        "[]",
+        "datasets.arrow_dataset pandas",
+    ]
+
+
+def test_the_prompts_of_the_package_are_not_the_papers():
+    """Why a handler is given no template: two of the package's four differ from App. B."""
+    from importlib import resources
+
+    import yaml
+
+    from scripts.lib.settings import load
+
+    config = load(["config/config.yaml"])
+    folder = resources.files("skythought.evals.tasks")
+    same = {}
+    files = {"aime24": "aime/aime24", "math500": "math/math500", "gsm8k": "gsm8k/gsm8k"}
+    for task, path in (files | {"gpqa": "gpqa_diamond/gpqa_diamond"}).items():
+        theirs = yaml.safe_load((folder / f"{path}.yaml").read_text())["templating_parameters"]["template"]
+        asked = theirs.format(prompt="Q", problem="Q", question="Q")
+        same[task] = config["benchmarks"][task]["template"].replace("{problem}", "Q") == asked
+    assert same == {"aime24": False, "math500": False, "gsm8k": True, "gpqa": True}
 
 
 def test_unknown_task_is_an_error():

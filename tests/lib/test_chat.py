@@ -1,5 +1,7 @@
 """Chat formats of both families on tokenizers with the real templates: prefixes, labels, and hostile texts."""
 
+import copy
+
 import pytest
 
 from scripts.lib import chat
@@ -42,7 +44,7 @@ HARMLESS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["qwen3", "r1"])
+@pytest.fixture(scope="module", params=["qwen3", "r1", "other"])
 def tokenizer(request):
     made = tiny.make_tokenizer(request.param)
     made.family = request.param
@@ -55,10 +57,14 @@ def controls(tokenizer, ids):
     return [added[token].content for token in ids if token in added]
 
 
+OPENS = {"qwen3": False, "r1": True, "other": True}
+TAGS = {"qwen3": ["<think>", "</think>"], "r1": ["</think>"], "other": ["</reasoning>"]}  # in a completion
 FRAME = {
     "qwen3": ["<|im_start|>", "<|im_end|>", "<|im_start|>"],
     "r1": ["<｜begin▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<think>"],
+    "other": ["<s>", "<|user|>", "<|over|>", "<|model|>", "<reasoning>"],
 }
+END = {"qwen3": "<|im_end|>", "r1": "<｜end▁of▁sentence｜>", "other": "<|over|>"}
 
 
 # -------------------------------------------------------------------------------------------- prompts
@@ -69,9 +75,10 @@ def test_the_prompt_is_the_template_with_thinking_on_and_no_system_prompt(tokeni
         == {
             "qwen3": "<|im_start|>user\nWhat?<|im_end|>\n<|im_start|>assistant\n",
             "r1": "<｜begin▁of▁sentence｜><｜User｜>What?<｜Assistant｜><think>\n",
+            "other": "<s><|user|>What?<|over|>\n<|model|><reasoning>",
         }[tokenizer.family]
     )
-    assert opens_think(tokenizer) == (tokenizer.family == "r1")
+    assert opens_think(tokenizer) == OPENS[tokenizer.family]
 
 
 @pytest.mark.parametrize("prompt", HARMLESS)
@@ -80,6 +87,22 @@ def test_a_harmless_prompt_is_encoded_as_transformers_does(tokenizer, prompt):
     messages = [{"role": "user", "content": prompt}]
     assert ids == tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
     assert controls(tokenizer, ids) == FRAME[tokenizer.family]  # so exactly one BOS for r1, none for qwen3
+
+
+def test_a_tokenizer_that_adds_a_bos_by_itself_gives_one(tokenizer):
+    from tokenizers import processors
+
+    bos = tokenizer.bos_token
+    if bos is None:
+        assert tokenizer.family == "qwen3"
+        return
+    eager = copy.deepcopy(tokenizer)
+    eager._tokenizer.post_processor = processors.TemplateProcessing(
+        single=[bos, "$A"], special_tokens=[(bos, tokenizer.bos_token_id)]
+    )
+    assert eager.encode("What?")[0] == eager.bos_token_id
+    ids = prompt_tokens(eager, "What?") + completion_tokens(eager, RESPONSE, OPENS[tokenizer.family])
+    assert ids.count(eager.bos_token_id) == 1 and ids[0] == eager.bos_token_id
 
 
 @pytest.mark.parametrize("prompt", HOSTILE)
@@ -136,14 +159,62 @@ def test_prompt_and_completion_are_the_whole_conversation(tokenizer, response):
     """What is learnt is what the model would have to sample: the full trace, nothing deleted, then its end of turn."""
     opened = opens_think(tokenizer)
     prompt, completion = prompt_tokens(tokenizer, "What?"), completion_tokens(tokenizer, response, opened)
-    written = response[len(chat.THINK) :] if opened else response
-    assert tokenizer.decode(completion) == written + tokenizer.eos_token
-    assert completion[-1] == tokenizer.eos_token_id and completion.count(tokenizer.eos_token_id) == 1
-    whole = tokenizer.decode(prompt) + written + tokenizer.eos_token
+    written = (response[len(chat.THINK) :] if opened else response).replace("</think>", TAGS[tokenizer.family][-1])
+    end = END[tokenizer.family]
+    assert tokenizer.decode(completion) == written + end
+    assert completion.count(tokenizer.convert_tokens_to_ids(end)) == 1
+    whole = tokenizer.decode(prompt) + written + end
     assert tokenizer.decode(prompt + completion) == whole
     assert encode(tokenizer, whole) == prompt + completion  # the seam falls where the tokenizer itself cuts
-    tags = ["</think>"] if opened else ["<think>", "</think>"]
-    assert controls(tokenizer, completion) == [*tags, tokenizer.eos_token]
+    assert controls(tokenizer, completion) == [*TAGS[tokenizer.family], end]
+
+
+# What the SFT row of each family is, letter by letter: (prompt, completion).
+ROWS = {
+    "qwen3": (
+        "<|im_start|>user\nWhat is 2 + 3?<|im_end|>\n<|im_start|>assistant\n",
+        "<think>\n2 + 3 is 5.\n\nYes.\n</think>\n\nIt is 5.<|im_end|>",
+    ),
+    "r1": (
+        "<｜begin▁of▁sentence｜><｜User｜>What is 2 + 3?<｜Assistant｜><think>\n",
+        "2 + 3 is 5.\n\nYes.\n</think>\n\nIt is 5.<｜end▁of▁sentence｜>",
+    ),
+    "other": (
+        "<s><|user|>What is 2 + 3?<|over|>\n<|model|><reasoning>",
+        "2 + 3 is 5.\n\nYes.\n</reasoning>\n\nIt is 5.<|over|>",
+    ),
+}
+
+
+def test_the_row_that_is_learnt(tokenizer):
+    response = "<think>\n2 + 3 is 5.\n\nYes.\n</think>\n\nIt is 5."
+    prompt = prompt_tokens(tokenizer, "What is 2 + 3?")
+    completion = completion_tokens(tokenizer, response, opens_think(tokenizer))
+    assert (tokenizer.decode(prompt), tokenizer.decode(completion)) == ROWS[tokenizer.family]
+
+
+def test_why_no_trace_is_given_to_a_template(tokenizer):
+    """What the shipped templates make of an assistant turn: Qwen3 keeps the last trace, R1-Distill deletes it."""
+    if tokenizer.family == "other":
+        return
+    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "<think>\nR\n</think>\n\nA"}]
+    text = render(tokenizer, turns, generation=False)
+    start = render(tokenizer, turns[:1])
+    assert (
+        text
+        == {
+            "qwen3": start + "<think>\nR\n</think>\n\nA<|im_end|>\n",
+            "r1": "<｜begin▁of▁sentence｜><｜User｜>Q<｜Assistant｜>\n\nA<｜end▁of▁sentence｜>",
+        }[tokenizer.family]
+    )
+    assert text.startswith(start) == (tokenizer.family == "qwen3")
+    if tokenizer.family == "qwen3":  # an open block, such as SafePath's primer, would be closed by the template
+        turns[1]["content"] = "Let's think about safety first."
+        assert render(tokenizer, turns, generation=False).startswith(start + "<think>\n\n</think>\n\nLet's")
+        off = tokenizer.apply_chat_template(
+            turns[:1], tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        assert off == start + "<think>\n\n</think>\n\n"  # thinking off; nothing here asks for it
 
 
 def test_a_completion_comes_back_as_the_stored_response(tokenizer):
@@ -151,17 +222,17 @@ def test_a_completion_comes_back_as_the_stored_response(tokenizer):
 
     opened = opens_think(tokenizer)
     ids = completion_tokens(tokenizer, RESPONSE, opened)
-    assert stored_response(text_of(tokenizer, ids, {tokenizer.eos_token_id}), opened) == RESPONSE
+    assert stored_response(text_of(tokenizer, ids, {ids[-1]}), opened) == RESPONSE
 
 
-@pytest.mark.parametrize("mark", ["<|im_end|>", "<|im_start|>", "<｜end▁of▁sentence｜>", "<｜User｜>"])
+@pytest.mark.parametrize("mark", ["<|im_end|>", "<|im_start|>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<|over|>"])
 def test_control_tokens_in_a_response_stay_letters_and_its_tags_stay_tags(tokenizer, mark):
     response = f"<think>\nI write {mark}.\n</think>\n\n{mark} is a token."
     opened = opens_think(tokenizer)
     ids = completion_tokens(tokenizer, response, opened)
-    tags = ["</think>"] if opened else ["<think>", "</think>"]
-    assert controls(tokenizer, ids) == [*tags, tokenizer.eos_token]
-    assert tokenizer.decode(ids[:-1]) == (response[len(chat.THINK) :] if opened else response)
+    assert controls(tokenizer, ids) == [*TAGS[tokenizer.family], END[tokenizer.family]]
+    written = (response[len(chat.THINK) :] if opened else response).replace("</think>", TAGS[tokenizer.family][-1])
+    assert tokenizer.decode(ids[:-1]) == written
 
 
 def test_a_response_that_does_not_open_its_think_block_is_refused_where_the_prompt_opens_it():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from scripts.lib import engine_transformers
+from scripts.lib.chat import encode
 from scripts.lib.engine_transformers import KeyValues, choose
 from scripts.lib.engines import Request, Sampling, load_engine
 from scripts.lib.model_folder import text_of
@@ -311,14 +312,15 @@ def test_a_broken_model_folder_is_reported_with_what_is_missing(folders, tmp_pat
         engine_for(tmp_path / "nowhere")
 
 
-def test_think_tags_that_decoding_would_drop_are_refused(folders, tmp_path):
-    folder = tmp_path / "model"
-    shutil.copytree(folders["qwen3"], folder)
-    tokenizer = tiny.make_tokenizer("qwen3")
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<think>"]})
-    tokenizer.save_pretrained(folder)
-    with pytest.raises(ValueError, match="<think> are special tokens"):
-        engine_for(folder)
+def test_think_tags_that_decoding_would_drop_are_kept():
+    for family in ("qwen3", "r1", "other"):
+        tokenizer = tiny.make_tokenizer(family)
+        opened, closed = tiny.FAMILIES[family].get("think", ("<think>", "</think>"))
+        tokenizer.add_special_tokens({"additional_special_tokens": [opened, closed]})
+        ids = encode(tokenizer, f"{opened}\nsure {tokenizer.pad_token}\n{closed}\n\nYes.{tokenizer.eos_token}")
+        text = text_of(tokenizer, ids, {tokenizer.eos_token_id})
+        assert text == "<think>\nsure \n</think>\n\nYes."
+        assert text_of(tokenizer, [], {tokenizer.eos_token_id}) == ""
 
 
 def test_wrong_adapters_and_settings_are_named(folders, tmp_path):

@@ -29,7 +29,21 @@ FAMILIES = {
         "pad": "<｜end▁of▁sentence｜>",
         "turn": ["<｜User｜>", "<｜Assistant｜>"],
     },
+    "other": {  # invented: tags of its own, which are special tokens, and a turn that does not end in the end of text
+        "model": "Llama",
+        "template": None,
+        "bos": "<s>",
+        "eos": "</s>",
+        "pad": "</s>",
+        "turn": ["<|user|>", "<|model|>", "<|over|>"],
+        "think": ("<reasoning>", "</reasoning>"),
+    },
 }
+OTHER_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ '<|' + {'user': 'user', 'assistant': 'model'}[message.role] + '|>' + message.content + '<|over|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|model|><reasoning>' }}{% endif %}"
+)
 
 
 def chat_template(name: str) -> str:
@@ -52,12 +66,14 @@ def make_tokenizer(family: str, vocabulary: int = 400):
     )
     tokenizer.train_from_iterator(TEXTS, trainer)
     special = [token for token in (marks["pad"], marks["bos"], marks["eos"], *marks["turn"]) if token]
+    special += marks.get("think", ())
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in dict.fromkeys(special)])
-    tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in ("<think>", "</think>")])
+    if "think" not in marks:
+        tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in ("<think>", "</think>")])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token=marks["eos"], bos_token=marks["bos"], pad_token=marks["pad"]
     )
-    fast.chat_template = chat_template(marks["template"])
+    fast.chat_template = chat_template(marks["template"]) if marks["template"] else OTHER_TEMPLATE
     return fast
 
 
@@ -72,7 +88,7 @@ def make_model(
     vocabulary: int = 400,
     stop_boost: float = 0.0,
 ) -> Path:
-    """Save a random model of a family (``qwen3``: Qwen3ForCausalLM, ``r1``: Qwen2ForCausalLM) and return its folder.
+    """Save a random model of a family (``qwen3``: Qwen3, ``r1``: Qwen2, ``other``: Llama) and return its folder.
 
     ``spread`` is the standard deviation of the weights: larger makes the next-token distributions more peaked.
     ``stop_boost`` scales the output row of the end-of-turn token, so that more or fewer responses end early.

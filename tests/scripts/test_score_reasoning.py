@@ -53,6 +53,22 @@ def test_scores(tmp_path):
     assert found[0]["extracted"] == "5"
 
 
+def test_pass_at_k_is_skythoughts(tmp_path):
+    """Eight draws, of which 1, 8 and 0 are right: the estimator over all draws, as SkyThought's own metrics have it."""
+    from skythought.evals.util.metrics import pass_at_k
+
+    right = {"a": 1, "b": 8, "c": 0}
+    rows = [
+        {"id": name, "draw": draw, "response": answer("5" if draw < count else "6"), "finish_reason": "stop"}
+        for name, count in right.items()
+        for draw in range(8)
+    ]
+    score = run(tmp_path, rows, dict.fromkeys(right, "5"))
+    theirs = pass_at_k(8, {name: [1] * count + [0] * (8 - count) for name, count in right.items()})
+    assert {f"k={k}": round(value, 3) for k, value in score["pass_at"].items()} == theirs
+    assert (theirs["k=1"], theirs["k=8"]) == (37.5, 66.667) and (score["count"], score["n"]) == (9, 24)
+
+
 def test_timeouts_are_wrong_and_counted(tmp_path):
     rows = [
         {"id": "a", "draw": draw, "response": answer(rf"\boxed{{{text}}}"), "finish_reason": "stop"}

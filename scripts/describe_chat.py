@@ -1,0 +1,98 @@
+"""Tell what a student's chat format was found to be, and what config has to say where it was not (paper A.1)."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
+from scripts.lib.chat_rules import STORED, rules_of
+from scripts.lib.files import write_text
+from scripts.lib.model_folder import load_tokenizer, stop_tokens
+from scripts.lib.models import context_tokens, locate
+from scripts.lib.running import say
+
+ASKED = "What is 2 + 3?"
+SAID = f"{STORED[0]}\n2 + 3 is 5.\n{STORED[1]}\n\nIt is 5."
+
+
+def describe_chat(model: list[str], spec: dict[str, Any], output: str, progress: Callable[[int, int], None]) -> None:
+    """Write the report on one student, and say it on the terminal.
+
+    Parameters
+    ----------
+    model : files that stand for the model among the job's inputs
+    spec : dict
+        ``student``, ``family``, ``model`` (its source), ``chat`` (config) and ``max_tokens`` (longest response asked).
+
+    Raises
+    ------
+    ValueError
+        If something could not be found; names the keys to set.
+    """
+    folder = locate(spec["model"], model)
+    lines = report(folder, spec)
+    for line in lines:
+        say(line)
+    write_text(output, "\n".join(lines) + "\n")
+    progress(1, 1)
+
+
+def report(folder: str | Path, spec: dict[str, Any]) -> list[str]:
+    """Return what was found, as lines of Markdown."""
+    tokenizer = load_tokenizer(folder, spec.get("chat"))
+    rules = rules_of(tokenizer)
+    if rules.problems:
+        raise ValueError(
+            f"the chat format of {spec['student']} is not clear. For each point set the key under "
+            f"families.{spec['family']} in config:\n" + "\n".join(f"- {problem}" for problem in rules.problems)
+        )
+    tags = [f"`{tag}` ({_how(tokenizer, tag)})" for tag in rules.think]
+    stops = [f"`{token}`" for token in tokenizer.convert_ids_to_tokens(list(stop_tokens(folder, tokenizer)))]
+    prompt = prompt_tokens(tokenizer, ASKED)
+    learnt = completion_tokens(tokenizer, SAID, opens_think(tokenizer))
+    context = context_tokens(folder)
+    lines = [
+        f"# The chat format of {spec['student']}",
+        "",
+        f"- think tags: {' and '.join(tags)}{'' if rules.think == STORED else '; stored as `<think>` and `</think>`'}",
+        f"- the think block is opened by {'the generation prompt' if rules.opened else 'the model itself'}",
+        f"- a turn ends with `{rules.end}`; a response stops at {', '.join(stops)}",
+        f"- special tokens at the start of a prompt: {_starts(tokenizer, prompt)}",
+        f"- context: {context:,} tokens, prompt and response together; up to {spec['max_tokens']:,} are asked for",
+        "",
+        "A row of the training set, the part that is learnt after the arrow:",
+        "",
+        f"    {tokenizer.decode(prompt)!r}",
+        f"    -> {tokenizer.decode(learnt)!r}",
+    ]
+    if context <= spec["max_tokens"]:
+        lines += ["", f"Lower `max_tokens` under `sampling`: no prompt fits beside {spec['max_tokens']:,} tokens."]
+    return lines
+
+
+def _how(tokenizer: Any, tag: str) -> str:
+    """Return how the tokenizer writes a tag."""
+    ids = tokenizer.encode(tag, add_special_tokens=False)
+    added = tokenizer.added_tokens_decoder.get(ids[0])
+    if len(ids) > 1:
+        return f"{len(ids)} tokens"
+    return "a special token" if added is not None and added.special else "one token"
+
+
+def _starts(tokenizer: Any, prompt: list[int]) -> str:
+    bos = prompt.count(tokenizer.bos_token_id) if tokenizer.bos_token_id is not None else 0
+    return f"{bos} x `{tokenizer.bos_token}`" if bos else "no BOS"
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "describe_chat",
+        model=list(snakemake.input.get("model", [])),
+        spec=json.loads(snakemake.params.spec),
+        output=snakemake.output.report,
+    )

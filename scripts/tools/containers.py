@@ -1,0 +1,105 @@
+"""Write the recipes under containers/ from the conda files under envs/: `make containers`.
+
+One image holds the environment of every kind of job, each where Snakemake looks for it in a `containerized` image:
+under a digest of the conda file and its post-deploy script. (`snakemake --containerize` does nearly this. It needs
+conda to do it, leaves the base image open, and does not run post-deploy scripts.) How to use it: docs/environments.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = "condaforge/miniforge3:24.11.3-2"
+LEFT_OUT = ("versions", "scoring-py310", "sampling-transformers")  # the last two are not the paper's
+MADE = "# Made by `make containers` from envs/*.yaml; edit those. How to build and use it: docs/environments.md."
+
+
+def environments() -> dict[Path, str]:
+    """Return the conda files that go into the image, each with the prefix where Snakemake looks for it."""
+    return {
+        path: f"/conda-envs/{digest(path)}"
+        for path in sorted((ROOT / "envs").glob("*.yaml"))
+        if path.stem not in LEFT_OUT
+    }
+
+
+def post_deploy(path: Path) -> Path | None:
+    """Return what is run once in an environment after it is made, if anything is."""
+    script = path.with_suffix(".post-deploy.sh")
+    return script if script.exists() else None
+
+
+def digest(path: Path) -> str:
+    """Return Snakemake's own digest of an environment's content (`snakemake.deployment.conda.Env.content_hash`)."""
+    script = post_deploy(path)
+    return hashlib.md5((script.read_bytes() if script else b"") + path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def files() -> list[tuple[str, str]]:
+    """Return what is copied into the image: from, relative to the repository, and to."""
+    found = []
+    for path, prefix in environments().items():
+        found.append((f"envs/{path.name}", f"{prefix}/environment.yaml"))
+        if script := post_deploy(path):
+            found.append((f"envs/{script.name}", f"{prefix}/post-deploy.sh"))
+    return found
+
+
+def commands() -> list[str]:
+    """Return what is run in the image."""
+    found = []
+    for path, prefix in environments().items():
+        found.append(f"conda env create --quiet --prefix {prefix} --file {prefix}/environment.yaml")
+        if post_deploy(path):
+            found.append(f"conda run --prefix {prefix} bash {prefix}/post-deploy.sh")
+    return [*found, "conda clean --all --yes"]
+
+
+def dockerfile() -> str:
+    """Return the recipe for Docker: one layer per environment, so that a change of one builds one anew."""
+    lines = [MADE, f"FROM {BASE}", 'LABEL io.github.snakemake.containerized="true"']
+    for source, target in files():
+        lines.append(f"COPY {source} {target}")
+    lines += [f"RUN {command}" for command in commands()]
+    return "\n".join(lines) + "\n"
+
+
+def apptainer() -> str:
+    """Return the recipe for Apptainer."""
+    return "\n".join(
+        [
+            MADE,
+            "Bootstrap: docker",
+            f"From: {BASE}",
+            "",
+            "%labels",
+            "    io.github.snakemake.containerized true",
+            "",
+            "%files",
+            *(f"    {source} {target}" for source, target in files()),
+            "",
+            "%post",
+            "    set -e",
+            *(f"    {command}" for command in commands()),
+            "",
+        ]
+    )
+
+
+RECIPES = {"Dockerfile": dockerfile, "thinksafe-flow.def": apptainer}
+
+
+def main() -> None:
+    """Write both recipes."""
+    for name, recipe in RECIPES.items():
+        path = ROOT / "containers" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(recipe(), encoding="utf-8")
+        print(f"containers/{name}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Chat formats found from templates: those that TRL ships, an invented one, and what is told where one is unclear."""
+
+import re
+
+import pytest
+
+from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
+from scripts.lib.chat_rules import STORED, declare, find_tags, require_rules, rules_of
+from scripts.lib.model_folder import load_tokenizer, stop_tokens
+from scripts.lib.responses import CLOSE, OPEN
+from tests.lib import tiny
+
+PLAIN = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|over|>{% endfor %}"
+
+
+def bare(template: str, *tokens: str):
+    """A tokenizer without think tags of its own, with a template."""
+    made = tiny.make_tokenizer("other")
+    made.add_tokens(list(tokens))
+    made.chat_template = template
+    return made
+
+
+def test_stored_tags_are_those_that_responses_are_read_by():
+    assert STORED == (OPEN, CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("name", "opened", "end"),
+    [
+        ("qwen3", False, "<|im_end|>"),
+        ("deepseek_r1_distill", True, "<｜end▁of▁sentence｜>"),
+        ("qwen3_5_think", True, "<|im_end|>"),
+        ("nemotron_3_nano", True, "<|im_end|>"),
+    ],
+)
+def test_templates_that_trl_ships(name, opened, end):
+    tokenizer = tiny.make_tokenizer("r1" if "r1" in name else "qwen3")
+    tokenizer.chat_template = tiny.chat_template(name)
+    rules = require_rules(tokenizer)
+    assert (rules.think, rules.opened, rules.end) == (("<think>", "</think>"), opened, end)
+
+
+def test_an_invented_format():
+    rules = require_rules(tiny.make_tokenizer("other"))
+    assert rules.think == ("<reasoning>", "</reasoning>") and rules.opened and rules.end == "<|over|>"
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("<think>", "</think>"),
+        ("<thinking>", "</thinking>"),
+        ("[THINK]", "[/THINK]"),
+        ("<|begin_of_thought|>", "<|end_of_thought|>"),
+        ("<|start_thinking|>", "<|end_thinking|>"),
+        ("<seed:think>", "</seed:think>"),
+        ("◁think▷", "◁/think▷"),
+    ],
+)
+def test_tags_are_found_however_they_are_written(pair):
+    template = PLAIN + "{% if add_generation_prompt %}<|assistant|>" + pair[0] + "\n{% endif %}{# " + pair[1] + " #}"
+    rules = require_rules(bare(template))
+    assert rules.think == pair and rules.opened and rules.end == "<|over|>"
+
+
+def test_the_tag_that_the_prompt_opens_goes_before_others():
+    template = PLAIN + "{# <thought></thought> <think></think> #}{% if add_generation_prompt %}<think>{% endif %}"
+    assert require_rules(bare(template)).think == ("<think>", "</think>")
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        (
+            PLAIN + "{# <thought></thought> <think></think> #}",
+            "several pairs of think tags .*<thought>, </thought>",
+        ),
+        (PLAIN + "{% if add_generation_prompt %}<think>\n\n</think>\n\n{% endif %}", "thinking is off; set .*options"),
+        ("{{ raise_exception('no') }}", "the chat template fails: .*no"),
+        (None, "has no chat template; add chat_template.jinja"),
+    ],
+)
+def test_what_is_told_where_a_template_is_unclear(template, message):
+    with pytest.raises(ValueError, match=message):
+        require_rules(bare(template))
+
+
+def test_tags_may_be_added_tokens_alone(monkeypatch):
+    tokenizer = tiny.make_tokenizer("qwen3")
+    tokenizer.chat_template = PLAIN
+    assert find_tags(tokenizer) == [("<think>", "</think>")]
+    monkeypatch.setitem(tiny.FAMILIES["other"], "think", ())
+    with pytest.raises(ValueError, match=re.escape("set chat: {think: [<open>, </open>]}")):
+        require_rules(bare(PLAIN))
+
+
+def test_config_says_what_a_template_does_not():
+    chat = {"think": ["<plan>", "</plan>"], "stop": ["<|over|>", "</s>"], "system": "Think first.", "opens_think": True}
+    tokenizer = declare(bare("{{ '' }}" + PLAIN + "{% if add_generation_prompt %}<plan>{% endif %}"), chat)
+    rules = require_rules(tokenizer)
+    assert rules.think == ("<plan>", "</plan>") and rules.opened and rules.end == "<|over|>"
+    assert tokenizer.decode(prompt_tokens(tokenizer, "Hi")) == "<|system|>Think first.<|over|><|user|>Hi<|over|><plan>"
+    learnt = tokenizer.decode(completion_tokens(tokenizer, "<think>\na\n</think>\n\nb", opens_think(tokenizer)))
+    assert learnt == "a\n</plan>\n\nb<|over|>"
+    assert stop_tokens("nowhere", tokenizer) == tuple(sorted(tokenizer.convert_tokens_to_ids(["<|over|>", "</s>"])))
+
+
+def test_options_reach_the_template():
+    template = PLAIN + "{% if add_generation_prompt %}{{ '<think>' if thinking else '<think></think>' }}{% endif %}"
+    with pytest.raises(ValueError, match="thinking is off"):
+        require_rules(bare(template))
+    assert require_rules(declare(bare(template), {"options": {"thinking": True}})).opened
+
+
+@pytest.mark.parametrize(
+    ("chat", "message"),
+    [
+        ({"opens_think": False}, "chat.opens_think: false is wrong; the generation prompt ends .*<reasoning>"),
+        ({"stop": ["the end"]}, "chat.stop: the end is no single token"),
+    ],
+)
+def test_what_config_says_wrongly(chat, message):
+    with pytest.raises(ValueError, match=message):
+        require_rules(declare(tiny.make_tokenizer("other"), chat))
+
+
+def test_the_turns_end_is_among_the_stop_tokens(tmp_path):
+    """A folder that names the end of text alone would let a trained model run on after its turn."""
+    tiny.make_model(tmp_path, "other")
+    tokenizer = load_tokenizer(tmp_path)
+    assert set(tokenizer.convert_ids_to_tokens(stop_tokens(tmp_path, tokenizer))) == {"</s>", "<|over|>"}
+
+
+def test_a_changed_template_is_read_anew():
+    tokenizer = tiny.make_tokenizer("qwen3")
+    assert not rules_of(tokenizer).opened
+    tokenizer.chat_template = tiny.chat_template("deepseek_r1_distill").replace("{{bos_token}}", "")
+    assert rules_of(tokenizer).opened
