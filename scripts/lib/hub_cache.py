@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,8 +64,6 @@ def cached_download(url: str, sha256: str) -> bytes:
     ValueError
         If it is not the pinned content.
     """
-    import hashlib
-
     path = download_path(url, sha256)
     if not path.is_file():
         raise FileNotFoundError(

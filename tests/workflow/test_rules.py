@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from scripts.lib import settings
 from scripts.tools import plan
 from tests.workflow.dags import CONFIGS, plans
 
