@@ -131,7 +131,7 @@ def rule_environments() -> dict[str, tuple[str, list[str]]]:
             if script is None:
                 continue  # `localrules` and targets
             value = re.search(r"conda:\s+(\S.*)", text)[1]
-            several = {"SAMPLING_ENV": ["sampling", "sampling-transformers"]}
+            several = {"SAMPLING_ENV": ["sampling", "sampling-transformers"], "GRPO_ENV": ["grpo", "training"]}
             if "['scoring']['environment']" in value:
                 several[value] = ["scoring", OF_ITS_OWN]
             found[name] = script[1], several.get(value) or re.findall(r"\.\./envs/([a-z0-9-]+)\.yaml", value)

@@ -190,6 +190,7 @@ def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
     assert {method for method in common if common[method] == original[method]} == {
         "safechain",
         "thinksafe",
+        "thinksafe-kl",
         "thinksafe-wildguard",
         "rejection",
     }
