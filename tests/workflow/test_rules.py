@@ -114,6 +114,12 @@ def test_every_wildcard_is_constrained() -> None:
         assert plain <= known | own, name
 
 
+def test_every_rule_with_a_gpu_has_a_partition_with_gpus() -> None:
+    asked = {name for name in RULES if re.search(r"^        gpu=", RULES[name], re.M)}
+    profile = settings.read(ROOT / "profiles/slurm/config.yaml")
+    assert asked and set(profile["set-resources"]) == asked
+
+
 def test_no_script_reads_the_config() -> None:
     for path in (ROOT / "scripts").rglob("*.py"):
         assert "snakemake.config" not in path.read_text(encoding="utf-8"), path
