@@ -181,6 +181,26 @@ def test_generation_sets_by_kind() -> None:
     }
 
 
+def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> None:
+    """GRPO has the prompts that are sampled to; Table 3, Figures 9 and 10 show who has ThinkSafe."""
+    config = settings.load([PAPER])
+    config["prompts"]["harmful"]["take"] = 7
+    config["methods"]["thinksafe"]["students"] = ["qwen3-0.6b", "r1-qwen-1.5b"]
+    (made,) = plans([{"config": config}], tmp_path)
+    specs = [(job[0], json.loads(job[2]["spec"])) for job in made["jobs"]]
+    takes = [spec["take"] for rule, spec in specs if rule == "train_grpo"]
+    assert takes and all(take == [7, config["prompts"]["benign"].get("take")] for take in takes)
+    shown = {rule: [] for rule in ("write_table3", "write_lengths", "plot_lengths")}
+    for rule, spec in specs:
+        if rule in shown:
+            shown[rule] += [name for name, _ in spec["students"]]
+    assert all(sorted(names) == ["qwen3-0.6b", "r1-qwen-1.5b"] for names in shown.values())
+    assert {job[1]["student"] for job in made["jobs"] if job[1].get("method") == "thinksafe"} == {
+        "qwen3-0.6b",
+        "r1-qwen-1.5b",
+    }
+
+
 def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
     """The common values, and with `original` each baseline's own; LoRA under both, and ThinkSafe as it is."""
     config = settings.load([PAPER], {"select": {"students": ["qwen3-0.6b"], "benchmarks": ["gsm8k"]}})
