@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import threading
 import time
 from functools import cache
@@ -72,6 +73,17 @@ def write_identity(job: dict[str, Any]) -> None:
             "inputs": {_name(path): input_digest(path) for path in job["inputs"]},
         },
     )
+
+
+def remove_unfinished(job: dict[str, Any], key: str) -> None:
+    """Delete what a job kept in case it would not come to its end; what other settings have left stays for them.
+
+    Called when identity and record are written. Before that, a full disk or a kill makes Snakemake delete the outputs,
+    and the journal or the checkpoints are all that is left of the work.
+    """
+    for output in map(Path, job["outputs"]):
+        output.with_name(f".{output.name}.{key}.journal").unlink(missing_ok=True)
+        shutil.rmtree(output.with_name(f".{output.name}.{key}.checkpoints"), ignore_errors=True)
 
 
 class Attempts:

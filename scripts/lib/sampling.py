@@ -49,7 +49,7 @@ def sample(
     adapter: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write ``draws`` responses of the model in ``folder`` to each prompt.
+    """Write ``draws`` responses of the model in ``folder`` to each prompt; the journal stays for whoever runs the job.
 
     Parameters
     ----------
@@ -77,7 +77,6 @@ def sample(
         if len(journal.rows) < len(jobs):
             _sample_rest(jobs, folder, spec, journal, adapter, progress)
         write_rows(output, [job | row for job, row in zip(jobs, journal.rows, strict=True)], COLUMNS)
-        journal.remove()
 
 
 def _sample_rest(
