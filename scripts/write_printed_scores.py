@@ -51,8 +51,8 @@ def printed_score(value: float, kind: str, rows: int, draws: int, confidence: fl
     """Return the score behind one printed percentage.
 
     ``count`` is the whole number that rounds to what is printed, or None where there is none. A safety cell has the
-    interval (Wilson) of the nearest count. How much the samples of one problem differ is not printed, so that the interval of a
-    reasoning cell counts each problem once: wide, never too narrow.
+    interval (Wilson) of the nearest count. How much the samples of one problem differ is not printed, so that the
+    interval of a reasoning cell counts each problem once: wide, never too narrow.
     """
     n = rows * draws
     count = round(value * n / 100)
