@@ -58,6 +58,11 @@ include: "rules/paper.smk"  # Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10
 include: "rules/comparison.smk"  # Sec. 5.3, 5.5: Figures 3 and 8, cost
 
 
+if config["printed"]:
+
+    include: "rules/printed.smk"  # the paper's own cells instead of samples
+
+
 rule all:
     default_target: True
     input:

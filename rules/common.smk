@@ -178,6 +178,8 @@ onstart:
         folder = tempfile.mkdtemp(prefix="thinksafe-")
         jobs = sum(1 for job in planned if job.is_script)
         os.environ["THINKSAFE_TALLY"] = f"{folder}/tally:{jobs}"
-        if os.environ.get("THINKSAFE_WARM") != "off":
+        if os.environ.get("THINKSAFE_WARM") != "off" and any(
+            '"torch"' in str(job.params.get("environment")) for job in planned
+        ):
             os.environ["THINKSAFE_WARM"] = f"{folder}/warm"
             subprocess.Popen([sys.executable, "-m", "scripts.lib.warm", os.environ["THINKSAFE_WARM"]])

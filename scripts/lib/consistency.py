@@ -58,6 +58,19 @@ def _methods(config: Config) -> Iterator[str]:
             yield f"methods.{name}: {lacking} missing; only initial does without training{mean}"
 
 
+@reads("select", "methods", "benchmarks", "replicates", "printed", "paper")
+def _printed(config: Config) -> Iterator[str]:
+    if not Path(config["paper"]).is_dir():
+        yield f"paper: there is no folder {config['paper']}; config/paper holds what the paper prints"
+    if not config["printed"]:
+        return
+    if len(config["replicates"]) > 1:
+        yield "printed: the paper prints one run; give replicates a single number"
+    for name in config["select"]["benchmarks"]:
+        if "rows" not in config["benchmarks"].get(name, {"rows": 0}):
+            yield f"benchmarks.{name}.rows: missing, from which a printed percentage gets its count"
+
+
 @reads("select", "methods", "guards", "engine")
 def _grpo(config: Config) -> Iterator[str]:
     for name, method in config["methods"].items():
