@@ -24,7 +24,14 @@ SOURCES = {
 }
 
 
-TARGETS = ("all", "chat", "dataset", "adapter", "evaluation")
+NAMED = (
+    *(f"table{n}" for n in (1, 2, 3, 6, 7)),
+    *(f"figure{n}" for n in (1, *range(3, 14))),
+    *(f"ablation_{name}" for name in ("steering", "no_reasoning", "teachers", "rejection", "guard")),
+    "tables",
+    "figures",
+)
+TARGETS = ("all", "chat", "dataset", "adapter", "evaluation", *NAMED)
 
 
 def rules() -> dict[str, str]:
@@ -196,7 +203,9 @@ def test_teachers_and_sets_without_reasoning(tmp_path: Path) -> None:
         assert own == spec  # the same student, settings and seed: the rows alone differ
     assert jobs["train_student", "qwen3-1.7b", "thinksafe-from-r1-qwen-1.5b"][3] == [sets.format("r1-qwen-1.5b")]
     stripped = jobs["derive_training_set", "qwen3-0.6b", "thinksafe-noreason"]
-    assert stripped[3] == [sets.format("qwen3-0.6b")] and json.loads(stripped[2]["spec"]) == {"strip_reasoning": True}
+    assert set(stripped[3]) == {sets.format("qwen3-0.6b")} and json.loads(stripped[2]["spec"]) == {
+        "strip_reasoning": True
+    }
     assert not [job for job in one["jobs"] if job[0] == "train_student" and job[1]["student"] not in STUDENTS]
 
 
@@ -245,6 +254,25 @@ def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
     ]
     assert own["directrefusal"]["learning_rate"] == 5e-5 and own["safekey"]["betas"] == [0.9, 0.95]
     assert original["safepath"]["epochs"] == 1 and all(entry["lora"] == training["lora"] for entry in own.values())
+
+
+def snakemake(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Return how Snakemake ended in another folder."""
+    if not (folder / "config").exists():
+        (folder / "config").symlink_to(ROOT / "config")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_every_table_figure_and_ablation_is_a_target_with_a_description(tmp_path: Path) -> None:
+    listed = dict(re.findall(r"^(\w+) \((.+)\)$", snakemake("--list-target-rules", folder=tmp_path).stdout, re.M))
+    assert [name for name in NAMED if not listed.get(name)] == []
+
+
+def test_a_target_with_nothing_to_show_says_so(tmp_path: Path) -> None:
+    arguments = ("--configfile", str(ROOT / "config/smoke.yaml"), "--dry-run")
+    done = snakemake("figure13", *arguments, folder=tmp_path)
+    assert done.returncode and "figure13: nothing that is selected belongs there" in done.stdout + done.stderr
 
 
 def test_targets_that_the_readme_promises(tmp_path: Path) -> None:
