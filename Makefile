@@ -5,6 +5,7 @@ MINIATURE ?= config/miniature.yaml
 CONFIG ?= config/config.yaml
 TARGET ?= all
 PYTEST := $(PY) -m pytest
+WORKERS ?= 2
 
 # One process, one thread: two threads beside another process are several times slower on models this small.
 export OMP_NUM_THREADS ?= 1
@@ -39,7 +40,7 @@ full: ## the miniature with every method: Tables 1, 2, 6, 7
 	@$(MAKE) --no-print-directory demo MINIATURE=config/miniature-full.yaml
 
 test: setup-vllm ## the quick tests
-	@$(PYTEST) -q -m "not slow and not miniature and not gpu"
+	@$(PYTEST) -q -m "not slow and not miniature and not gpu" -n $(WORKERS) --dist loadfile
 
 test-all: setup-vllm ## every test that needs no GPU; the slow ones train models
 	@$(PYTEST) -q -m "not gpu" --durations 15
@@ -76,6 +77,6 @@ clean: ## remove results, after asking (RUN=miniature: only that run; CONFIRM=1:
 	du -sh $$runs; \
 	if [ "$(CONFIRM)" != 1 ]; then \
 	  printf 'clean: remove these for good? [y/N] '; read -r answer || answer=; \
-	  case $$answer in y|Y|yes) ;; *) echo "clean: nothing was removed"; exit 1;; esac; \
+	  case $$answer in y|Y|yes) ;; *) echo "clean: nothing was removed"; exit 0;; esac; \
 	fi; \
 	rm -rf -- $$runs; echo "clean: done"

@@ -110,7 +110,7 @@ rule score_safety:
     params:
         spec=lambda wildcards: spec(
             kind=config["benchmarks"][wildcards.benchmark]["kind"],
-            audits=sorted(audits_of(wildcards.benchmark)),
+            audits=audits_of(wildcards.benchmark),  # in the order of input.audits
             parts=config["shards"]["safety"],
             confidence=config["scoring"]["confidence"],
         ),

@@ -9,10 +9,8 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-from snakemake.settings.enums import Quietness
-
 from scripts.lib.hub_lock import HubError, pinned as at_locked_commits, read_lock, remote_sources, unpinned, used
-from scripts.lib.models import IDENTITY
+from scripts.lib.files import IDENTITY
 from scripts.lib.staleness import canonical, code_digests
 from scripts.lib.versions import pinned
 
@@ -139,12 +137,19 @@ os.environ["PYTHONPATH"] = str(workflow.basedir)
 os.environ["THINKSAFE_DRIVER"] = str(os.getpid())
 
 
+TOLD = {"run_info", "job_info", "job_started", "job_finished", "progress", "shellcmd", "group_info", "resources_info"}
+
+
 def is_news(record):
     """Return whether a line of Snakemake's log tells more than our one line per finished job does."""
-    return not str(record.msg).startswith(("Select jobs to execute", "Execute "))
+    if not workflow.local_exec:  # jobs elsewhere print nothing here
+        return True
+    event = getattr(record, "event", None)
+    return getattr(event, "value", event) not in TOLD and not str(record.msg).startswith("Select jobs to execute")
 
 
-if Quietness.PROGRESS in (workflow.output_settings.quiet or ()):
+# A dry run lists every job with its reason; while jobs run, each says itself how far it is (`--verbose` shows both).
+if not (workflow.output_settings.dryrun or workflow.output_settings.verbose):
     logging.getLogger("snakemake.logging").addFilter(is_news)
 
 

@@ -78,8 +78,12 @@ def _draw(figure: Any, axes: Any, points: list[tuple[str, str, Row, Row]], spec:
     used_methods = [(method, label) for method, label in spec["methods"] if any(point[1] == method for point in points)]
     used_students = [pair for pair in spec["students"] if any(point[0] == pair[0] for point in points)]
     dots = [Line2D([], [], color=colour(method), marker="o", linestyle="", markersize=4) for method, _ in used_methods]
+    if len(used_students) == 1:
+        axes.set_title(used_students.pop()[1], loc="left")
+    # Hollow, so that a form is not taken for the colour of a method.
     forms = [
-        Line2D([], [], color="#4D4D4D", marker=shapes[name], linestyle="", markersize=4) for name, _ in used_students
+        Line2D([], [], color="#4D4D4D", marker=shapes[name], linestyle="", markersize=4, markerfacecolor="none")
+        for name, _ in used_students
     ]
     labels = [label for _, label in (*used_methods, *used_students)]
     figure.legend([*dots, *forms], labels, loc="outside lower center", ncols=3, columnspacing=1.0, handletextpad=0.3)

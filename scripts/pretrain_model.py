@@ -62,7 +62,7 @@ def new_student(family: str, tokenizer: Any, settings: dict[str, Any], seed: int
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.models import IDENTITY
+    from scripts.lib.files import IDENTITY
     from scripts.lib.running import start
 
     spec = json.loads(snakemake.params.spec)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import read_rows
-from scripts.lib.models import IDENTITY, locate
+from scripts.lib.files import IDENTITY, read_rows
+from scripts.lib.models import locate
 from scripts.lib.sampling import sample, share_of
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from scripts.lib.files import read_json
-from scripts.lib.models import IDENTITY
+from scripts.lib.files import IDENTITY, read_json
 from scripts.lib.tables import write_csv
 
 Row = dict[str, Any]

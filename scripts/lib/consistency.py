@@ -253,10 +253,12 @@ def _columns(config: Config) -> Iterator[str]:
             yield f"{path}.option_order: there are no options without columns.correct; drop it (option_order: null)"
 
 
-@reads("prompts", "benchmarks")
+@reads("prompts", "benchmarks", "corpora")
 def _filters(config: Config) -> Iterator[str]:
     sets = {f"prompts.{name}": part for name, part in config["prompts"].items()}
     sets |= {f"benchmarks.{name}": part for name, part in config["benchmarks"].items()}
+    for name, corpus in config["corpora"].items():
+        sets |= {f"corpora.{name}.{role}": corpus[role] for role in ("harmful", "benign") if role in corpus}
     for path, part in sets.items():
         for column, values in part.get("leave_out", {}).items():
             taken = part["where"].get(column)

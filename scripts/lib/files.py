@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+IDENTITY = ".identity.json"  # how the file ends that says what an artifact is made of (scripts.lib.manifests)
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:

@@ -19,8 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.files import read_json, write_json
-from scripts.lib.models import IDENTITY
+from scripts.lib.files import IDENTITY, read_json, write_json
 from scripts.lib.staleness import digest_of
 from scripts.lib.versions import installed
 

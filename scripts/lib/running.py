@@ -228,8 +228,9 @@ def end_with(driver: int) -> None:
 
 
 def _birth(pid: int) -> str | None:
-    """Return when a process started, in clock ticks, or None when there is none; a number alone may be reused."""
+    """Return when a process started, in clock ticks, or None when it has ended; a number alone may be reused."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        facts = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return None if facts[0] == "Z" else facts[19]
     except (OSError, IndexError):
         return None

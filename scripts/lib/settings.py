@@ -115,6 +115,10 @@ def _over(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
         old = merged.get(key)
         # A source that names no kind, such as {revision: ...}, refines the inherited one.
         whole = key in REPLACED and not (key == "source" and isinstance(value, Mapping) and not set(KINDS) & set(value))
+        # A loss of another name takes the place of the inherited one.
+        whole |= (
+            key == "loss" and isinstance(old, Mapping) and isinstance(value, Mapping) and old.keys() != value.keys()
+        )
         if isinstance(value, Mapping) and not whole:
             merged[key] = _over(old if isinstance(old, Mapping) else {}, value)
         else:

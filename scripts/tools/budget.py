@@ -69,17 +69,33 @@ def estimate(jobs: Sequence[Job], config: Mapping[str, Any], prompts: Mapping[st
             benchmark = config["benchmarks"][name]
             kind = "reasoning" if benchmark["kind"] == "reasoning" else "safety"
             responses[kind] += benchmark.get("rows", 0) * benchmark.get("draws", 1)
-        trained = [config["methods"][method] for method, _ in _distinct(mine, "train_student", "method", "replicate")]
+        rows = 0
+        for name, _ in _distinct(mine, "train_student", "method", "replicate"):
+            rows += rows_of(name, config, prompts) * config["methods"][name]["epochs"]
+        for name, _ in _distinct(mine, "train_grpo", "method", "replicate"):
+            method = config["methods"][name]
+            rollouts = sum(prompts.values()) * method["grpo"]["rollouts"] * method["epochs"]
+            responses["data"] += rollouts
+            rows += rollouts
         hours = gpu_hours(
             config["models"][student]["size"],
             responses,
             verdicts=responses["data"] + responses["safety"],
-            rows=sum(sum(prompts.values()) * method.get("epochs", 1) for method in trained),
+            rows=rows,
             jobs=sum(rule in ENGINES for rule, _ in mine),
         )
         if hours:
             found[student] = {kind: round(value, 1) for kind, value in hours.items()}
     return {**found, "total": round(sum(sum(hours.values()) for hours in found.values()), 1)} if found else None
+
+
+def rows_of(name: str, config: Mapping[str, Any], prompts: Mapping[str, int]) -> int:
+    """Return how many rows a method's training set has, each half as many as are taken or said to be there."""
+    corpus = config["methods"][name]["data"].get("corpus")
+    if corpus is None:
+        return sum(prompts.values())
+    halves = {role: config["corpora"][corpus][role] for role in prompts if role in config["corpora"][corpus]}
+    return sum(entry.get("take") or entry.get("rows") or prompts[role] for role, entry in halves.items())
 
 
 def _distinct(jobs: Sequence[Job], rule: str, *names: str) -> set[tuple[str, ...]]:

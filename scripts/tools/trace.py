@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 def identity_of(artifact: Path) -> Path | None:
     """Return the identity that describes an artifact: of its own name, or of its stem."""
-    from scripts.lib.models import IDENTITY
+    from scripts.lib.files import IDENTITY
 
     if str(artifact).endswith(IDENTITY):
         return artifact

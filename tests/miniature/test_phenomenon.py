@@ -21,15 +21,18 @@ def rows():
     return facts("miniature")
 
 
-@pytest.mark.parametrize("place", range(5), ids=["complies", "thinksafe", "reasoning", "rejection", "well-formed"])
+CONDITIONS = ["complies", "thinksafe", "reasoning", "rejection", "well-formed", "filter", "room"]
+
+
+@pytest.mark.parametrize("place", range(len(CONDITIONS)), ids=CONDITIONS)
 def test_the_demo_meets_the_bar(rows, place):
     words, holds = judge(rows)[place]
 
     assert holds, words
 
 
-def test_the_guard_has_something_to_remove(rows):
-    assert all(row["filtered"] >= 0.5 for row in rows)
+def test_every_condition_of_the_bar_is_tested(rows):
+    assert len(judge(rows)) == len(CONDITIONS)
 
 
 def test_over_refusal_stays_away(rows):

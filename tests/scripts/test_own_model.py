@@ -7,7 +7,7 @@ import pytest
 from scripts.describe_chat import report
 from scripts.lib import settings
 from scripts.lib.sampling import taken
-from scripts.tools.budget import estimate, gpu_hours, parameters
+from scripts.tools.budget import estimate, gpu_hours, parameters, rows_of
 from tests.lib import tiny
 
 
@@ -66,6 +66,16 @@ def test_the_estimate_of_hours_is_in_the_papers_range():
     assert sum(gpu_hours("8B", {"data": 40_000}, 40_000, 120_000, 32).values()) > sum(hours.values())
     assert parameters("0.6B") == 6e8 and parameters("350m") == 3.5e8 and parameters("mini") is None
     assert gpu_hours("mini", {"data": 1}, 1, 1, 1) == {}
+
+
+def test_the_estimate_counts_the_rows_that_a_method_has():
+    config = settings.load(["config/config.yaml"])
+    prompts = {"harmful": 17_888, "benign": 22_112}
+    sizes = {"directrefusal": 1000, "safechain": 40_000, "star1": 1000, "safepath": 400, "safekey": 1915}  # Table 4
+    assert {name: rows_of(name, config, prompts) for name in sizes} == sizes
+    assert rows_of("thinksafe", config, prompts) == 40_000
+    grpo = estimate([("train_grpo", {"student": "qwen3-0.6b", "method": "grpo", "replicate": "0"})], config, prompts)
+    assert grpo["qwen3-0.6b"]["training"] > 1 and grpo["qwen3-0.6b"]["sampling"] > 1
 
 
 def test_the_estimate_counts_each_response_once():

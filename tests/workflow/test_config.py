@@ -272,6 +272,7 @@ def test_own_schema_walk_agrees_with_jsonschema(paper: dict[str, Any]) -> None:
         "models": ["qwen3-0.6b"],
         "guards": ["wildguard"],
         "methods": ["initial", "rejection"],
+        "corpora": ["safekey"],
         "benchmarks": ["harmbench", "gpqa"],
     }
     small = {**paper, **{key: {name: paper[key][name] for name in names} for key, names in keep.items()}}

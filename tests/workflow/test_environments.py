@@ -131,7 +131,7 @@ def rule_environments() -> dict[str, tuple[str, list[str]]]:
             if script is None:
                 continue  # `localrules` and targets
             value = re.search(r"conda:\s+(\S.*)", text)[1]
-            several = {"SAMPLING_ENV": ["sampling", "sampling-transformers"]}
+            several = {"SAMPLING_ENV": ["sampling", "sampling-transformers"], "GRPO_ENV": ["grpo", "training"]}
             if "['scoring']['environment']" in value:
                 several[value] = ["scoring", OF_ITS_OWN]
             found[name] = script[1], several.get(value) or re.findall(r"\.\./envs/([a-z0-9-]+)\.yaml", value)
@@ -349,7 +349,7 @@ def test_clean_asks_first(answer: str, extra: list[str], kept: bool, tmp_path: P
     (tmp_path / "results/README.md").touch()
     done = subprocess.run(["make", "clean", *extra], cwd=tmp_path, input=answer, capture_output=True, text=True)
     assert (tmp_path / "results/some-run").exists() is kept
-    assert (done.returncode != 0) is kept
+    assert done.returncode == 0 and ("nothing was removed" in done.stdout) is kept
     assert (tmp_path / "results/README.md").exists()
 
 

@@ -121,6 +121,12 @@ def test_every_wildcard_is_constrained() -> None:
         assert plain <= known | own, name
 
 
+def test_every_rule_with_a_gpu_has_a_partition_with_gpus() -> None:
+    asked = {name for name in RULES if re.search(r"^        gpu=", RULES[name], re.M)}
+    profile = settings.read(ROOT / "profiles/slurm/config.yaml")
+    assert asked and set(profile["set-resources"]) == asked
+
+
 def test_no_script_reads_the_config() -> None:
     for path in (ROOT / "scripts").rglob("*.py"):
         assert "snakemake.config" not in path.read_text(encoding="utf-8"), path
@@ -190,6 +196,7 @@ def test_generation_sets_by_kind() -> None:
     }
 
 
+<<<<<<< HEAD
 def test_teachers_and_sets_without_reasoning(tmp_path: Path) -> None:
     """A teacher's whole set trains another student; a stripped set is made of the filtered one."""
     config = settings.load([PAPER], {"select": {"students": ["qwen3-0.6b", "qwen3-1.7b"], "benchmarks": ["gsm8k"]}})
@@ -224,6 +231,26 @@ def test_a_students_own_benign_half(tmp_path: Path) -> None:
     (derived,) = [job for job in one["jobs"] if job[0] == "derive_training_set"]
     sets = "results/paper/datasets/{}/for/thinksafe/replicate-0.parquet"
     assert derived[3] == [sets.format("qwen3-0.6b"), sets.format("qwen3-8b")]
+=======
+def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> None:
+    """GRPO has the prompts that are sampled to; Table 3, Figures 9 and 10 show who has ThinkSafe."""
+    config = settings.load([PAPER])
+    config["prompts"]["harmful"]["take"] = 7
+    config["methods"]["thinksafe"]["students"] = ["qwen3-0.6b", "r1-qwen-1.5b"]
+    (made,) = plans([{"config": config}], tmp_path)
+    specs = [(job[0], json.loads(job[2]["spec"])) for job in made["jobs"]]
+    takes = [spec["take"] for rule, spec in specs if rule == "train_grpo"]
+    assert takes and all(take == [7, config["prompts"]["benign"].get("take")] for take in takes)
+    shown = {rule: [] for rule in ("write_table3", "write_lengths", "plot_lengths")}
+    for rule, spec in specs:
+        if rule in shown:
+            shown[rule] += [name for name, _ in spec["students"]]
+    assert all(sorted(names) == ["qwen3-0.6b", "r1-qwen-1.5b"] for names in shown.values())
+    assert {job[1]["student"] for job in made["jobs"] if job[1].get("method") == "thinksafe"} == {
+        "qwen3-0.6b",
+        "r1-qwen-1.5b",
+    }
+>>>>>>> main
 
 
 def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
@@ -241,6 +268,7 @@ def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
     assert {method for method in common if common[method] == original[method]} == {
         "safechain",
         "thinksafe",
+        "thinksafe-kl",
         "thinksafe-wildguard",
         "rejection",
         *(method for method in common if method.startswith("thinksafe-")),
