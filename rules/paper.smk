@@ -3,7 +3,10 @@
 # A family's table has a number (Tables 1, 2), or else the family's name: table-own.csv.
 FAMILY = {str(entry.get("table", f"-{family}")): family for family, entry in config["families"].items()}
 COMPANION = {"6": "1", "7": "2"}  # tables with one more row, ThinkSafe with another guard
-ELSEWHERE = {"thinksafe-kl", "grpo"}  # methods that a figure of their own shows
+STRATEGIES = ("thinksafe-suffix", "thinksafe-risk", "thinksafe-intent")  # steering, in the order of Table 5
+TAUGHT = [name for name, entry in config["methods"].items() if "from" in entry.get("data", {})]  # by another model
+# Methods that a figure of their own shows.
+ELSEWHERE = {"thinksafe-kl", "grpo", "thinksafe-noreason", *STRATEGIES, *TAUGHT}
 LENGTHS = {"9": "qwen3", "10": "r1"}  # which family's lengths a figure shows
 
 

@@ -379,7 +379,7 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         (
             "methods/star1/data/guard",
             "wildguard",
-            "methods.star1.data: needs exactly one of guard, corpus, not guard and",
+            "methods.star1.data: needs exactly one of guard, corpus, of, not guard and",
         ),
         (
             "methods/thinksafe/data/benign",
