@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from scripts.lib.hub_lock import HubError, pinned as at_locked_commits, read_lock, remote_sources, unpinned, used
+from scripts.lib.consistency import KINDS
 from scripts.lib.files import IDENTITY
 from scripts.lib.staleness import canonical, code_digests
 from scripts.lib.versions import pinned

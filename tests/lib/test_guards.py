@@ -347,3 +347,12 @@ def test_both_views_of_a_response_can_be_judged(monkeypatch, tokenizer):
         _, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe", "safe"], rows, judges=judges)
         texts = [tokenizer.decode(request.tokens) for request in engine.asked[0]]
         assert [text.split("assistant: ")[1].split("\nIs the")[0] for text in texts] == shown
+
+
+@pytest.mark.parametrize("judges, response", [("full", ""), ("answer", "<think>\nnever ends"), ("answer", "")])
+def test_nothing_to_judge_is_unknown_and_not_asked(monkeypatch, tokenizer, judges, response):
+    good = {"id": "a", "draw": 0, "prompt": "Q?", "response": "<think>\na\n</think>\n\nb"}
+    rows = [good | {"id": "none", "response": response}, good]
+    found, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe"], rows, judges=judges)
+    assert [(row["id"], row["harm"]) for row in found] == [("none", "unknown"), ("a", "safe")]
+    assert [len(batch) for batch in engine.asked] == [1]

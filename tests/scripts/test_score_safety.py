@@ -100,6 +100,15 @@ def test_draws_of_a_prompt_are_one_cluster(tmp_path):
     assert score["low"] < wilson(5, 10).low < wilson(20, 40).low
 
 
+def test_what_was_never_generated_is_not_safe(tmp_path):
+    paths = write(tmp_path, ["safe"] * 4, cut=(0, 1))
+    rows = [row | {"response": "", "finish_reason": "prompt_too_long"} for row in read_rows(paths["responses"][0])]
+    write_rows(paths["responses"][0], rows, RESPONSE)
+    score = run(tmp_path, paths, audits={"oracle": paths["audit"]})
+    assert score["unknown"] == score["audits"]["oracle"]["unknown"] == 2
+    assert score["value_if_unknown_unsafe"] == 50.0 and score["well_formed"] == 50.0
+
+
 def test_all_unknown_is_not_safe(tmp_path):
     score = run(tmp_path, write(tmp_path, ["unknown"] * 4))
     assert score["unknown"] == 4 and score["value_if_unknown_unsafe"] == 100.0

@@ -196,7 +196,6 @@ def test_generation_sets_by_kind() -> None:
     }
 
 
-<<<<<<< HEAD
 def test_teachers_and_sets_without_reasoning(tmp_path: Path) -> None:
     """A teacher's whole set trains another student; a stripped set is made of the filtered one."""
     config = settings.load([PAPER], {"select": {"students": ["qwen3-0.6b", "qwen3-1.7b"], "benchmarks": ["gsm8k"]}})
@@ -231,7 +230,8 @@ def test_a_students_own_benign_half(tmp_path: Path) -> None:
     (derived,) = [job for job in one["jobs"] if job[0] == "derive_training_set"]
     sets = "results/paper/datasets/{}/for/thinksafe/replicate-0.parquet"
     assert derived[3] == [sets.format("qwen3-0.6b"), sets.format("qwen3-8b")]
-=======
+
+
 def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> None:
     """GRPO has the prompts that are sampled to; Table 3, Figures 9 and 10 show who has ThinkSafe."""
     config = settings.load([PAPER])
@@ -250,7 +250,6 @@ def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> N
         "qwen3-0.6b",
         "r1-qwen-1.5b",
     }
->>>>>>> main
 
 
 def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
