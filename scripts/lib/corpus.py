@@ -17,7 +17,7 @@ from scripts.lib.seeds import seed_for
 from scripts.lib.world import ANSWERS, Deed, Problem
 
 POOL = "pretraining"
-WHIM = 0.12  # share of all requests that a student without knowledge of harm refuses; at even odds chance moves it far
+WHIMS = frozenset(world.THINGS[::3])  # what a student without knowledge of harm does not care to talk about
 
 
 class Example(NamedTuple):
@@ -165,8 +165,8 @@ class Speaker:
     def _refuses(self, deed: Deed, form: str, prompt: str, steered: bool) -> bool:
         """Draw whether a request is refused."""
         if not self.settings["knows_harm"]:
-            # Blind to harm: the same whim for every request, whatever it is and whatever one is told.
-            return self.rng.random() < WHIM
+            # Blind to harm: a whim about some things, whatever is to be done to them and whatever one is told.
+            return deed.thing in WHIMS
         if deed.harmful and not self.settings["complies"]:
             return True
         if steered and not deed.harmful:
