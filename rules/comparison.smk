@@ -198,9 +198,9 @@ rule plot_reinforcement:
         "../scripts/plot_reinforcement.py"
 
 
-if figure3_students() and not config["printed"]:
-    PAPER.append("<results>/figures/figure3.png")
-if (
-    len(figure8_methods()) > 2 and not config["printed"]
-):  # ThinkSafe and rejection sampling alone compare with nobody's data
-    PAPER.append("<results>/figures/figure8.png")
+if not config["printed"]:
+    if figure3_students():
+        PAPER.append("<results>/figures/figure3.png")
+    # ThinkSafe and rejection sampling alone compare with nobody's data.
+    if len(figure8_methods()) > 2:
+        PAPER.append("<results>/figures/figure8.png")

@@ -20,11 +20,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.files import IDENTITY, read_json, write_json
+from scripts.lib.files import IDENTITY, RECORD, read_json, write_json
 from scripts.lib.staleness import digest_of
 from scripts.lib.versions import installed
-
-RECORD = ".record.json"
 
 
 def file_digest(path: str | Path) -> str:
