@@ -6,6 +6,7 @@ CONFIG ?= config/config.yaml
 TARGET ?= all
 PYTEST := $(PY) -m pytest
 WORKERS ?= 2
+GPUS ?= 8
 
 # One process, one thread: two threads beside another process are several times slower on models this small.
 export OMP_NUM_THREADS ?= 1
@@ -57,8 +58,8 @@ lint: setup-dev ## style of Python and Snakemake files
 containers: setup ## the Docker and Apptainer recipes under containers/, from envs/
 	@$(PY) -m scripts.tools.containers
 
-plan: setup ## what a run would make, in numbers: make plan CONFIG=config/miniature.yaml TARGET=all
-	@$(PY) scripts/tools/plan.py --config $(CONFIG) --target $(TARGET)
+plan: setup ## what a run would make, and its hours and disk: make plan CONFIG=config/own-model.yaml TARGET=all GPUS=8
+	@$(PY) scripts/tools/plan.py --config $(CONFIG) --target $(TARGET) --gpus $(GPUS)
 
 trace: setup ## from a number back to the raw answers: make trace CELL=qwen3-mini/thinksafe/gsm8k
 	@test -n "$(CELL)" || { echo "trace: name a cell or a file, as in make trace CELL=qwen3-mini/thinksafe/gsm8k" >&2; exit 2; }
