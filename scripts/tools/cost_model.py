@@ -280,9 +280,12 @@ class CostModel:
 
 
 def record_of(job: Job, folder: Path = ROOT) -> dict[str, Any] | None:
-    """Return the record beside what a job made; None where there is none, or the job would run again."""
+    """Return the record beside what a job made, None where there is none.
+
+    Also of what is stale: a job that would run again takes about as long as it took.
+    """
     for path in job.outputs:
-        if path.endswith(IDENTITY) and not job.stale:
+        if path.endswith(IDENTITY):
             try:
                 return json.loads((folder / (path.removesuffix(IDENTITY) + RECORD)).read_text(encoding="utf-8"))
             except (OSError, ValueError):

@@ -31,6 +31,7 @@ class Job:
     stale : whether Snakemake would run it
     reason : why, in Snakemake's words
     recorded : what the params of its outputs were when they were made, where they have changed
+    other_inputs : whether they were made from another set of files
     needs : the jobs that make its inputs
     """
 
@@ -43,7 +44,7 @@ class Job:
     stale: bool
     reason: str
     recorded: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
+    other_inputs: bool = False
     needs: list[Job] = field(default_factory=list)
 
     @property
@@ -106,8 +107,10 @@ def planned(config: str, target: str = "all", folder: Path | None = None) -> lis
 
 def _jobs(dag: Any) -> Iterator[Job]:
     for job in dag.jobs:
-        reason, stale = dag.reason(job), dag.needrun(job)
-        changed = reason.params_changed
+        reason, stale, records = dag.reason(job), dag.needrun(job), dag.workflow.persistence
+        # Asked here, as Snakemake no longer does once an input is made again.
+        changed = records.params_changed(job) if stale else None
+        others = stale and any(records.input_changed(job, file=output) for output in job.output)
         yield Job(
             rule=job.rule.name,
             wildcards=dict(job.wildcards_dict),
@@ -118,14 +121,8 @@ def _jobs(dag: Any) -> Iterator[Job]:
             stale=stale,
             reason=str(reason) if stale else "",
             recorded=tuple(sorted(changed.only_old)) if changed else (),
-            gone=_gone(dag, job) if reason.input_changed else (),
+            other_inputs=others,
         )
-
-
-def _gone(dag: Any, job: Any) -> tuple[str, ...]:
-    """Return the inputs that the outputs were made from and that are no inputs any more."""
-    before = {path for output in job.output for path in dag.workflow.persistence.input(output) or ()}
-    return tuple(sorted(before - set(map(str, job.input))))
 
 
 def ordered(jobs: Iterable[Job]) -> list[Job]:

@@ -76,14 +76,15 @@ def main() -> None:
     parser.add_argument("--config", default="config/config.yaml")
     parser.add_argument("--target", default="all")
     parser.add_argument("--gpus", type=int, default=8, help="how many GPUs the wall time is for")
+    parser.add_argument("--folder", type=Path, default=ROOT, help="where results/ and .snakemake/ are")
     arguments = parser.parse_args()
     if arguments.gpus < 1:
         parser.error("--gpus: at least 1")
     files = ["config/config.yaml"] + ([arguments.config] if arguments.config != "config/config.yaml" else [])
     config = settings.load([ROOT / file for file in files])
-    jobs = dag.planned(arguments.config, arguments.target)
+    jobs = dag.planned(arguments.config, arguments.target, arguments.folder)
     model = cost_model.CostModel(config, prompts_of(config))
-    model.calibrate(jobs)
+    model.calibrate(jobs, arguments.folder)
     found: dict[str, Any] = dict(count([(job.rule, job.wildcards) for job in jobs], config))
     found["cost"] = cost_model.cost(jobs, model, arguments.gpus)
     left = [job for job in jobs if job.stale]

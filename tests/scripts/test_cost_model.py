@@ -19,23 +19,17 @@ def config():
     return settings.load(["config/config.yaml"])
 
 
-def job(rule, gpus=1, needs=(), stale=True, **wildcards):
+def job(rule, gpus=1, needs=(), **wildcards):
     name = "-".join([rule, *wildcards.values()])
     inputs = tuple(path for need in needs for path in need.outputs)
-    return Job(rule, wildcards, gpus, {}, inputs, (f"{name}.identity.json",), stale, "")
+    return Job(rule, wildcards, gpus, {}, inputs, (f"{name}.identity.json",), True, "")
 
 
-def chain(student, stale=True):
+def chain(student):
     """Return ThinkSafe's jobs up to the adapter, and GRPO's."""
     raw = dict(student=student, steering="prefix", draws="1", replicate="0")
-    sampled = [
-        job("sample_responses", **raw, prompts=half, part=str(part), stale=stale)
-        for half in PROMPTS
-        for part in range(8)
-    ]
-    judged = [
-        job("judge_responses", needs=[one], guard="llama-guard-3", **one.wildcards, stale=stale) for one in sampled
-    ]
+    sampled = [job("sample_responses", **raw, prompts=half, part=str(part)) for half in PROMPTS for part in range(8)]
+    judged = [job("judge_responses", needs=[one], guard="llama-guard-3", **one.wildcards) for one in sampled]
     trained = job("train_student", needs=judged, student=student, method="thinksafe", replicate="0")
     return ordered([*sampled, *judged, trained, job("train_grpo", 2, student=student, method="grpo", replicate="0")])
 
@@ -89,7 +83,7 @@ def finish(one, folder: Path, seconds, device="NVIDIA H100 80GB HBM3"):
 
 def test_finished_jobs_are_believed(config, tmp_path):
     """Same rule and student: their rate; another student: the assumptions, corrected; a narrower range for both."""
-    done, other = chain("qwen3-0.6b", stale=False), chain("qwen3-8b")
+    done, other = chain("qwen3-0.6b"), chain("qwen3-8b")
     model, blind = CostModel(config, PROMPTS), CostModel(config, PROMPTS)
     sampled = [one for one in done if one.rule == "sample_responses"]
     for one in sampled[:4]:
@@ -106,21 +100,20 @@ def test_finished_jobs_are_believed(config, tmp_path):
 
 
 def test_another_device_says_nothing_about_students_that_did_not_run_on_it(config, tmp_path):
-    done, model = chain("qwen3-0.6b", stale=False), CostModel(config, PROMPTS)
+    done, model = chain("qwen3-0.6b"), CostModel(config, PROMPTS)
     finish(done[0], tmp_path, 1e6, device="cpu")
     model.calibrate(done, tmp_path)
     larger = chain("qwen3-8b")[0]
     assert model.seconds(larger) == CostModel(config, PROMPTS).seconds(larger)
 
 
-def test_stale_jobs_teach_nothing_and_unknown_sizes_are_told(tmp_path):
+def test_a_model_of_unknown_size_is_told_until_it_has_run(tmp_path):
     config = settings.load(["config/config.yaml", "config/miniature.yaml"])
     one = job("train_student", 0, student="qwen3-mini", method="thinksafe", replicate="0")
-    finish(one, tmp_path, 5.0)
     model = CostModel(config, {"harmful": 250, "benign": 250})
     assert model.calibrate([one], tmp_path) == 0 and model.seconds(one) is None
     assert cost([one], model, 1)["jobs_without_estimate"] == 1
-    one.stale = False
+    finish(one, tmp_path, 5.0)
     assert model.calibrate([one], tmp_path) == 1 and model.seconds(one).value == pytest.approx(5.0)
 
 

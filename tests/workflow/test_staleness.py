@@ -498,6 +498,33 @@ def test_touching_everything_makes_nothing_stale(made: Copy) -> None:
     assert made.stale() == set()
 
 
+def explained(made: Copy, overlay: dict[str, Any]) -> str:
+    (made.root / "config/edited.yaml").write_text(yaml.safe_dump({"extends": "smoke.yaml", "run": "smoke", **overlay}))
+    command = [sys.executable, "scripts/tools/explain.py", "--config", "config/edited.yaml", "--gpus", "2"]
+    done = subprocess.run(command, cwd=made.root, capture_output=True, text=True, check=False)
+    (made.root / "config/edited.yaml").unlink()
+    assert not done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_what_is_stale_is_explained(made: Copy) -> None:
+    """The leaf and the module that changed, what each reaches, and nothing where nothing did."""
+    assert explained(made, {}).startswith("nothing is stale: all of ")
+    path = made.root / "scripts/lib/drawing.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"{text}\nNEW_CONSTANT = 1\n")
+    told = explained(made, {"steerings": {"prefix": "Refuse. {prompt}"}}).splitlines()
+    path.write_text(text)
+    at = next(n for n, line in enumerate(told) if line.startswith("config: steering: "))
+    assert told[at].endswith('-> "Refuse. {prompt}"') and told[at + 1].strip() == "by itself: 1 sample_responses"
+    assert (
+        "2 cells; " in told[at + 2] and "table1" in told[at + 2]
+    )  # ThinkSafe's two benchmarks, not the initial model's
+    at = told.index("code: scripts/lib/drawing.py changed")
+    assert "0 cells; figure" in told[at + 2] and "table1" not in told[at + 2]
+    assert any(line.startswith("GPU-hours: ") for line in told)
+
+
 def test_the_dry_run_agrees_on_a_version_and_says_why(made: Copy) -> None:
     path = made.root / "envs/versions.yaml"
     text = path.read_text(encoding="utf-8")
