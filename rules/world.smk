@@ -40,7 +40,9 @@ def tokenizer_spec(wildcards):
 
 def pretraining_spec(wildcards):
     names = ["student", "templates"] + (["teacher"] if wildcards.student in BUILT["teacher"] else [])
-    return spec(model=wildcards.student, family=family_of(wildcards.student), world=world_of(*names))
+    world = world_of(*names)
+    world["student"] = world["student"] | config["world"].get("sizes", {}).get(wildcards.student, {})
+    return spec(model=wildcards.student, family=family_of(wildcards.student), world=world)
 
 
 def parent_of(wildcards):
