@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from statistics import median
+from statistics import NormalDist, median
 from typing import Any
 
 import yaml
@@ -165,7 +165,9 @@ class CostModel:
         batch = min(batch, work.units)
         length = self.assumed["tokens"]["prompt"] + work.tokens / 2
         together, step = self.decoding(size, dims, batch, length)
-        longest = min(work.cap, self.assumed["sampling"]["tail"] * work.tokens)
+        spread = self.assumed["sampling"]["spread"]  # lengths are log-normal: the longest of a batch, in mean lengths
+        most = math.exp(spread * NormalDist().inv_cdf(batch / (batch + 1)) - spread**2 / 2) if batch > 1 else 1.0
+        longest = min(work.cap, most * work.tokens)
         _, alone = self.decoding(size, dims, 1, length)
         one = batch * work.tokens / together * step + max(0.0, longest - work.tokens) * alone
         return work.units / batch * one
@@ -195,8 +197,10 @@ class CostModel:
         if job.rule == "train_grpo":
             grpo = self.config["methods"][job.wildcards["method"]]["grpo"]
             together = grpo["rollouts"] * grpo["prompts_per_step"]
-            seconds += self.sampling_seconds(size, dims, work, together) + self._judging(work)
-            seconds /= max(1, job.gpus)  # rollouts and rows are divided among the processes
+            seconds += self.sampling_seconds(size, dims, work, together)
+            # The guard has GPUs of its own, and so has a server; rollouts and rows are divided among the others.
+            others = self.config["engine"]["tensor_parallel"] + (grpo["sampler"] == "server")
+            seconds = seconds / max(1, job.gpus - others) + self._judging(work)
         return seconds
 
     def _judging(self, work: Work) -> float:
