@@ -37,7 +37,7 @@ demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CP
 	@$(SNAKEMAKE) all --configfile $(MINIATURE)
 	@$(PY) -m scripts.tools.show_results results/$(basename $(notdir $(MINIATURE)))
 
-full: ## the miniature with every method: Tables 1, 2, 6, 7
+full: ## the miniature with every method, ablation, table and figure (37 minutes)
 	@$(MAKE) --no-print-directory demo MINIATURE=config/miniature-full.yaml
 
 printed: setup ## the paper's own printed numbers through the same rules: tables, Figure 1 (seconds)
