@@ -291,7 +291,8 @@ def _sources(config: Config) -> Iterator[str]:
     models, guards = _used(config)
     for path, part in {**models, **guards, **_row_sets(config), **_corpus_parts(config)}.items():
         source = part.get("source", {})
-        if ("world" in source or "built" in source or part.get("kind") == "oracle") and "world" not in config:
+        made = {"world", "published", "built"} & source.keys()
+        if (made or part.get("kind") == "oracle") and "world" not in config:
             where = f"{path}.source" if source else path
             yield f"{where}: needs a synthetic world, and there is no `world:`; add --configfile config/miniature.yaml"
         built = source.get("built")

@@ -24,7 +24,7 @@ SCHEMA = Path(__file__).parents[2] / "config" / "config.schema.yaml"
 REPLACED = ("source", "columns", "where", "leave_out", "contains")
 FILTER = {"where", "contains", "rows"}
 ABOUT_FILTER = {"leave_out", "of"}
-KINDS = ("hub", "url", "file", "world", "folder", "built")
+KINDS = ("hub", "url", "file", "world", "published", "folder", "built")
 SHOWN = 10
 
 
