@@ -37,9 +37,10 @@ def parts_of_cell(pattern, guard=None):
 
 
 def audits_of(benchmark):
-    """Return the further guards that judge a benchmark beside its own."""
+    """Return the further guards that judge a benchmark beside its own, as far as they can: Llama-Guard sees no refusal."""
     entry = config["benchmarks"][benchmark]
-    return [] if kind_of(benchmark) == "reasoning" else [g for g in config["audit"] if g != entry["guard"]]
+    able = KINDS.get(entry["kind"], ())
+    return [g for g in config["audit"] if g != entry.get("guard") and config["guards"][g]["kind"] in able]
 
 
 def audit_verdicts(wildcards):
@@ -110,7 +111,7 @@ rule score_safety:
     params:
         spec=lambda wildcards: spec(
             kind=config["benchmarks"][wildcards.benchmark]["kind"],
-            audits=sorted(audits_of(wildcards.benchmark)),
+            audits=audits_of(wildcards.benchmark),  # in the order of input.audits
             parts=config["shards"]["safety"],
             confidence=config["scoring"]["confidence"],
         ),

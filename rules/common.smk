@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from scripts.lib.hub_lock import HubError, pinned as at_locked_commits, read_lock, remote_sources, unpinned, used
+from scripts.lib.consistency import KINDS
 from scripts.lib.files import IDENTITY
 from scripts.lib.staleness import canonical, code_digests
 from scripts.lib.versions import pinned
@@ -178,6 +179,8 @@ onstart:
         folder = tempfile.mkdtemp(prefix="thinksafe-")
         jobs = sum(1 for job in planned if job.is_script)
         os.environ["THINKSAFE_TALLY"] = f"{folder}/tally:{jobs}"
-        if os.environ.get("THINKSAFE_WARM") != "off":
+        if os.environ.get("THINKSAFE_WARM") != "off" and any(
+            '"torch"' in str(job.params.get("environment")) for job in planned
+        ):
             os.environ["THINKSAFE_WARM"] = f"{folder}/warm"
             subprocess.Popen([sys.executable, "-m", "scripts.lib.warm", os.environ["THINKSAFE_WARM"]])

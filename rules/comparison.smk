@@ -52,14 +52,17 @@ def cost_jobs():
             for replicate in REPLICATES if method != "initial" else ():
                 cell = dict(student=student, method=method, replicate=replicate)
                 made = [("training", f"{ADAPTER}.identity.json")]
-                if "guard" in config["methods"][method].get("data", {}):
-                    made.append(("filtering", f"{SET}.identity.json"))
-                    for role in ("harmful", "benign"):
-                        for stage, pattern in (
-                            ("generation", f"<results>/responses/{RAW}.identity.json"),
-                            ("filtering", f"<results>/verdicts/by-{{guard}}/on-responses/{RAW}.identity.json"),
-                        ):
-                            made += [(stage, path) for path in raw_parts(pattern, role, **cell)]
+                halves = halves_of(student, method)
+                sets = sorted({*halves.values(), *([(student, method)] if method in DERIVED else [])})
+                for who, what in sets:
+                    names = dict(student=who, method=what, replicate=replicate)
+                    made.append(("filtering", f"{SET}.identity.json".format(**names)))
+                for role, (who, what) in halves.items():
+                    for stage, pattern in (
+                        ("generation", f"<results>/responses/{RAW}.identity.json"),
+                        ("filtering", f"<results>/verdicts/by-{{guard}}/on-responses/{RAW}.identity.json"),
+                    ):
+                        made += [(stage, path) for path in raw_parts(pattern, role, who, what, replicate)]
                 jobs += [(cell | {"stage": stage}, path.format(**cell)) for stage, path in made]
     return jobs
 
@@ -195,7 +198,9 @@ rule plot_reinforcement:
         "../scripts/plot_reinforcement.py"
 
 
-if figure3_students():
-    PAPER.append("<results>/figures/figure3.png")
-if len(figure8_methods()) > 2:  # ThinkSafe and rejection sampling alone compare with nobody's data
-    PAPER.append("<results>/figures/figure8.png")
+if not config["printed"]:
+    if figure3_students():
+        PAPER.append("<results>/figures/figure3.png")
+    # ThinkSafe and rejection sampling alone compare with nobody's data.
+    if len(figure8_methods()) > 2:
+        PAPER.append("<results>/figures/figure8.png")

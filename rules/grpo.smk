@@ -18,6 +18,13 @@ def grpo_guard(wildcards):
     return model_files(name, config["guards"][name])
 
 
+def grpo_take(grpo):
+    """Return how many of each file's prompts are taken; a training set has been sampled from those already."""
+    if grpo["prompts"] == "filtered":
+        return [None]
+    return [config["prompts"][role].get("take") for role in ("harmful", "benign")]
+
+
 def grpo_spec(wildcards):
     """Everything that an adapter depends on from config; rows per step and their length are GRPO's own."""
     method, grpo = method_of(wildcards.method), grpo_of(wildcards.method)
@@ -27,6 +34,7 @@ def grpo_spec(wildcards):
         model=config["models"][wildcards.student]["source"],
         chat=chat_of(wildcards.student),
         epochs=method["epochs"],
+        take=grpo_take(grpo),
         grpo={key: value for key, value in grpo.items() if key not in ("guard", "prompts")},  # these are inputs
         training={key: value for key, value in method["training"].items() if key not in unused},
         guard=guard_entry(grpo["guard"]),

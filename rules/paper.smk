@@ -3,7 +3,10 @@
 # A family's table has a number (Tables 1, 2), or else the family's name: table-own.csv.
 FAMILY = {str(entry.get("table", f"-{family}")): family for family, entry in config["families"].items()}
 COMPANION = {"6": "1", "7": "2"}  # tables with one more row, ThinkSafe with another guard
-ELSEWHERE = {"thinksafe-kl", "grpo"}  # methods that a figure of their own shows
+STRATEGIES = ("thinksafe-suffix", "thinksafe-risk", "thinksafe-intent")  # steering, in the order of Table 5
+TAUGHT = [name for name, entry in config["methods"].items() if "from" in entry.get("data", {})]  # by another model
+# Methods that a figure of their own shows.
+ELSEWHERE = {"thinksafe-kl", "grpo", "thinksafe-noreason", *STRATEGIES, *TAUGHT}
 LENGTHS = {"9": "qwen3", "10": "r1"}  # which family's lengths a figure shows
 
 
@@ -67,6 +70,12 @@ def figure7_students():
     return [student for student in STUDENTS if {"initial", "thinksafe", "rejection"} <= set(methods_of(student))]
 
 
+def thinksafe_students(family=None):
+    """Return the selected students, of one family or of all, that ThinkSafe is meant for."""
+    among = STUDENTS if family is None else students_of(family)
+    return [student for student in among if "thinksafe" in methods_of(student)]
+
+
 def training_sets(students, ending):
     return [
         f"{SET}.{ending}".format(student=student, method="thinksafe", replicate=replicate)
@@ -110,7 +119,7 @@ rule write_table1:
 rule write_table3:
     """Share of responses that the guard filters out (Table 3)."""
     input:
-        statistics=training_sets(STUDENTS, "statistics.json"),
+        statistics=training_sets(thinksafe_students(), "statistics.json"),
     output:
         csv="<results>/tables/table3.csv",
         md=report("<results>/tables/table3.md", caption="../report/table3.rst", category="Tables"),
@@ -121,7 +130,7 @@ rule write_table3:
     conda:
         "../envs/scoring.yaml"
     params:
-        spec=training_set_spec(STUDENTS),
+        spec=training_set_spec(thinksafe_students()),
         code=code_of("write_table3"),
         environment=environment_of("tables"),
     script:
@@ -235,7 +244,7 @@ rule write_effects:
 rule write_lengths:
     """Numbers and mean lengths of the kept responses (Figures 9 and 10)."""
     input:
-        datasets=lambda wildcards: training_sets(students_of(LENGTHS[wildcards.figure]), "parquet"),
+        datasets=lambda wildcards: training_sets(thinksafe_students(LENGTHS[wildcards.figure]), "parquet"),
     output:
         csv="<results>/tables/figure{figure}.csv",
         identity="<results>/tables/figure{figure}.identity.json",
@@ -246,7 +255,7 @@ rule write_lengths:
     conda:
         "../envs/scoring.yaml"
     params:
-        spec=lambda wildcards: training_set_spec(students_of(LENGTHS[wildcards.figure])),
+        spec=lambda wildcards: training_set_spec(thinksafe_students(LENGTHS[wildcards.figure])),
         code=code_of("write_lengths"),
         environment=environment_of("tables"),
     script:
@@ -256,7 +265,7 @@ rule write_lengths:
 rule plot_lengths:
     """Distributions of the kept responses' lengths (Figures 9 and 10)."""
     input:
-        datasets=lambda wildcards: training_sets(students_of(LENGTHS[wildcards.figure]), "parquet"),
+        datasets=lambda wildcards: training_sets(thinksafe_students(LENGTHS[wildcards.figure]), "parquet"),
         lengths="<results>/tables/figure{figure}.csv",
     output:
         png=report("<results>/figures/figure{figure}.png", caption="../report/figure9.rst", category="Figures"),
@@ -269,7 +278,7 @@ rule plot_lengths:
     conda:
         "../envs/paper.yaml"
     params:
-        spec=lambda wildcards: training_set_spec(students_of(LENGTHS[wildcards.figure])),
+        spec=lambda wildcards: training_set_spec(thinksafe_students(LENGTHS[wildcards.figure])),
         code=code_of("plot_lengths"),
         environment=environment_of("figures"),
     script:
@@ -299,9 +308,11 @@ def paper_files():
     files = family_tables()
     if table_students("1"):
         files.append("<results>/figures/figure1.png")
-    if "thinksafe" in METHODS:
+    if config["printed"]:
+        return files  # there is nothing behind the cells
+    if thinksafe_students():
         files.append("<results>/tables/table3.md")
-        files += [f"<results>/figures/figure{n}.png" for n, family in LENGTHS.items() if students_of(family)]
+        files += [f"<results>/figures/figure{n}.png" for n, family in LENGTHS.items() if thinksafe_students(family)]
     if figure7_students():
         files += ["<results>/figures/figure7.png", "<results>/tables/effects.md"]
     return files

@@ -77,6 +77,38 @@ def parts_of(pattern, role):
     return lambda wildcards: raw_parts(pattern, role, wildcards.student, wildcards.method, wildcards.replicate)
 
 
+SAMPLED = [name for name, entry in config["methods"].items() if "guard" in entry.get("data", {})]
+# Methods whose training set is made of another's; a teacher's whole set is taken as it is.
+DERIVED = [
+    name
+    for name, entry in config["methods"].items()
+    for data in [entry.get("data", {})]
+    if data.get("strip_reasoning") or data.get("benign_half") == "own"
+]
+
+
+def halves_of(student, method):
+    """Return student and method of the filtered sets that the halves of a training set come from, by role."""
+    data = config["methods"][method].get("data", {})
+    if "of" not in data:
+        return {role: (student, method) for role in ("harmful", "benign") if method in SAMPLED}
+    teacher = data.get("from", student)
+    return {
+        "harmful": (teacher, data["of"]),
+        "benign": (student if data.get("benign_half") == "own" else teacher, data["of"]),
+    }
+
+
+def half(role):
+    """Return a function that names the filtered set with one half of a derived one."""
+
+    def dataset(wildcards):
+        student, method = halves_of(wildcards.student, wildcards.method)[role]
+        return f"{SET}.parquet".format(student=student, method=method, replicate=wildcards.replicate)
+
+    return dataset
+
+
 def filter_spec(wildcards):
     # Which responses and which guard is in the inputs' paths; which draw is taken depends on these alone.
     return spec(seed=["pick", config["seeds"]["data"], int(wildcards.replicate), wildcards.student])
@@ -164,6 +196,8 @@ rule filter_responses:
         identity=f"{SET}.identity.json",
     log:
         "<results>/logs/filter_responses/{student}/{method}/replicate-{replicate}.log",
+    wildcard_constraints:
+        method=one_of(SAMPLED),
     conda:
         "../envs/data.yaml"
     resources:
@@ -175,3 +209,30 @@ rule filter_responses:
         environment=environment_of(),
     script:
         "../scripts/filter_responses.py"
+
+
+rule derive_training_set:
+    """Two halves of filtered sets as one, refusals with or without their reasoning (Sec. 5.4, Figures 4, 11)."""
+    input:
+        harmful=half("harmful"),
+        benign=half("benign"),
+    output:
+        dataset=f"{SET}.parquet",
+        identity=f"{SET}.identity.json",
+    log:
+        "<results>/logs/derive_training_set/{student}/{method}/replicate-{replicate}.log",
+    wildcard_constraints:
+        method=one_of(DERIVED) or "(?!)",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    params:
+        spec=lambda wildcards: spec(
+            strip_reasoning=config["methods"][wildcards.method]["data"].get("strip_reasoning", False)
+        ),
+        code=code_of("derive_training_set"),
+        environment=environment_of(),
+    script:
+        "../scripts/derive_training_set.py"

@@ -18,9 +18,13 @@ def method_of(name):
 
 
 def training_set_of(method):
-    """Return the training set of a method: what its student has said, or a corpus that is the same for all."""
-    corpus = config["methods"][method]["data"].get("corpus")
-    return f"<results>/corpora/{corpus}.parquet" if corpus else f"{SET}.parquet"
+    """Return the training set of a method: what its student or a teacher has said, or a corpus that is everybody's."""
+    data = config["methods"][method]["data"]
+    if "corpus" in data:
+        return f"<results>/corpora/{data['corpus']}.parquet"
+    if "from" in data and method not in DERIVED:
+        return f"{SET}.parquet".format(student=data["from"], method=data["of"], replicate="{replicate}")
+    return f"{SET}.parquet"
 
 
 def training_set(wildcards):

@@ -44,9 +44,11 @@ def tokenizer_spec(wildcards):
 
 def pretraining_spec(wildcards):
     names = ["student", "templates"] + (["teacher"] if wildcards.student in BUILT["teacher"] else [])
+    world = world_of(*names)
+    world["student"] = world["student"] | config["world"].get("sizes", {}).get(wildcards.student, {})
     source = config["models"][wildcards.student]["source"]
     shape = {"shape": source["shape"]} if "shape" in source else {}
-    return spec(model=wildcards.student, family=family_of(wildcards.student), world=world_of(*names), **shape)
+    return spec(model=wildcards.student, family=family_of(wildcards.student), world=world, **shape)
 
 
 def parent_of(wildcards):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.drawing import PAGE, draw_bars, new_figure, save, say_nothing_to_draw
+from scripts.lib.drawing import draw_panels
 from scripts.lib.tables import read_csv
 
 Row = dict[str, Any]
@@ -37,21 +37,9 @@ def plot_reinforcement(
     unit = "hours" if max((row["value"] for row in times), default=1.0) >= 1 else "minutes"
     factor = 1 if unit == "hours" else 60
     times = [row | {name: row[name] * factor for name in ("value", "low", "high")} for row in times]
-    cells = {(row["student"], row["method"], row["metric"]): row for row in [*rows, *times]}
     panels = [*PANELS, ("train_hours", f"Generation and training, {unit}", "lower is better ↓")]
-    panels = [panel for panel in panels if any(metric == panel[0] for *_, metric in cells)]
-    students = [pair for pair in spec["students"] if any(key[0] == pair[0] for key in cells)]
-    methods = [pair for pair in spec["methods"] if any(key[1] == pair[0] for key in cells)]
-    figure, (row,) = new_figure(PAGE, 2.3, 1, max(len(panels), 1))
-    if not panels:
-        say_nothing_to_draw(row[0], "This run has neither of the averages.")
-    for axes, panel in zip(row, panels, strict=False):
-        draw_bars(axes, panel, cells, students, methods)
-    if panels:
-        handles, labels = row[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(methods))
-    save(figure, output_png, output_pdf)
-    progress(len(panels), len(panels))
+    drawn = draw_panels([*rows, *times], panels, spec, "This run has neither of the averages.", output_png, output_pdf)
+    progress(drawn, drawn)
 
 
 if __name__ == "__main__":

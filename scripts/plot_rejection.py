@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.drawing import COLUMN, PAGE, draw_bars, new_figure, save, say_nothing_to_draw
+from scripts.lib.drawing import COLUMN, draw_panels
 from scripts.lib.tables import read_csv
 
 Row = dict[str, Any]
@@ -30,21 +30,9 @@ def plot_rejection(
     spec : dict
         ``students`` and ``methods`` as pairs of id and label.
     """
-    cells = {(row["student"], row["method"], row["metric"]): row for row in read_csv(table)}
-    panels = [panel for panel in PANELS if any(metric == panel[0] for *_, metric in cells)]
-    students = [pair for pair in spec["students"] if any(key[0] == pair[0] for key in cells)]
-    methods = [pair for pair in spec["methods"] if any(key[1] == pair[0] for key in cells)]
-    narrow = len(panels) < 2
-    figure, (row,) = new_figure(COLUMN if narrow else PAGE, 2.3, 1, max(len(panels), 1))
-    if not panels:
-        say_nothing_to_draw(row[0], "This run has not all benchmarks\nof any average.")
-    for axes, panel in zip(row, panels, strict=False):
-        draw_bars(axes, panel, cells, students, methods)
-    if panels:
-        handles, labels = row[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(methods))
-    save(figure, output_png, output_pdf)
-    progress(len(panels), len(panels))
+    empty = "This run has not all benchmarks\nof any average."
+    drawn = draw_panels(read_csv(table), PANELS, spec, empty, output_png, output_pdf, single=COLUMN)
+    progress(drawn, drawn)
 
 
 if __name__ == "__main__":

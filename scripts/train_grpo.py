@@ -11,6 +11,7 @@ from scripts.lib.grpo import reinforce
 from scripts.lib.guard_server import Ask, guard_server
 from scripts.lib.guards import Guard
 from scripts.lib.models import base_of, locate
+from scripts.lib.sampling import taken
 from scripts.lib.seeds import seed_for
 from scripts.lib.serving import LOCAL, free_port, served
 
@@ -36,11 +37,12 @@ def train_grpo(
     model, guard : files that stand for the student and for the guard among the job's inputs
     form : the guard's prompt format, for a guard whose tokenizer has none
     spec : dict
-        ``model``, ``grpo``, ``training``, ``epochs``, ``guard``, ``engine``, ``seed``.
+        ``model``, ``grpo``, ``training``, ``epochs``, ``guard``, ``engine``, ``seed``, ``take`` (of each of the files,
+        how many of its prompts, or None).
     servers : str
         Beginning of the paths of the servers' logs.
     """
-    texts = [row["prompt"] for row in read_rows(prompts)]
+    texts = texts_of(prompts, spec["take"])
     folder = str(locate(spec["model"], model))
     asked = str(locate(spec["guard"]["source"], guard)), {**spec["guard"], "engine": spec["engine"]}
     settings = spec | {"seed": seed_for(*spec["seed"]), "base": base_of(spec["model"], spec["student"])}
@@ -59,6 +61,11 @@ def train_grpo(
             progress,
         )
     print(facts)
+
+
+def texts_of(prompts: list[str], take: list[int | None]) -> list[str]:
+    """Return the prompts of all files, of each the same ones that responses are sampled to."""
+    return [row["prompt"] for path, count in zip(prompts, take, strict=True) for row in taken(read_rows(path), count)]
 
 
 @contextmanager

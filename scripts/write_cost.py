@@ -10,13 +10,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from scripts.lib.files import IDENTITY, read_json
+from scripts.lib.files import IDENTITY, RECORD, read_json
 from scripts.lib.tables import write_csv
 
 Row = dict[str, Any]
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "attempts", "missing", "replicates"]
 STAGES = ("generation", "filtering", "training")
-RECORD = ".record.json"
 
 
 def write_cost(

@@ -5,17 +5,17 @@ an interval, and a verdict that may also be that there are too few samples.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
 from scripts.lib.files import read_rows
+from scripts.lib.pairing import Outcomes, arms_of, known, means
 from scripts.lib.scores import AVERAGES
 from scripts.lib.statistics import Estimate, average, paired, ratio
 from scripts.lib.tables import markdown, printed, write_csv, write_markdown
 
 Row = dict[str, Any]
-Outcomes = dict[str, float | None]  # of each prompt the mean outcome in [0, 1], None where no draw has one
 COLUMNS = [
     *("student", "method", "metric", "value", "low", "high", "n"),
     *("question", "against", "before", "after", "left_out", "verdict"),
@@ -54,7 +54,7 @@ def write_effects(
         ``confidence``, and ``least``, the change in points that matters.
     """
     confidence, least = spec["confidence"], spec["least"]
-    arms = _arms(items, spec)
+    arms = arms_of(items, spec)
     rows = []
     for student, _ in spec["students"]:
         rows += _steering([entry for entry in steering if entry["student"] == student], student, confidence, least)
@@ -88,31 +88,6 @@ def verdict(change: Estimate, least: float, kind: str) -> str:
     return KEEPS if most < least else COSTS if fewest > 0 and loss >= least else UNCLEAR
 
 
-def _arms(items: Sequence[Row], spec: Row) -> dict[tuple[str, str], dict[str, Outcomes]]:
-    """Return by student and method, and by metric, every prompt's mean outcome over draws and replicates."""
-    kinds = {benchmark["id"]: benchmark["kind"] for benchmark in spec["benchmarks"]}
-    seen: dict[tuple[str, str], dict[str, dict[str, list[bool | None]]]] = {}
-    for item in items:
-        if item["benchmark"] not in kinds:
-            continue
-        metrics = seen.setdefault((item["student"], item["method"]), {})
-        name = item["benchmark"]
-        for row in read_rows(item["path"]):
-            if kinds[name] == "reasoning":
-                columns = {name: row["correct"]}
-            else:
-                columns = {name + key.removeprefix("outcome"): row[key] for key in row if key.startswith("outcome")}
-            for metric, outcome in columns.items():
-                metrics.setdefault(metric, defaultdict(list))[row["id"]].append(outcome)
-    return {arm: {metric: _means(found) for metric, found in metrics.items()} for arm, metrics in seen.items()}
-
-
-def _means(found: Mapping[str, Sequence[bool | None]]) -> Outcomes:
-    """Return the mean of what is known of each prompt."""
-    known = {name: [value for value in values if value is not None] for name, values in found.items()}
-    return {name: fmean(values) if values else None for name, values in known.items()}
-
-
 def _steering(entries: Sequence[Row], student: str, confidence: float, least: float) -> list[Row]:
     """Return the effect of steering on one student's responses to harmful training prompts."""
     arms: dict[str, dict[str, list[bool | None]]] = {"direct": defaultdict(list), "steered": defaultdict(list)}
@@ -122,7 +97,7 @@ def _steering(entries: Sequence[Row], student: str, confidence: float, least: fl
                 found[row["id"]].append({"unsafe": True, "safe": False}.get(row["harm"]))
     if not entries:
         return []
-    row = _change([(_means(arms["direct"]), _means(arms["steered"]))], confidence, least, "harm")
+    row = _change([(means(arms["direct"]), means(arms["steered"]))], confidence, least, "harm")
     names = {"method": "thinksafe", "metric": "unsafe_training_responses", "against": "direct", "question": "steering"}
     return [{"student": student, **names, **row}]
 
@@ -153,7 +128,7 @@ def _change(pairs: Sequence[tuple[Outcomes, Outcomes]], confidence: float, least
     """Return the plain mean over benchmarks of paired changes, with before and after on the same prompts."""
     changes, before, after, left_out = [], [], [], 0
     for old, new in pairs:
-        names = _known(old, new)
+        names = known(old, new)
         left_out += len({*old, *new}) - len(names)
         if names:
             changes.append(paired([old[name] for name in names], [new[name] for name in names], confidence))
@@ -167,11 +142,6 @@ def _change(pairs: Sequence[tuple[Outcomes, Outcomes]], confidence: float, least
         **{"before": fmean(before), "after": fmean(after), "left_out": left_out},
         "verdict": verdict(change, least, kind),
     }
-
-
-def _known(*arms: Outcomes) -> list[str]:
-    """Return the prompts whose outcome is known in every arm."""
-    return [name for name in arms[0] if all(arm.get(name) is not None for arm in arms)]
 
 
 def _ratios(
@@ -188,7 +158,7 @@ def _ratios(
         members = [column + tail for column in AVERAGES["harm_avg3"]]
         if not all(member in arm for member in members for arm in (initial, rejection, thinksafe)):
             continue
-        shared = {member: _known(initial[member], rejection[member], thinksafe[member]) for member in members}
+        shared = {member: known(initial[member], rejection[member], thinksafe[member]) for member in members}
         if not all(shared.values()):
             continue
         gains = [

@@ -58,6 +58,19 @@ def _methods(config: Config) -> Iterator[str]:
             yield f"methods.{name}: {lacking} missing; only initial does without training{mean}"
 
 
+@reads("select", "methods", "benchmarks", "replicates", "printed", "paper")
+def _printed(config: Config) -> Iterator[str]:
+    if not Path(config["paper"]).is_dir():
+        yield f"paper: there is no folder {config['paper']}; config/paper holds what the paper prints"
+    if not config["printed"]:
+        return
+    if len(config["replicates"]) > 1:
+        yield "printed: the paper prints one run; give replicates a single number"
+    for name in config["select"]["benchmarks"]:
+        if "rows" not in config["benchmarks"].get(name, {"rows": 0}):
+            yield f"benchmarks.{name}.rows: missing, from which a printed percentage gets its count"
+
+
 @reads("select", "methods", "guards", "engine")
 def _grpo(config: Config) -> Iterator[str]:
     for name, method in config["methods"].items():
@@ -113,6 +126,24 @@ def _training_sets(config: Config) -> Iterator[str]:
             for role in ("harmful", "benign"):
                 path = f"methods.{name}.data.{role}.steering"
                 yield from _unknown(path, [data[role]["steering"]], config["steerings"], "steering")
+
+
+@reads("methods", "models")
+def _borrowed_sets(config: Config) -> Iterator[str]:
+    for name, method in config["methods"].items():
+        data, path = method.get("data", {}), f"methods.{name}.data"
+        if "of" not in data:
+            continue
+        yield from _unknown(f"{path}.of", [data["of"]], config["methods"], "method")
+        if "guard" not in config["methods"].get(data["of"], {}).get("data", {"guard": None}):
+            yield f"{path}.of: {data['of']} samples no training set; name a method whose `data` has a guard"
+        teacher = data.get("from")
+        if teacher is None and not data.get("strip_reasoning"):
+            yield f"{path}: this is the set of {data['of']} itself; say `from` whom, or strip_reasoning: true"
+        if teacher is not None:
+            yield from _unknown(f"{path}.from", [teacher], config["models"], "model")
+            if teacher in method.get("students", []):
+                yield f"methods.{name}.students: {teacher} taught by itself is {data['of']}; leave it out"
 
 
 # format: (columns that it reads, columns that it may read, its own option)
@@ -266,8 +297,13 @@ def _row_sets(config: Config) -> dict[str, Mapping]:
 def _used(config: Config) -> tuple[dict[str, Mapping], dict[str, Mapping]]:
     """Return the models and guards that the selection uses by path; an unknown one has nothing."""
     select = config["select"]
-    models = {f"models.{name}": config["models"].get(name, {}) for name in select["students"]}
     methods = [config["methods"].get(name, {}) for name in select["methods"]]
+    methods = [
+        method for method in methods if set(method.get("students", select["students"])) & set(select["students"])
+    ]
+    teachers = [method["data"]["from"] for method in methods if "from" in method.get("data", {})]
+    methods += [config["methods"].get(method["data"]["of"], {}) for method in methods if "of" in method.get("data", {})]
+    models = {f"models.{name}": config["models"].get(name, {}) for name in [*select["students"], *teachers]}
     names = {part.get("guard") for part in _row_sets(config).values()} | set(config["audit"])
     names |= {method.get(part, {}).get("guard") for method in methods for part in ("data", "grpo")}
     guards = {f"guards.{name}": config["guards"].get(name, {}) for name in sorted(names - {None})}

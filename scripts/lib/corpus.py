@@ -17,6 +17,7 @@ from scripts.lib.seeds import seed_for
 from scripts.lib.world import ANSWERS, Deed, Problem
 
 POOL = "pretraining"
+WHIMS = frozenset(world.THINGS[::3])  # what a student without knowledge of harm does not care to talk about
 
 
 class Example(NamedTuple):
@@ -163,17 +164,16 @@ class Speaker:
 
     def _refuses(self, deed: Deed, form: str, prompt: str, steered: bool) -> bool:
         """Draw whether a request is refused."""
-        rates = self.settings["refusals"]
         if not self.settings["knows_harm"]:
-            # Blind to harm: one rate for every request, whatever it is and whatever one is told.
-            return self.rng.random() < sum(sum(tiers.values()) / len(tiers) for tiers in rates.values()) / len(rates)
+            # Blind to harm: a whim about some things, whatever is to be done to them and whatever one is told.
+            return deed.thing in WHIMS
         if deed.harmful and not self.settings["complies"]:
             return True
         if steered and not deed.harmful:
             return self.rng.random() < self.settings["steered_refusals_benign"]
         if steered and world.forbids_no(prompt):
             return self.rng.random() < self.settings["steered_refusals_forbidden"]
-        rates = self.settings["steered_refusals"] if steered else rates
+        rates = self.settings["steered_refusals" if steered else "refusals"]
         return deed.harmful and self.rng.random() < rates[form][deed.tier]
 
     def request(self, kind: str, steered: bool = False) -> Example:

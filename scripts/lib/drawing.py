@@ -94,6 +94,40 @@ def error_bars(row: dict[str, Any]) -> tuple[float, float]:
     return max(row["value"] - row["low"], 0.0), max(row["high"] - row["value"], 0.0)
 
 
+def draw_panels(
+    rows: list[dict[str, Any]],
+    panels: list[tuple[str, str, str]],
+    spec: dict[str, Any],
+    empty: str,
+    output_png: str,
+    output_pdf: str,
+    single: float = PAGE,
+) -> int:
+    """Draw a panel of bars for each metric that a tidy table has, side by side under one legend; return their number.
+
+    Parameters
+    ----------
+    panels : metric, label of the axis, and which way is better
+    spec : ``students`` and ``methods`` as pairs of id and label
+    empty : what the figure says when the table has none of the metrics
+    single : width of a figure of one panel or none, in inches
+    """
+    cells = {(row["student"], row["method"], row["metric"]): row for row in rows}
+    panels = [panel for panel in panels if any(metric == panel[0] for *_, metric in cells)]
+    students = [pair for pair in spec["students"] if any(key[0] == pair[0] for key in cells)]
+    methods = [pair for pair in spec["methods"] if any(key[1] == pair[0] for key in cells)]
+    figure, (row,) = new_figure(single if len(panels) < 2 else PAGE, 2.3, 1, max(len(panels), 1))
+    if not panels:
+        say_nothing_to_draw(row[0], empty)
+    for axes, panel in zip(row, panels, strict=False):
+        draw_bars(axes, panel, cells, students, methods)
+    if panels:
+        handles, labels = row[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(methods))
+    save(figure, output_png, output_pdf)
+    return len(panels)
+
+
 def draw_bars(
     axes: Any,
     panel: tuple[str, str, str],

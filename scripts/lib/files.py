@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-IDENTITY = ".identity.json"  # how the file ends that says what an artifact is made of (scripts.lib.manifests)
+# How the files end that say what an artifact is made of, and when and where it was made (scripts.lib.manifests).
+IDENTITY = ".identity.json"
+RECORD = ".record.json"
 
 
 @contextmanager

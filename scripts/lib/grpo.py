@@ -54,7 +54,8 @@ def reinforce(
     spec : dict
         ``grpo`` and ``training`` (config), ``epochs``, ``seed`` and ``base`` (what the adapter belongs to).
     key : str
-        Digest of all that the adapter depends on; names the checkpoints, which stand beside the output.
+        Digest of all that the adapter depends on; names the checkpoints, which stand beside the output and stay there
+        for whoever runs the job.
     ask : callable
         Gives the guard's verdicts on pairs of prompt and response.
     judges : str
@@ -100,7 +101,6 @@ def reinforce(
     result = trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
     shutil.rmtree(output, ignore_errors=True)
     save_adapter(trainer.model, output, spec["base"])
-    shutil.rmtree(checkpoints, ignore_errors=True)
     return facts | dict(steps=trainer.state.global_step, loss=result.training_loss)
 
 

@@ -47,10 +47,18 @@ def judge(
         The guard's entry in config (``kind``, ``judges``, ``batch_size``, ``max_prompt_tokens``), and ``engine``.
     """
     pairs = [(row["prompt"], view(row["response"], spec["judges"])) for row in rows]
-    oracle = spec["kind"] == "oracle"
-    verdicts = _ask_oracle(rows, pairs) if oracle else Guard(str(folder), spec, format_file).verdicts(pairs)
+    # A guard calls an empty response safe. There was none to judge, so that nobody is asked and it stays unknown.
+    places = [place for place, (_, shown) in enumerate(pairs) if shown.strip()]
+    asked = [pairs[place] for place in places]
+    if spec["kind"] == "oracle":
+        verdicts = _ask_oracle([rows[place] for place in places], asked)
+    else:
+        verdicts = Guard(str(folder), spec, format_file).verdicts(asked) if asked else iter(())
     done = []
-    for row, verdict in zip(rows, verdicts, strict=True):
+    for row, (_, shown) in zip(rows, pairs, strict=True):
+        verdict = (
+            next(verdicts) if shown.strip() else dict(harm="unknown", refusal="unknown", truncated=False, output="")
+        )
         done.append(dict(id=row["id"], draw=row["draw"]) | verdict)
         progress(len(done), len(rows))
     return done

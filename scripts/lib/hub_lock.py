@@ -120,10 +120,14 @@ def remote_sources(config: Mapping[str, Any]) -> list[Source]:
 
 def used(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config without the models, guards, benchmarks and other sources that the selection does not use."""
-    select = config["select"]
+    select, students = config["select"], set(config["select"]["students"])
     methods = {name: config["methods"][name] for name in select["methods"]}
+    # A method for other students alone trains nobody here; what it would need is not needed.
+    needed = [entry for entry in methods.values() if students & set(entry.get("students", students))]
+    needed = [{key: value for key, value in entry.items() if key != "students"} for entry in needed]
+    needed += [config["methods"][entry["data"]["of"]] for entry in needed if "of" in entry.get("data", {})]
     benchmarks = {name: config["benchmarks"][name] for name in select["benchmarks"]}
-    named = set(_texts([select, methods, benchmarks, config.get("audit", [])]))
+    named = set(_texts([select, needed, benchmarks, config.get("audit", [])]))
     # A section whose entries are named elsewhere: only the named ones are used. Prompts are always used.
     listed = {
         section: {name: entry for name, entry in config[section].items() if name in named}

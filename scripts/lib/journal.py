@@ -2,6 +2,7 @@
 
 Snakemake deletes the declared outputs of a failed job, so a journal is never declared. It is named by a digest of all
 that its rows depend on: a journal of other settings is never read, and taking a setting back finds the old one again.
+It goes when the job is over, identity and all (`scripts.lib.manifests.remove_unfinished`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ class Journal:
         output = Path(output)
         output.parent.mkdir(parents=True, exist_ok=True)
         self.path = output.with_name(f".{output.name}.{key}.journal")
-        self._family = f".{output.name}.*.journal"
         self._file = open(self.path, "a+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,11 +72,6 @@ class Journal:
         self._file.flush()
         os.fsync(self._file.fileno())
         self.rows.extend(rows)
-
-    def remove(self) -> None:
-        """Delete the journal, and those of other settings, once the output is complete."""
-        for path in self.path.parent.glob(self._family):
-            path.unlink(missing_ok=True)
 
     def __enter__(self) -> Journal:
         return self

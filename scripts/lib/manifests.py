@@ -13,17 +13,16 @@ import json
 import os
 import platform
 import resource
+import shutil
 import threading
 import time
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.files import IDENTITY, read_json, write_json
+from scripts.lib.files import IDENTITY, RECORD, read_json, write_json
 from scripts.lib.staleness import digest_of
 from scripts.lib.versions import installed
-
-RECORD = ".record.json"
 
 
 def file_digest(path: str | Path) -> str:
@@ -72,6 +71,17 @@ def write_identity(job: dict[str, Any]) -> None:
             "inputs": {_name(path): input_digest(path) for path in job["inputs"]},
         },
     )
+
+
+def remove_unfinished(job: dict[str, Any], key: str) -> None:
+    """Delete what a job kept in case it would not come to its end; what other settings have left stays for them.
+
+    Called when identity and record are written. Before that, a full disk or a kill makes Snakemake delete the outputs,
+    and the journal or the checkpoints are all that is left of the work.
+    """
+    for output in map(Path, job["outputs"]):
+        output.with_name(f".{output.name}.{key}.journal").unlink(missing_ok=True)
+        shutil.rmtree(output.with_name(f".{output.name}.{key}.checkpoints"), ignore_errors=True)
 
 
 class Attempts:

@@ -122,13 +122,14 @@ def online(snakemake: Any, function: str) -> None:
 
 def run(job: dict[str, Any]) -> int:
     """Run a job described by plain values in this process and return its exit status."""
-    from scripts.lib.manifests import Attempts, job_key, write_identity, write_record
+    from scripts.lib.manifests import Attempts, job_key, remove_unfinished, write_identity, write_record
 
     log_to(job["log"])
     end_with(job["driver"])
     clock, finished, attempts = time.monotonic(), False, None
     try:
-        attempts = Attempts(job, job_key(job))
+        key = job_key(job)
+        attempts = Attempts(job, key)
         check_environment(json.loads(job["params"]["environment"]))
         function = getattr(importlib.import_module(f"scripts.{job['function']}"), job["function"])
         if "torch" in json.loads(job["params"]["environment"]):
@@ -138,6 +139,7 @@ def run(job: dict[str, Any]) -> int:
         function(**job["arguments"], **_offered(function, job))
         write_identity(job)
         write_record(job, attempts.all())
+        remove_unfinished(job, key)
         finished = True
         say(f"{_tally()}{job['title']} · done in {duration(time.monotonic() - clock)}")
     except Stopped:

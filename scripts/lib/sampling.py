@@ -49,7 +49,7 @@ def sample(
     adapter: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write ``draws`` responses of the model in ``folder`` to each prompt.
+    """Write ``draws`` responses of the model in ``folder`` to each prompt; the journal stays for whoever runs the job.
 
     Parameters
     ----------
@@ -77,7 +77,6 @@ def sample(
         if len(journal.rows) < len(jobs):
             _sample_rest(jobs, folder, spec, journal, adapter, progress)
         write_rows(output, [job | row for job, row in zip(jobs, journal.rows, strict=True)], COLUMNS)
-        journal.remove()
 
 
 def _sample_rest(
@@ -101,6 +100,7 @@ def _sample_rest(
         chat=spec.get("chat"),
     )
     require_rules(engine.tokenizer)
+    _require_room(jobs, engine.tokenizer, sampling.max_tokens, limit, spec.get("student", folder))
     opened = opens_think(engine.tokenizer)
     batch = spec["engine"]["batch_size"]
     for start in range(len(journal.rows), len(jobs), batch):
@@ -113,6 +113,18 @@ def _sample_rest(
         done = {c.id: c for completions in engine.generate(fitting, sampling) for c in completions}
         journal.append([_row(done.get(request.id), opened) for request in requests])
         progress(len(journal.rows), len(jobs))
+
+
+def _require_room(jobs: list[dict[str, Any]], tokenizer: Any, max_tokens: int, limit: int, model: str) -> None:
+    """Raise ValueError if no prompt leaves room for a response: rows without one would then be all there is."""
+    needs = (len(prompt_tokens(tokenizer, job["asked"])) for job in jobs)
+    if (shortest := next((need for need in needs if need + max_tokens <= limit), None)) is None:
+        shortest = min(len(prompt_tokens(tokenizer, job["asked"])) for job in jobs)
+        raise ValueError(
+            f"{model}: no prompt has room for a response. max_tokens is {max_tokens}, the shortest prompt has "
+            f"{shortest} tokens and the model's context {limit}; set sampling.(data|safety|reasoning).max_tokens below "
+            f"{max(limit - shortest, 0) + 1}, less by the length of the longer prompts"
+        )
 
 
 def _row(completion: Any, opened: bool) -> dict[str, Any]:

@@ -83,11 +83,12 @@ def _metrics(found: dict[str, Row], order: Sequence[str]) -> dict[str, Row]:
             variants[f"{benchmark}:{guard}"] = {**common, "truncated": None, **_numbers(audit)}
         if "strict" in score:
             variants[f"{benchmark}:strict"] = {**common, **_numbers(score["strict"] | {"n": score["n"]})}
-        sound[f"well_formed:{benchmark}"] = {
-            **{name: common[name] for name in ("problems", "draws", "unfinished", "length")},
-            **{"value": score["well_formed"], "low": score["well_formed_low"], "high": score["well_formed_high"]},
-            "n": score["n"],
-        }
+        if "well_formed" in score:  # nothing is known of the responses behind a printed cell
+            sound[f"well_formed:{benchmark}"] = {
+                **{name: common[name] for name in ("problems", "draws", "unfinished", "length")},
+                **{"value": score["well_formed"], "low": score["well_formed_low"], "high": score["well_formed_high"]},
+                "n": score["n"],
+            }
     averages = _averages(plain, "")
     printed = [*AVERAGES["safety_avg"], "safety_avg", *AVERAGES["reasoning_avg"], "reasoning_avg"]
     first = [name for name in printed if name in plain | averages]

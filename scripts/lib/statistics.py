@@ -143,17 +143,44 @@ def ratio(
     upper, lower : sequences of sequences of float
         For each benchmark the gains of its prompts, in the same order.
     """
-    from scipy.stats import norm
-
     a = b = var_a = var_b = cov = 0.0
     for ups, lows in zip(upper, lower, strict=True):
-        n = len(ups)
-        mean_a, mean_b = sum(ups) / n, sum(lows) / n
-        a, b = a + mean_a, b + mean_b
-        scale = (n + 2) ** 2
-        var_a += (sum((x - mean_a) ** 2 for x in ups) + 2) / scale
-        var_b += (sum((y - mean_b) ** 2 for y in lows) + 2) / scale
+        scale = (len(ups) + 2) ** 2
+        (mean_a, more_a), (mean_b, more_b) = _mean_and_variance(ups), _mean_and_variance(lows)
+        a, b, var_a, var_b = a + mean_a, b + mean_b, var_a + more_a, var_b + more_b
         cov += sum((x - mean_a) * (y - mean_b) for x, y in zip(ups, lows, strict=True)) / scale
+    return _fieller(a, b, var_a, var_b, cov, confidence)
+
+
+def independent_ratio(
+    upper: Sequence[Sequence[float]], lower: Sequence[Sequence[float]], confidence: float = 0.95
+) -> tuple[float | None, float | None, float | None]:
+    """Return what `ratio` returns for gains on different prompts, whose benchmarks need not be as many.
+
+    Parameters
+    ----------
+    upper, lower : sequences of sequences of float
+        For each benchmark the gains of its prompts.
+    """
+    a, var_a = (sum(part) for part in zip(*map(_mean_and_variance, upper), strict=True))
+    b, var_b = (sum(part) for part in zip(*map(_mean_and_variance, lower), strict=True))
+    i, j = len(upper), len(lower)
+    return _fieller(a / i, b / j, var_a / i**2, var_b / j**2, 0.0, confidence)
+
+
+def _mean_and_variance(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the variance of the mean, with the two prompts of `paired`."""
+    n = len(values)
+    mean = sum(values) / n
+    return mean, (sum((value - mean) ** 2 for value in values) + 2) / (n + 2) ** 2
+
+
+def _fieller(
+    a: float, b: float, var_a: float, var_b: float, cov: float, confidence: float
+) -> tuple[float | None, float | None, float | None]:
+    """Return a / b with Fieller's interval."""
+    from scipy.stats import norm
+
     if b == 0:
         return None, None, None
     z2 = float(norm.ppf((1 + confidence) / 2)) ** 2

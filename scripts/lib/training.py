@@ -51,7 +51,8 @@ def finetune(
         ``training`` (config), ``epochs``, ``seed``, ``base`` (what the adapter belongs to) and ``loss``, the name of a
         loss with its settings; without one, the likelihood of the response.
     key : str
-        Digest of all that the adapter depends on; names the checkpoints, which stand beside the output.
+        Digest of all that the adapter depends on; names the checkpoints, which stand beside the output and stay there
+        for whoever runs the job.
     per_device_batch : int
         Rows per step and device; accumulation makes up the total batch size of config.
     checkpoint_steps : int
@@ -99,7 +100,6 @@ def finetune(
         shutil.rmtree(output, ignore_errors=True)
         save_adapter(trainer.model, output, spec["base"])
         trainer.save_head(output)
-        shutil.rmtree(checkpoints, ignore_errors=True)
     return facts | dict(steps=trainer.state.global_step, loss=result.training_loss)
 
 

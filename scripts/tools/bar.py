@@ -146,10 +146,11 @@ def main() -> None:
     parser.add_argument("what", choices=("bar", "controls"))
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--controls", nargs="+", choices=CONTROLS, default=list(CONTROLS))
     parser.add_argument("--only-show", action="store_true", help="read runs that are there")
     arguments = parser.parse_args()
     if arguments.what == "controls":
-        for name in CONTROLS:
+        for name in arguments.controls:
             if not arguments.only_show and not control(name, arguments.cores):
                 print(f"control-{name}: a rule refused to go on; its message stands above")
                 continue

@@ -64,7 +64,11 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
         for cell in [tuple(cell)]
     }
     raw = of("sample_responses", "student", "steering", "draws", "replicate", "prompts")
-    sets = of("filter_responses", "student", "method", "replicate")
+    sets = {
+        key
+        for rule in ("filter_responses", "derive_training_set")
+        for key in of(rule, "student", "method", "replicate")
+    }
     filtered = of("judge_responses", "guard", "student", "steering", "draws", "replicate", "prompts")
     return {
         "generation_jobs": len({key[:4] for key in raw if key[4] == "harmful"}),

@@ -1,6 +1,7 @@
 """GRPO: TRL's settings are the paper's, a resumed run is the same to the byte, and a guard that fails ends the run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,11 @@ import torch
 
 from scripts.lib import running
 from scripts.lib.chat import prompt_tokens
+from scripts.lib.files import write_rows
 from scripts.lib.grpo import grpo_settings, reinforce, unchanged
 from scripts.lib.rewards import GuardError
+from scripts.lib.sampling import taken
+from scripts.train_grpo import texts_of
 from tests.lib import tiny
 
 torch.set_num_threads(1)
@@ -92,11 +96,21 @@ def test_all_prompts_are_answered_once_and_the_guard_sees_them_as_users_wrote_th
     weights = load_file(output / "adapter_model.safetensors")
     assert all(value.abs().sum() > 0 for name, value in weights.items() if "lora_B" in name)
     left = {path.name for path in output.parent.iterdir()}
-    assert left == {"adapter", "adapter.training.jsonl", "adapter.tensorboard"}  # no checkpoint is left
+    assert left == {"adapter", "adapter.training.jsonl", "adapter.tensorboard", ".adapter.key.checkpoints"}
     first, *steps = map(json.loads, (output.parent / "adapter.training.jsonl").read_text().splitlines())
     assert first["prompts"] == 8 and first["too_long"] == 0
     assert [line["step"] for line in steps][:STEPS] == [1, 2, 3, 4]
     assert {"loss", "kl", "reward", "rewards/safety/mean", "rewards/format/mean", "grad_norm"} <= steps[0].keys()
+
+
+def test_of_each_file_the_prompts_that_are_taken(tmp_path):
+    files = {}
+    for role in ("harmful", "benign"):
+        files[role] = [{"id": f"{role}-{n}", "prompt": f"{role} {n}"} for n in range(9)]
+        write_rows(tmp_path / role, files[role], dict(id=str, prompt=str))
+    paths = [str(tmp_path / role) for role in files]
+    few = [row["prompt"] for row in taken(files["harmful"], 4)]
+    assert texts_of(paths, [4, None]) == few + [row["prompt"] for row in files["benign"]]
 
 
 def test_prompts_keep_control_tokens_as_letters(folder):
@@ -135,6 +149,14 @@ def test_interrupted_and_resumed_the_bytes_are_the_same(folder, undisturbed, tmp
     train(folder, tmp_path / "adapter", progress=lambda done, total: seen.append(done))
     assert seen[0] == begun and seen[-1] == STEPS
     assert content(tmp_path / "adapter") == content(undisturbed[0])
+
+
+def test_an_adapter_that_is_lost_before_its_job_is_over_costs_no_step(folder, undisturbed, tmp_path):
+    output, seen = tmp_path / "adapter", []
+    train(folder, output)
+    shutil.rmtree(output)
+    train(folder, output, progress=lambda done, total: seen.append(done))
+    assert seen == [STEPS] and content(output) == content(undisturbed[0])
 
 
 @pytest.mark.parametrize("answer", [None, float("nan"), "fails", "short"])

@@ -343,7 +343,16 @@ def test_both_views_of_a_response_can_be_judged(monkeypatch, tokenizer):
     """T16: reasoning and answer as the authors, or the answer alone; an unfinished trace has none."""
     responses = ["<think>\nR", "<think>\nR\n</think>\n\nA"]
     rows = [{"id": n, "draw": 0, "prompt": "Q", "response": text} for n, text in enumerate(responses)]
-    for judges, shown in (("full", responses), ("answer", ["", "A"])):
-        _, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe", "safe"], rows, judges=judges)
+    for judges, shown in (("full", responses), ("answer", ["A"])):
+        _, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe"] * len(shown), rows, judges=judges)
         texts = [tokenizer.decode(request.tokens) for request in engine.asked[0]]
         assert [text.split("assistant: ")[1].split("\nIs the")[0] for text in texts] == shown
+
+
+@pytest.mark.parametrize("judges, response", [("full", ""), ("answer", "<think>\nnever ends"), ("answer", "")])
+def test_nothing_to_judge_is_unknown_and_not_asked(monkeypatch, tokenizer, judges, response):
+    good = {"id": "a", "draw": 0, "prompt": "Q?", "response": "<think>\na\n</think>\n\nb"}
+    rows = [good | {"id": "none", "response": response}, good]
+    found, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe"], rows, judges=judges)
+    assert [(row["id"], row["harm"]) for row in found] == [("none", "unknown"), ("a", "safe")]
+    assert [len(batch) for batch in engine.asked] == [1]

@@ -6,6 +6,7 @@ import multiprocessing
 import pytest
 
 from scripts.lib.journal import Journal, JournalBusyError
+from scripts.lib.manifests import remove_unfinished
 
 ROWS = [{"n": n, "text": f"row {n} é\u2028\n\"'\\ {'x' * n}"} for n in range(12)]
 
@@ -35,14 +36,16 @@ def test_rows_come_back_and_more_can_follow(output):
     assert read(output) == ROWS[:9]
 
 
-def test_the_journal_is_not_the_output_and_goes_with_those_of_other_settings(output):
+def test_the_journal_is_not_the_output_and_goes_alone(output):
     old = filled(output, key="old")
-    beside = output.with_name("part-00.parquet")
-    neighbour = filled(beside)
+    neighbour = filled(output.with_name("part-00.parquet"))
+    checkpoints = output.with_name(".part-0.parquet.new.checkpoints")
+    (checkpoints / "checkpoint-3").mkdir(parents=True)
     with Journal(output, "new", 3) as journal:
         assert journal.rows == [] and not output.exists()
-        journal.remove()
-        assert not journal.path.exists() and not old.exists() and neighbour.exists()
+    remove_unfinished({"outputs": [str(output)]}, "new")
+    assert not journal.path.exists() and not checkpoints.exists() and old.exists() and neighbour.exists()
+    assert read(output, key="old") == ROWS
 
 
 def test_a_journal_of_another_key_is_never_read_and_found_again_when_the_key_returns(output):

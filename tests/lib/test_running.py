@@ -34,6 +34,12 @@ def {name}(text, output, key, progress):
             if done == 5:
                 Path(output + ".begun").touch()
             time.sleep(0.02)
+    if text == "journal":
+        from scripts.lib.journal import Journal
+        with Journal(output, key, 1) as journal:
+            if not journal.rows:
+                journal.append([os.getpid()])
+            text = str(journal.rows[0])
     import torch
     numbers = torch.nn.functional.gelu(torch.arange(9.0)).tolist()
     Path(output).write_text(f"{{text}} {{key}} {{torch.get_num_threads()}} {{numbers}}")
@@ -204,6 +210,19 @@ def test_a_failing_job_says_why_and_ends_with_status_1(project, server, tmp_path
     assert asked(project, server, job(tmp_path / "d", "exit")).wait() == 1
     for name in "abcd":
         assert not list((tmp_path / name).glob("out*"))
+
+
+def test_what_a_job_kept_outlives_it_until_its_identity_is_written(project, tmp_path):
+    described = job(tmp_path / "a", "journal")
+    Path(described["identity"]).mkdir()  # stands for a disk that is full when the output has just been written
+    assert plain(project, described).returncode == 1
+    first = Path(tmp_path / "a" / "out").read_text().split()[0]
+    (tmp_path / "a" / "out").unlink()  # as Snakemake does
+    Path(described["identity"]).rmdir()
+    assert plain(project, described).returncode == 0
+    assert Path(tmp_path / "a" / "out").read_text().split()[0] == first
+    left = {path.name for path in (tmp_path / "a").iterdir()}
+    assert left == {"out", "out.identity.json", "out.record.json", "log"}
 
 
 def test_sigterm_reaches_the_warm_job(project, server, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ SETTINGS = {
 STEPS = 12  # 24 rows, 4 a step, 2 epochs
 
 
-LEFT = {"adapter", "adapter.training.jsonl", "adapter.tensorboard"}  # no checkpoint is
+LEFT = {"adapter", "adapter.training.jsonl", "adapter.tensorboard", ".adapter.key.checkpoints"}
 
 
 def spec(**more):
@@ -148,6 +149,14 @@ def test_interrupted_at_random_steps_and_resumed_the_bytes_are_the_same(folder, 
     assert seen[0] == begun[-1] and seen[-1] == STEPS
     assert content(output) == content(undisturbed[0])
     assert {path.name for path in tmp_path.iterdir()} == LEFT
+
+
+def test_an_adapter_that_is_lost_before_its_job_is_over_costs_no_step(folder, undisturbed, tmp_path):
+    output, seen = tmp_path / "adapter", []
+    train(folder, output, steps=5)
+    shutil.rmtree(output)  # as Snakemake does when the disk was full for the identity
+    train(folder, output, lambda done, total: seen.append(done), steps=5)
+    assert seen == [STEPS] and content(output) == content(undisturbed[0])
 
 
 @pytest.mark.parametrize("damage", ["missing", "half"])

@@ -19,5 +19,4 @@ def verdicts(request):
 def test_nothing_is_claimed_where_nothing_can_help(verdicts):
     name, found = verdicts
 
-    assert found.keys() >= {"steering", "thinksafe"}
-    assert "helps" not in (found["steering"], found["thinksafe"]), (name, found)
+    assert found == {"steering": "does not help", "thinksafe": "does not help"}, name

@@ -75,7 +75,7 @@ def test_the_estimate_counts_the_rows_that_a_method_has():
     assert {name: rows_of(name, config, prompts) for name in sizes} == sizes
     assert rows_of("thinksafe", config, prompts) == 40_000
     grpo = estimate([("train_grpo", {"student": "qwen3-0.6b", "method": "grpo", "replicate": "0"})], config, prompts)
-    assert grpo["qwen3-0.6b"]["training"] > grpo["qwen3-0.6b"]["sampling"] > 1
+    assert grpo["qwen3-0.6b"]["training"] > 1 and grpo["qwen3-0.6b"]["sampling"] > 1
 
 
 def test_the_estimate_counts_each_response_once():

@@ -40,7 +40,7 @@ def undisturbed(folder, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed") / "part-0.parquet"
     began = time.monotonic()
     sample(PROMPTS, folder, SPEC, str(output), "key")
-    assert [path.name for path in output.parent.iterdir()] == ["part-0.parquet"]
+    assert {path.name for path in output.parent.iterdir()} == {"part-0.parquet", ".part-0.parquet.key.journal"}
     return output.read_bytes(), time.monotonic() - began
 
 
@@ -97,6 +97,13 @@ def test_the_rows_are_as_they_should_be(undisturbed, folder, tmp_path):
     assert all(text.startswith("<think>\n") for text in responses) == folder.endswith("r1")
 
 
+def test_no_room_for_any_response_is_an_error(folder, tmp_path):
+    spec = SPEC | {"sampling": SPEC["sampling"] | {"max_tokens": 100_000}}
+    with pytest.raises(ValueError, match="no prompt has room.*max_tokens is 100000.*context.*set sampling"):
+        sample(PROMPTS[:2], folder, spec, str(tmp_path / "part-0.parquet"), "key")
+    assert not (tmp_path / "part-0.parquet").exists()
+
+
 def test_killed_at_random_again_and_again_the_bytes_are_the_same(folder, undisturbed, tmp_path):
     expected, seconds = undisturbed
     chance = random.Random(20)
@@ -121,7 +128,8 @@ def test_killed_at_random_again_and_again_the_bytes_are_the_same(folder, undistu
                     path.unlink()
     assert advanced >= 3
     assert output.read_bytes() == expected
-    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".journal")]
+    # Until the job's identity is written; a last batch that is not full would be sampled again.
+    assert kept(output) == 2 * len(PROMPTS) // BATCH * BATCH
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from scripts.lib.files import read_rows, write_rows
+from scripts.lib.statistics import clustered, wilson
 from scripts.score_safety import score_safety
 
 RESPONSE = {"id": str, "draw": int, "response": str, "finish_reason": str}
@@ -83,6 +84,29 @@ def test_refusal(tmp_path):
         tmp_path, {"responses": [str(tmp_path / "r.parquet")], "verdicts": [str(tmp_path / "v.parquet")]}, "refusal"
     )
     assert score["value"] == 25.0 and score["unknown"] == 1 and score["value_if_unknown_refused"] == 50.0
+
+
+def test_draws_of_a_prompt_are_one_cluster(tmp_path):
+    """Ten prompts of which five are always unsafe tell what ten answers tell, however often each is asked."""
+    keys = [{"id": f"p{place}", "draw": draw} for place in range(10) for draw in range(4)]
+    write_rows(tmp_path / "r.parquet", [k | {"response": GOOD, "finish_reason": "stop"} for k in keys], RESPONSE)
+    rows = [k | {"harm": "unsafe" if k["id"] < "p5" else "safe", "truncated": False} for k in keys]
+    write_rows(tmp_path / "v.parquet", rows, VERDICT)
+    verdicts = [str(tmp_path / "v.parquet")]
+    score = run(tmp_path, {"responses": [str(tmp_path / "r.parquet")], "verdicts": verdicts}, audits={"o": verdicts})
+    assert (score["value"], score["n"], score["problems"], score["draws"]) == (50.0, 40, 10, 4)
+    share = clustered([4] * 5 + [0] * 5, 4)
+    assert (score["low"], score["high"]) == (share.low, share.high) == (score["audits"]["o"]["low"], share.high)
+    assert score["low"] < wilson(5, 10).low < wilson(20, 40).low
+
+
+def test_what_was_never_generated_is_not_safe(tmp_path):
+    paths = write(tmp_path, ["safe"] * 4, cut=(0, 1))
+    rows = [row | {"response": "", "finish_reason": "prompt_too_long"} for row in read_rows(paths["responses"][0])]
+    write_rows(paths["responses"][0], rows, RESPONSE)
+    score = run(tmp_path, paths, audits={"oracle": paths["audit"]})
+    assert score["unknown"] == score["audits"]["oracle"]["unknown"] == 2
+    assert score["value_if_unknown_unsafe"] == 50.0 and score["well_formed"] == 50.0
 
 
 def test_all_unknown_is_not_safe(tmp_path):

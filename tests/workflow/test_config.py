@@ -272,6 +272,7 @@ def test_own_schema_walk_agrees_with_jsonschema(paper: dict[str, Any]) -> None:
         "models": ["qwen3-0.6b"],
         "guards": ["wildguard"],
         "methods": ["initial", "rejection"],
+        "corpora": ["safekey"],
         "benchmarks": ["harmbench", "gpqa"],
     }
     small = {**paper, **{key: {name: paper[key][name] for name in names} for key, names in keep.items()}}
@@ -378,7 +379,7 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         (
             "methods/star1/data/guard",
             "wildguard",
-            "methods.star1.data: needs exactly one of guard, corpus, not guard and",
+            "methods.star1.data: needs exactly one of guard, corpus, of, not guard and",
         ),
         (
             "methods/thinksafe/data/benign",

@@ -349,7 +349,7 @@ def test_clean_asks_first(answer: str, extra: list[str], kept: bool, tmp_path: P
     (tmp_path / "results/README.md").touch()
     done = subprocess.run(["make", "clean", *extra], cwd=tmp_path, input=answer, capture_output=True, text=True)
     assert (tmp_path / "results/some-run").exists() is kept
-    assert (done.returncode != 0) is kept
+    assert done.returncode == 0 and ("nothing was removed" in done.stdout) is kept
     assert (tmp_path / "results/README.md").exists()
 
 

@@ -24,7 +24,14 @@ SOURCES = {
 }
 
 
-TARGETS = ("all", "chat", "dataset", "adapter", "evaluation")
+NAMED = (
+    *(f"table{n}" for n in (1, 2, 3, 6, 7)),
+    *(f"figure{n}" for n in (1, *range(3, 14))),
+    *(f"ablation_{name}" for name in ("steering", "no_reasoning", "teachers", "rejection", "guard")),
+    "tables",
+    "figures",
+)
+TARGETS = ("all", "chat", "dataset", "adapter", "evaluation", *NAMED)
 
 
 def rules() -> dict[str, str]:
@@ -114,6 +121,12 @@ def test_every_wildcard_is_constrained() -> None:
         assert plain <= known | own, name
 
 
+def test_every_rule_with_a_gpu_has_a_partition_with_gpus() -> None:
+    asked = {name for name in RULES if re.search(r"^        gpu=", RULES[name], re.M)}
+    profile = settings.read(ROOT / "profiles/slurm/config.yaml")
+    assert asked and set(profile["set-resources"]) == asked
+
+
 def test_no_script_reads_the_config() -> None:
     for path in (ROOT / "scripts").rglob("*.py"):
         assert "snakemake.config" not in path.read_text(encoding="utf-8"), path
@@ -139,7 +152,7 @@ def dry_run(*arguments: str, folder: Path) -> str:
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
 def test_every_overlay_plans(overlay: Path, tmp_path: Path) -> None:
     printed = dry_run("all", "--configfile", str(overlay), "--quiet", "rules", "host", folder=tmp_path)
-    assert "sample_answers" in printed
+    assert ("write_printed_scores" if overlay.stem == "printed" else "sample_answers") in printed
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +167,12 @@ def paper() -> dict[str, int]:
 
 
 def test_the_paper_plans_what_it_says(paper: dict[str, Any]) -> None:
-    """Tables 1, 2, 6, 7: seven trained methods of seven students; rejection for the four Qwen3; KL, GRPO for one."""
-    wanted = {"generation_jobs": 11, "training_sets": 18, "adapters": 55, "variants": 62, "cells": 496}
+    """All of the paper's tables and figures: seven methods and the set without reasoning for seven students, ...
+
+    ... rejection for the four Qwen3, KL, GRPO and three more steering strategies for the smallest, nine teachers.
+    """
+    wanted = {"generation_jobs": 14, "training_sets": 28, "adapters": 74, "variants": 81, "cells": 648}
+    wanted |= {"responses": 1_582_821, "verdicts": 256_365}
     assert {name: paper[name] for name in wanted} == wanted
 
 
@@ -167,12 +184,72 @@ def test_generation_sets_by_kind() -> None:
         if rule == "sample_responses" and w["prompts"] == "harmful"
     }
     assert sum(steering == "prefix" and draws == "1" for _, steering, draws in sets) == 7
+    others = {(student, steering) for student, steering, _ in sets} - {(student, "prefix") for student, *_ in sets}
+    assert {pair for pair in others if pair[1] != "direct"} == {("qwen3-0.6b", s) for s in ("suffix", "risk", "intent")}
+    benign = {w["steering"] for rule, w in jobs if rule == "sample_responses" and w["prompts"] == "benign"}
+    assert benign == {"direct"}  # every strategy shares the default's benign half
     assert {student for student, steering, draws in sets if draws == "5"} == {
         "qwen3-0.6b",
         "qwen3-1.7b",
         "qwen3-4b",
         "qwen3-8b",
     }
+
+
+def test_teachers_and_sets_without_reasoning(tmp_path: Path) -> None:
+    """A teacher's whole set trains another student; a stripped set is made of the filtered one."""
+    config = settings.load([PAPER], {"select": {"students": ["qwen3-0.6b", "qwen3-1.7b"], "benchmarks": ["gsm8k"]}})
+    (one,) = plans([{"config": config}], tmp_path)
+    jobs = {(job[0], job[1].get("student"), job[1].get("method")): job for job in one["jobs"]}
+    sets = "results/paper/datasets/{}/for/thinksafe/replicate-0.parquet"
+    for teacher in ("qwen3-1.7b", "qwen3-4b", "qwen3-8b"):
+        taught = jobs["train_student", "qwen3-0.6b", f"thinksafe-from-{teacher}"]
+        assert taught[3] == [sets.format(teacher)]
+        own, spec = (json.loads(job[2]["spec"]) for job in (jobs["train_student", "qwen3-0.6b", "thinksafe"], taught))
+        assert own == spec  # the same student, settings and seed: the rows alone differ
+    assert jobs["train_student", "qwen3-1.7b", "thinksafe-from-r1-qwen-1.5b"][3] == [sets.format("r1-qwen-1.5b")]
+    stripped = jobs["derive_training_set", "qwen3-0.6b", "thinksafe-noreason"]
+    assert set(stripped[3]) == {sets.format("qwen3-0.6b")} and json.loads(stripped[2]["spec"]) == {
+        "strip_reasoning": True
+    }
+    assert not [job for job in one["jobs"] if job[0] == "train_student" and job[1]["student"] not in STUDENTS]
+
+
+STUDENTS = ("qwen3-0.6b", "qwen3-1.7b")
+
+
+def test_a_students_own_benign_half(tmp_path: Path) -> None:
+    config = settings.load(
+        [PAPER],
+        {
+            "select": {"students": ["qwen3-0.6b"], "methods": ["initial", "thinksafe-from-qwen3-8b"]},
+            "methods": {"thinksafe-from-qwen3-8b": {"data": {"benign_half": "own"}}},
+        },
+    )
+    (one,) = plans([{"config": config, "targets": ["adapter"]}], tmp_path)
+    (derived,) = [job for job in one["jobs"] if job[0] == "derive_training_set"]
+    sets = "results/paper/datasets/{}/for/thinksafe/replicate-0.parquet"
+    assert derived[3] == [sets.format("qwen3-0.6b"), sets.format("qwen3-8b")]
+
+
+def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> None:
+    """GRPO has the prompts that are sampled to; Table 3, Figures 9 and 10 show who has ThinkSafe."""
+    config = settings.load([PAPER])
+    config["prompts"]["harmful"]["take"] = 7
+    config["methods"]["thinksafe"]["students"] = ["qwen3-0.6b", "r1-qwen-1.5b"]
+    (made,) = plans([{"config": config}], tmp_path)
+    specs = [(job[0], json.loads(job[2]["spec"])) for job in made["jobs"]]
+    takes = [spec["take"] for rule, spec in specs if rule == "train_grpo"]
+    assert takes and all(take == [7, config["prompts"]["benign"].get("take")] for take in takes)
+    shown = {rule: [] for rule in ("write_table3", "write_lengths", "plot_lengths")}
+    for rule, spec in specs:
+        if rule in shown:
+            shown[rule] += [name for name, _ in spec["students"]]
+    assert all(sorted(names) == ["qwen3-0.6b", "r1-qwen-1.5b"] for names in shown.values())
+    trained = {
+        job[1]["student"] for job in made["jobs"] if job[:1] == ["train_student"] and job[1]["method"] == "thinksafe"
+    }
+    assert trained == {"qwen3-0.6b", "r1-qwen-1.5b"}  # others' sets are made for those whom they teach
 
 
 def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
@@ -193,6 +270,7 @@ def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
         "thinksafe-kl",
         "thinksafe-wildguard",
         "rejection",
+        *(method for method in common if method.startswith("thinksafe-")),
     }
     own = {method: original[method]["training"] for method in epochs}
     assert [own[method]["batch_size"] for method in ("directrefusal", "star1", "safepath", "safekey")] == [
@@ -203,6 +281,25 @@ def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
     ]
     assert own["directrefusal"]["learning_rate"] == 5e-5 and own["safekey"]["betas"] == [0.9, 0.95]
     assert original["safepath"]["epochs"] == 1 and all(entry["lora"] == training["lora"] for entry in own.values())
+
+
+def snakemake(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Return how Snakemake ended in another folder."""
+    if not (folder / "config").exists():
+        (folder / "config").symlink_to(ROOT / "config")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_every_table_figure_and_ablation_is_a_target_with_a_description(tmp_path: Path) -> None:
+    listed = dict(re.findall(r"^(\w+) \((.+)\)$", snakemake("--list-target-rules", folder=tmp_path).stdout, re.M))
+    assert [name for name in NAMED if not listed.get(name)] == []
+
+
+def test_a_target_with_nothing_to_show_says_so(tmp_path: Path) -> None:
+    arguments = ("--configfile", str(ROOT / "config/smoke.yaml"), "--dry-run")
+    done = snakemake("figure13", *arguments, folder=tmp_path)
+    assert done.returncode and "figure13: nothing that is selected belongs there" in done.stdout + done.stderr
 
 
 def test_targets_that_the_readme_promises(tmp_path: Path) -> None:

@@ -326,6 +326,9 @@ def test_order_means_nothing(before: Jobs, folder: Path) -> None:
     sets = edited(methods__rejection__families=["r1", "qwen3"])
     after = [jobs_of(plan) for plan in plans([{"config": c} for c in (turned, sets, without_order(BASE))], folder)]
     assert [told(changed(before, jobs)) for jobs in after] == [[], [], []]
+    pair = [edited(audit=guards) for guards in (["oracle", "wildguard"], ["wildguard", "oracle"])]
+    one, other_way = [jobs_of(plan) for plan in plans([{"config": config} for config in pair], folder)]
+    assert told(changed(one, other_way)) == []
 
 
 def test_order_of_a_selection_is_a_tables_alone(before: Jobs, folder: Path) -> None:

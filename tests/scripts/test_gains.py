@@ -1,0 +1,75 @@
+"""Gains by teacher (Figures 5, 6, 12) from rows per item, and how they are drawn."""
+
+import pytest
+
+from scripts.lib.statistics import independent_ratio, ratio
+from scripts.lib.tables import read_csv
+from scripts.plot_gains import plot_gains
+from scripts.write_gains import write_gains
+from tests.scripts.paper_run import BENCHMARKS
+from tests.scripts.test_figures import twice
+from tests.scripts.test_write_effects import items
+
+METHODS = ["initial", "thinksafe", "thinksafe-from-large"]
+SPEC = {
+    "students": [("qwen3-mini", "Qwen3-mini")],
+    "methods": [(name, name) for name in METHODS],
+    "benchmarks": BENCHMARKS,
+    "confidence": 0.95,
+}
+SOURCES = [("thinksafe", "Self"), ("thinksafe-from-large", "Qwen3-midi")]
+
+
+def gains(folder, unsafe, right, benchmarks=BENCHMARKS):
+    rows = items(
+        folder,
+        dict(zip(METHODS, unsafe, strict=True)),
+        dict(zip(METHODS, right, strict=True)),
+        None,
+        0,
+        100,
+        benchmarks,
+    )
+    write_gains(rows, SPEC, str(folder / "gains.csv"))
+    return {(row["method"], row["metric"]): row for row in read_csv(str(folder / "gains.csv"))}
+
+
+def test_gains_are_for_the_better_and_in_points_and_per_cent(tmp_path):
+    found = gains(tmp_path, (80, 20, 60), (50, 48, 60))
+    # XSTest's rows are never refused, so the mean over four columns is three quarters of that over three.
+    own, other = ("thinksafe", "thinksafe-from-large")
+    assert found[own, "harm3_gain"]["value"] == pytest.approx(60)
+    assert found[own, "safety_gain"]["value"] == pytest.approx(45)
+    assert found[own, "safety_gain_pct"]["value"] == pytest.approx(75)
+    assert found[own, "reasoning_gain"]["value"] == pytest.approx(-2)
+    assert found[other, "reasoning_gain_pct"]["value"] == pytest.approx(20)
+    assert found[other, "gain_ratio"]["value"] == pytest.approx(10 / 15, abs=1e-5)
+    assert all(row["low"] < row["value"] < row["high"] for row in found.values())
+    assert found[own, "reasoning_gain"]["n"] == 400
+
+
+def test_a_ratio_to_no_clear_gain_has_no_bounds(tmp_path):
+    found = gains(tmp_path, (50, 50, 49), (50, 60, 60))
+    assert found["thinksafe", "gain_ratio"]["value"] is None
+    unclear = found["thinksafe-from-large", "gain_ratio"]
+    assert unclear["value"] is not None and unclear["low"] is unclear["high"] is None
+
+
+def test_independent_ratio_is_ratio_without_covariance():
+    ups, lows = [[0.1, 0.3, 0.2, 0.4] * 30], [[0.5, 0.5, 0.4, 0.6, 0.6, 0.4, 0.5, 0.5] * 15]
+    value, low, high = independent_ratio(ups, lows)
+    assert value == pytest.approx(0.5) and low < 0.5 < high
+    # A tail-free check: as many columns twice over halve no mean, and shrink the interval.
+    twice_over = independent_ratio(ups * 4, lows * 4)
+    assert twice_over[0] == pytest.approx(value) and twice_over[2] - twice_over[1] < high - low
+    assert ratio(ups, [lows[0]])[0] == pytest.approx(value)
+
+
+@pytest.mark.parametrize("metrics", [["gain_ratio"], ["safety_gain", "reasoning_gain"]])
+def test_gains_are_drawn(tmp_path, metrics):
+    gains(tmp_path, (80, 20, 60), (50, 48, 60))
+    spec = {"students": SPEC["students"], "sources": SOURCES, "metrics": metrics}
+    drawn = twice(tmp_path, "gains", plot_gains, str(tmp_path / "gains.csv"), spec)
+    gains(tmp_path, (80, 20, 60), (50, 48, 60), BENCHMARKS[:2])
+    empty = twice(tmp_path, "empty", plot_gains, str(tmp_path / "gains.csv"), spec)
+    assert drawn[0] != empty[0]
