@@ -4,7 +4,8 @@ Layers are config/config.yaml, the files of ``--configfile`` in their order, and
 replace, as in Snakemake. Some mappings replace as well, since a mixture of two of them means nothing: ``source``,
 ``columns``, ``where``, ``leave_out`` and ``contains``. What is said about the rows that a filter meets (``leave_out``,
 ``of``) goes with the filter. Null drops what was inherited. A file may name another that it extends
-(``extends: miniature.yaml``, beside itself), which then comes before it.
+(``extends: miniature.yaml``, beside itself), which then comes before it. On the command line, ``students=[...]`` is
+short for ``select={students: [...]}``, and so are ``methods`` and ``benchmarks`` with a list.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ REPLACED = ("source", "columns", "where", "leave_out", "contains")
 FILTER = {"where", "contains", "rows"}
 ABOUT_FILTER = {"leave_out", "of"}
 KINDS = ("hub", "url", "file", "world", "published", "folder", "built")
+SELECTED = ("students", "methods", "benchmarks")
 SHOWN = 10
 
 
@@ -60,7 +62,7 @@ def load(files: Sequence[str | Path], command_line: Mapping[str, Any] | None = N
     """
     seen: set[Path] = set()
     layers = [layer for file in files for layer in _layers(Path(file), seen)]
-    return validate(merge([*layers, _nulls(command_line or {})]))
+    return validate(merge([*layers, _select(_nulls(command_line or {}))]))
 
 
 def _layers(file: Path, seen: set[Path]) -> Iterator[dict[str, Any]]:
@@ -133,6 +135,19 @@ def _nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [_nulls(part) for part in value]
     return None if value in ("null", "~") else value
+
+
+def _select(command_line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``--config`` gave with its short selections under ``select``; a mapping is no selection."""
+    short = {key: command_line[key] for key in SELECTED if isinstance(command_line.get(key), str | list)}
+    if not short:
+        return dict(command_line)
+    chosen = command_line.get("select") or {}
+    for key in short:
+        if not isinstance(chosen, Mapping) or key in chosen:
+            raise SettingsError(f"config: --config: {key} and select.{key} both choose; give one of them")
+    chosen = {**chosen, **{key: [value] if isinstance(value, str) else value for key, value in short.items()}}
+    return {**{key: value for key, value in command_line.items() if key not in short}, "select": chosen}
 
 
 def validate(config: Mapping[str, Any], schema: str | Path = SCHEMA) -> dict[str, Any]:
