@@ -281,6 +281,9 @@ def _filters(config: Config) -> Iterator[str]:
                 yield f"{path}.leave_out.{column}: {', '.join(both)} is taken by where; leave it in one of them"
         if part.get("of", part.get("rows", 0)) < part.get("rows", 0):
             yield f"{path}.of: {part['of']} rows before any are left out, and {part['rows']} after"
+        there = part.get("rows", part.get("of"))
+        if there is not None and part.get("take", 0) > there:
+            yield f"{path}.take: {part['take']} are asked for and there are {there}; lower it, or take: null"
     harmful, benign = config["prompts"]["harmful"], config["prompts"]["benign"]
     if harmful["source"] == benign["source"]:
         for column in sorted(harmful["where"].keys() & benign["where"].keys()):

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from scripts.lib.consistency import inconsistencies
-from scripts.lib.schema import Problems, Schema
+from scripts.lib.schema import Problems, Schema, nearest
 
 SCHEMA = Path(__file__).parents[2] / "config" / "config.schema.yaml"
 REPLACED = ("source", "columns", "where", "leave_out", "contains")
@@ -62,7 +62,24 @@ def load(files: Sequence[str | Path], command_line: Mapping[str, Any] | None = N
     """
     seen: set[Path] = set()
     layers = [layer for file in files for layer in _layers(Path(file), seen)]
-    return validate(merge([*layers, _select(_nulls(command_line or {}))]))
+    layers.append(_select(_nulls(command_line or {})))
+    config = validate(merge(layers))
+    if problems := [*_unused_steerings(layers, config)]:
+        raise SettingsError("\n".join(f"config: {problem}" for problem in problems))
+    return config
+
+
+def _unused_steerings(layers: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the steerings of overlays that no method uses and that look like another one, misspelt most likely."""
+    data = [method.get("data", {}) for method in config["methods"].values()]
+    used = {part[role]["steering"] for part in data if "guard" in part for role in ("harmful", "benign")}
+    known = set(layers[0].get("steerings", {}))
+    for layer in layers[1:]:
+        new = [str(name) for name in layer.get("steerings") or {} if str(name) in config["steerings"].keys() - known]
+        for name in new:
+            if name not in used and (guess := nearest(name, known)):
+                yield f"steerings.{name}: no method uses it; name it in one, or did you mean steerings.{guess}?"
+        known.update(new)
 
 
 def _layers(file: Path, seen: set[Path]) -> Iterator[dict[str, Any]]:

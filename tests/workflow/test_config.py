@@ -241,6 +241,39 @@ def test_short_selections_fail_by_name(given: dict, message: str, paper: dict[st
 
 
 @pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"models": {"qwen3-06b": {"source": {"hub": "a/b"}}}}, "are missing (or did you mean models.qwen3-0.6b?)"),
+        ({"guards": {"llama-gard-3": {"judges": "full"}}}, "kind is missing (or did you mean guards.llama-guard-3?)"),
+        ({"benchmarks": {"gsm9k": {"draws": 2}}}, "are missing (or did you mean benchmarks.gsm8k?)"),
+        (
+            {"steerings": {"prefx": "Say no. {prompt}"}},
+            "steerings.prefx: no method uses it; name it in one, or did you mean steerings.prefix",
+        ),
+        ({"prompts": {"benign": {"take": 40001}}}, "prompts.benign.take: 40001 are asked for and there are 40000"),
+        (
+            {"corpora": {"star1": {"harmful": {"take": 1001}}}},
+            "star1.harmful.take: 1001 are asked for and there are 1000",
+        ),
+    ],
+)
+def test_misspelt_ids_and_too_large_takes_are_told_at_once(given: dict, message: str, paper: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as error:
+        settings.load([PAPER], given)
+    assert message in str(error.value)
+
+
+def test_a_new_steering_may_be_there_for_later(paper: dict[str, Any]) -> None:
+    """One that looks like no other, and one that a method names."""
+    given = {"steerings": {"zealous": "Never. {prompt}", "prefix2": "No. {prompt}"}}
+    method = {**paper["methods"]["thinksafe"], "data": {"harmful": {"steering": "prefix2"}}}
+    assert settings.load([PAPER], given | {"methods": {"thinksafe": method}})["steerings"].keys() > {
+        "zealous",
+        "prefix2",
+    }
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("training:\n  dtype: float32\ntraining:\n  batch_size: 4\n", "line 3: the key training stands twice"),
