@@ -42,9 +42,9 @@ def spec(**parts):
 
 
 @lru_cache(maxsize=None)
-def code_of(name, engine=None, oracle=False, loss=None):
-    """Return a digest per module that a script runs; only the engine, truth and loss that this job uses count."""
-    unused = {path for kind, path in ENGINES.items() if kind != engine}
+def code_of(name, engine=None, oracle=False, loss=None, sampler=None):
+    """Return a digest per module that a script runs; only the engines, truth and loss that this job uses count."""
+    unused = {path for kind, path in ENGINES.items() if kind not in (engine, sampler)}
     if not oracle and name in ("judge_responses", "train_grpo"):
         unused |= {"scripts/lib/world.py"}
     used = (f"scripts/lib/losses/{loss}.py",) if loss else ()
