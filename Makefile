@@ -39,7 +39,7 @@ demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CP
 full: ## the miniature with every method: Tables 1, 2, 6, 7
 	@$(MAKE) --no-print-directory demo MINIATURE=config/miniature-full.yaml
 
-rehearsal: setup ## the paper's run at true shape: its students' architectures, its files' formats, its rules (15 minutes)
+rehearsal: setup ## the paper's run at true shape: its students' architectures, its files' formats, its rules (under 15 minutes)
 	@$(MAKE) --no-print-directory demo MINIATURE=config/rehearsal.yaml
 
 printed: setup ## the paper's own printed numbers through the same rules: tables, Figure 1 (seconds)
