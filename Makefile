@@ -18,7 +18,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm demo full printed test test-all lint containers plan trace gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm demo full rehearsal printed test test-all lint containers plan trace gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CP
 
 full: ## the miniature with every method, ablation, table and figure (37 minutes)
 	@$(MAKE) --no-print-directory demo MINIATURE=config/miniature-full.yaml
+
+rehearsal: setup ## the paper's run at true shape: its students' architectures, its files' formats, its rules (15 minutes)
+	@$(MAKE) --no-print-directory demo MINIATURE=config/rehearsal.yaml
 
 printed: setup ## the paper's own printed numbers through the same rules: tables, Figure 1 (seconds)
 	@$(SNAKEMAKE) all --configfile config/printed.yaml
