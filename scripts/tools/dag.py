@@ -1,7 +1,6 @@
 """The workflow's jobs as Snakemake plans them, with what each depends on and why it would run; runs nothing.
 
-Asked of Snakemake's own API in this process, which is left with an open log handler and a changed working folder's
-metadata unread: a tool asks once, and ends.
+Asked of Snakemake's own API in this process, whose environment and logging it changes: a tool asks once, and ends.
 """
 
 from __future__ import annotations

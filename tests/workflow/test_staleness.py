@@ -310,9 +310,13 @@ def check_paper(entries: list[dict[str, Any]], select: dict[str, Any], folder: P
         config, path = copy.deepcopy(base), tuple(entry["leaf"].split("."))
         put(config, path, entry["to"] if "to" in entry else other(at(base, path)))
         configs.append(config)
-    before, *found = [jobs_of(plan) for plan in plans([{"config": config} for config in (base, *configs)], folder)]
-    wrong = []
-    for entry, after in zip(entries, found, strict=True):
+    first, *found = plans([{"config": config} for config in (base, *configs)], folder)
+    before, wrong = jobs_of(first), []
+    for entry, plan in zip(entries, found, strict=True):
+        if "error" in plan:
+            wrong.append(f"{entry['leaf']}: {plan['error']}")
+            continue
+        after = jobs_of(plan)
         direct = changed(before, after)
         wrong += differences(entry["leaf"], direct, meant([named(text) for text in entry["stale"]], after))
         cells = {key for key in downstream(direct, after) if key[0] in CELLS}
