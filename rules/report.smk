@@ -3,7 +3,7 @@
 
 def report_tables():
     """Return the tidy tables that the selection has something for, the paper's beside ours where they are made."""
-    named = {path.rpartition("/")[2].partition(".")[0] for path in PAPER}
+    named = {Path(path).name.partition(".")[0] for path in PAPER}
     companions = [path for path in PAPER if path.endswith("-beside-paper.csv")]
     drawn = {name for name in named if name.startswith("figure")} - {"figure1", "figure2"}
     tables = {name for name in named if name.startswith("table")} | drawn | {"effects"} & named
@@ -36,7 +36,7 @@ rule write_report:
     """The run as one page that opens offline: tables, claims, cost, curves, and a reader of samples."""
     input:
         tables=report_tables(),
-        claims=[path for path in PAPER if path.endswith("/claims.json")],
+        claims=[path for path in PAPER if Path(path).name == "claims.json"],
         scores=score_files(cells_of(STUDENTS)),
         rows=[] if config["printed"] else score_files(cells_of(STUDENTS), "parquet"),
         answers=report_parts("answers", f"<results>/answers/{CELL}/part-{{part}}.parquet"),

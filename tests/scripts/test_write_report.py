@@ -71,9 +71,8 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
                 cells.append(cell | files | {"answers": [f"{base}-answers.parquet"], "verdicts": judged})
     write_csv(str(folder / "tables/table1.csv"), TABLE, rows)
     beside = [row | {"paper": row["value"] + 1, "verdict": "agrees"} for row in rows]
-    write_csv(
-        str(folder / "tables/table1-beside-paper.csv"), ["student", "method", "metric", "paper", "verdict"], beside
-    )
+    companion = str(folder / "tables/table1-beside-paper.csv")
+    write_csv(companion, ["student", "method", "metric", "paper", "verdict"], beside)
     adapter = {"student": names[0], "method": "thinksafe", "replicate": 0}
     log = folder / "adapters/a.training.jsonl"
     log.parent.mkdir(parents=True)
@@ -84,12 +83,7 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
         "cells": cells,
         "prompts": questions,
         "adapters": [
-            {
-                "student": names[0],
-                "method": "thinksafe",
-                "replicate": 0,
-                "path": str(folder / "adapters/a.identity.json"),
-            }
+            adapter | {"path": str(folder / "adapters/a.identity.json")},
         ],
         "claims": [],
         "template": {
