@@ -49,6 +49,7 @@ wildcard_constraints:
 
 include: "rules/hub.smk"  # models and data from the hub: their commits, their download
 include: "rules/world.smk"  # the miniature's world, students, guards and teacher
+include: "rules/rehearsal.smk"  # the rehearsal's data, in the formats of the published sets
 include: "rules/prompts.smk"  # Sec. 3, B: training prompts and benchmarks
 include: "rules/responses.smk"  # Sec. 4, A: steered sampling, guard verdicts, filtering
 include: "rules/training.smk"  # Sec. 4, 5.1: LoRA fine-tuning
