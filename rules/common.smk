@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scripts.lib.hub_lock import HubError, pinned as at_locked_commits, read_lock, remote_sources, unpinned, used
 from scripts.lib.consistency import KINDS
+from scripts.lib.contents import with_contents
 from scripts.lib.files import IDENTITY, write_json
 from scripts.lib.staleness import canonical, code_digests
 from scripts.lib.versions import pinned
@@ -35,8 +36,11 @@ def one_of(names):
 
 # ---------------------------------------------------------------- what a job depends on (docs/staleness.md)
 def spec(**parts):
-    """Return a rule's share of the config as one canonical value: named params are compared as an unordered set."""
-    return canonical(parts)
+    """Return a rule's share of the config as one canonical value: named params are compared as an unordered set.
+
+    A source on this machine has its content's digest beside it.
+    """
+    return canonical(with_contents(parts))
 
 
 @lru_cache(maxsize=None)

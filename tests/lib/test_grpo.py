@@ -1,6 +1,8 @@
 """GRPO: TRL's settings are the paper's, a resumed run is the same to the byte, and a guard that fails ends the run."""
 
+import importlib.util
 import json
+import multiprocessing
 import shutil
 from pathlib import Path
 
@@ -162,6 +164,26 @@ def test_neither_processes_nor_accumulation_change_the_adapter(folder, tmp_path,
     assert logs[0]["grad_norm"] == pytest.approx(logs[1]["grad_norm"], rel=1e-5)
     assert all(torch.allclose(one[name], shared[name], atol=1e-5, rtol=0) for name in one)
     assert any(value.abs().max() > 1e-3 for name, value in one.items() if "lora_B" in name)
+
+
+def with_vllm(folder, output):
+    """Train with rollouts of a vLLM in the trainer's process, which leaves torch's process groups behind."""
+    reinforce(PROMPTS, folder, output, spec(sampler="colocate", steps=2), "key", likes("e"), "full", 8, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vllm is not installed")
+def test_rollouts_by_vllm_in_the_trainers_process(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    output = tmp_path / "adapter"
+    trained = multiprocessing.get_context("spawn").Process(target=with_vllm, args=(str(folder), str(output)))
+    trained.start()
+    trained.join()
+    assert trained.exitcode == 0
+    steps = [json.loads(line) for line in (tmp_path / "adapter.training.jsonl").read_text().splitlines()[1:3]]
+    assert all(step["completions/mean_length"] > 2 and step["grad_norm"] > 0 for step in steps)
+    assert steps[0]["kl"] == pytest.approx(0, abs=1e-6) and steps[1]["kl"] > 0  # the reference is the student as it was
 
 
 class Killed(BaseException):

@@ -29,6 +29,7 @@ NAMED = (
     *(f"ablation_{name}" for name in ("steering", "no_reasoning", "teachers", "rejection", "guard")),
     "tables",
     "figures",
+    "report",
 )
 TARGETS = ("all", "chat", "dataset", "adapter", "evaluation", *NAMED)
 
