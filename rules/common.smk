@@ -12,6 +12,7 @@ from pathlib import Path
 from scripts.lib.hub_lock import HubError, pinned as at_locked_commits, read_lock, remote_sources, unpinned, used
 from scripts.lib.consistency import KINDS
 from scripts.lib.files import IDENTITY
+from scripts.lib.leases import devices_of
 from scripts.lib.staleness import canonical, code_digests
 from scripts.lib.versions import pinned
 
@@ -159,6 +160,23 @@ def on_gpu(count):
     return 0 if config["engine"]["name"] == "transformers" else count
 
 
+def billions(wildcards):
+    """Return a student's number of parameters in billions, as its size says (`0.6B`); 1 where it says nothing."""
+    student = getattr(wildcards, "student", None)
+    said = re.fullmatch(r"([\d.]+)B", str(config["models"][student].get("size")) if student else "")
+    return float(said[1]) if said else 1.0
+
+
+def minutes(least, per_billion=0):
+    """Return a job's time limit: by its student's size, and longer at each new attempt."""
+    return lambda wildcards, attempt: round((least + per_billion * billions(wildcards)) * attempt)
+
+
+def megabytes(least, per_billion=0):
+    """Return a job's memory: by its student's size, and half as much again at each new attempt."""
+    return lambda wildcards, attempt: round((least + per_billion * billions(wildcards)) * (1 + attempt) / 2)
+
+
 ONLINE = ("lock_hub", "check_hub", "fetch")
 
 
@@ -175,6 +193,9 @@ def check_pins(jobs):
 onstart:
     planned = [job for job in workflow.dag.needrun_jobs() if job.rule.name not in ONLINE]
     check_pins(planned)
+    gpus = workflow.global_resources.get("gpu")
+    if workflow.local_exec and gpus is not None and gpus.value:  # profiles/gpus
+        os.environ["THINKSAFE_GPUS"] = ",".join(devices_of(gpus.value))
     if workflow.local_exec and planned:
         folder = tempfile.mkdtemp(prefix="thinksafe-")
         jobs = sum(1 for job in planned if job.is_script)
