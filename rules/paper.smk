@@ -1,4 +1,6 @@
-# Needs: scores, training sets. Yields: the paper's tables and figures. Paper: Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10.
+# Needs: scores, training sets. Yields: the paper's tables and figures. Paper: Tables 1 to 7, Figures 1, 7, 9, 10.
+
+from types import SimpleNamespace
 
 # A family's table has a number (Tables 1, 2), or else the family's name: table-own.csv.
 FAMILY = {str(entry.get("table", f"-{family}")): family for family, entry in config["families"].items()}
@@ -303,6 +305,109 @@ def trained_cells():
     ]
 
 
+def named_source(entry):
+    """Return the name of a source: a set on the hub, or the file or part of the world that stands for one."""
+    kind = next(name for name in ("hub", "url", "file", "published", "world") if name in entry["source"])
+    place = entry["source"][kind]
+    return place if kind == "hub" else place.rpartition("/")[2]
+
+
+def training_data(student, method):
+    """Return the names of the sets that a method's rows are from, and who wrote their responses."""
+    entry = config["methods"][method]
+    data = entry.get("data", {})
+    halves = config["corpora"][data["corpus"]] if "corpus" in data else config["prompts"]
+    found = [named_source(halves[role]) for role in ("harmful", "benign") if role in halves]
+    if "corpus" in data:
+        wrote = "the set's"
+    elif "grpo" in entry:
+        wrote = "own, while training"
+    elif "from" in data:
+        wrote = config["models"][data["from"]].get("label", data["from"])
+        wrote += ", benign half own" if data.get("benign_half") == "own" else ""
+    else:
+        wrote = "own"
+    return {"source": ", ".join(dict.fromkeys(found)), "responses": wrote}
+
+
+def table4_sets(cell):
+    """Return the files whose rows an adapter is trained on."""
+    wildcards = SimpleNamespace(**cell)
+    return grpo_prompts(wildcards) if cell["method"] in BY_REWARD else [training_set(wildcards)]
+
+
+def table4_cells():
+    """Return what config says of each adapter's training; a budget of prompts is in its set already, but for GRPO's."""
+    cells = []
+    for cell in trained_cells():
+        grpo = config["methods"][cell["method"]].get("grpo")
+        said = dict(
+            epochs=method_of(cell["method"])["epochs"],
+            steps=grpo.get("steps") if grpo else None,
+            take=grpo_take(grpo) if grpo else None,
+            files=len(table4_sets(cell)),
+        )
+        cells.append(cell | said | training_data(cell["student"], cell["method"]))
+    return cells
+
+
+rule write_table4:
+    """What each method was trained on, and for how long (Table 4)."""
+    input:
+        sets=lambda wildcards: [path.format(**cell) for cell in trained_cells() for path in table4_sets(cell)],
+        adapters=lambda wildcards: [f"{ADAPTER}.identity.json".format(**cell) for cell in trained_cells()],
+        paper=f"{config['paper']}/table4.csv",
+    output:
+        csv="<results>/tables/table4.csv",
+        md=report("<results>/tables/table4.md", caption="../report/table4.rst", category="Tables"),
+        tex="<results>/tables/table4.tex",
+        identity="<results>/tables/table4.identity.json",
+    log:
+        "<results>/logs/write_table4.log",
+    conda:
+        "../envs/scoring.yaml"
+    params:
+        spec=lambda wildcards: spec(
+            cells=table4_cells(), students=labelled("models", STUDENTS), methods=labelled("methods", METHODS)
+        ),
+        code=code_of("write_table4"),
+        environment=environment_of("tables"),
+    script:
+        "../scripts/write_table4.py"
+
+
+def steerings_used():
+    """Return each steering of harmful prompts with the selected methods that sample by it, in the config's order."""
+    used = {name: [] for name in config["steerings"]}
+    for method in METHODS:
+        data = config["methods"][method].get("data", {})
+        origin = data.get("of", method)
+        if origin in SAMPLED and any(method in methods_of(student) for student in STUDENTS):
+            used[config["methods"][origin]["data"]["harmful"]["steering"]].append(method)
+    return [dict(id=name, template=config["steerings"][name], methods=names) for name, names in used.items() if names]
+
+
+rule write_table5:
+    """The instructions to refuse (Table 5)."""
+    input:
+        paper=f"{config['paper']}/table5.csv",
+    output:
+        csv="<results>/tables/table5.csv",
+        md=report("<results>/tables/table5.md", caption="../report/table5.rst", category="Tables"),
+        tex="<results>/tables/table5.tex",
+        identity="<results>/tables/table5.identity.json",
+    log:
+        "<results>/logs/write_table5.log",
+    conda:
+        "../envs/scoring.yaml"
+    params:
+        spec=lambda wildcards: spec(steerings=steerings_used(), methods=labelled("methods", METHODS)),
+        code=code_of("write_table5"),
+        environment=environment_of("tables"),
+    script:
+        "../scripts/write_table5.py"
+
+
 def paper_files():
     """Return what `all` makes: every table and figure that the selection has something for."""
     files = family_tables()
@@ -310,6 +415,9 @@ def paper_files():
         files.append("<results>/figures/figure1.png")
     if config["printed"]:
         return files  # there is nothing behind the cells
+    files += [
+        f"<results>/tables/table{n}.md" for n, any_of in (("4", trained_cells()), ("5", steerings_used())) if any_of
+    ]
     if thinksafe_students():
         files.append("<results>/tables/table3.md")
         files += [f"<results>/figures/figure{n}.png" for n, family in LENGTHS.items() if thinksafe_students(family)]

@@ -38,6 +38,18 @@ rule table3:
         shown("table3", "tables/table3"),
 
 
+rule table4:
+    """What each method was trained on, and for how long (Table 4)."""
+    input:
+        shown("table4", "tables/table4"),
+
+
+rule table5:
+    """The instructions to refuse (Table 5)."""
+    input:
+        shown("table5", "tables/table5"),
+
+
 rule table6:
     """Table 1 with another guard as filter beside it (Table 6)."""
     input:

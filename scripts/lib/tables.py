@@ -18,9 +18,20 @@ LATEX = {
     "_": r"\_",
     "$": r"\$",
     "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "{": r"\{",
+    "}": r"\}",
 }
 ARROWS = {"lower": "↓", "higher": "↑", None: ""}
-SYMBOLS = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "†": r"$^\dagger$", "–": "--", "µ": r"$\mu$", "…": r"\dots{}"}
+SYMBOLS = {
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "†": r"$^\dagger$",
+    "–": "--",
+    "µ": r"$\mu$",
+    "…": r"\dots{}",
+    "≤": r"$\leq$",
+}
 
 
 def write_csv(path: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -80,9 +91,7 @@ def emphasise(text: str, rank: int | None, form: str) -> str:
 
 def latex(text: str) -> str:
     """Return text with LaTeX's own characters escaped, and ours spelt out."""
-    for character, name in {**LATEX, **SYMBOLS}.items():
-        text = text.replace(character, name)
-    return text
+    return text.translate(str.maketrans(LATEX | SYMBOLS))
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 2) -> str:
@@ -97,9 +106,19 @@ def write_markdown(path: str, blocks: Sequence[str]) -> None:
         temporary.write_text("\n".join(block.rstrip("\n") + "\n" for block in blocks), encoding="utf-8")
 
 
-def write_latex(path: str, header: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], left: int = 2) -> None:
-    r"""Write a booktabs ``tabular`` with a rule between groups of rows; cells are LaTeX already, the header is not."""
-    lines = [r"\begin{tabular}{" + "l" * left + "r" * (len(header) - left) + "}", r"\toprule"]
+def write_latex(
+    path: str,
+    header: Sequence[str],
+    groups: Sequence[Sequence[Sequence[str]]],
+    left: int = 2,
+    columns: str | None = None,
+) -> None:
+    r"""Write a booktabs ``tabular`` with a rule between groups of rows; cells are LaTeX already, the header is not.
+
+    ``columns`` says how they are set, where the first ``left`` to the left and the others to the right will not do.
+    """
+    columns = columns or "l" * left + "r" * (len(header) - left)
+    lines = [r"\begin{tabular}{" + columns + "}", r"\toprule"]
     lines.append(" & ".join(map(latex, header)) + r" \\")
     for group in groups:
         lines.append(r"\midrule")

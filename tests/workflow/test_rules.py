@@ -25,7 +25,7 @@ SOURCES = {
 
 
 NAMED = (
-    *(f"table{n}" for n in (1, 2, 3, 6, 7)),
+    *(f"table{n}" for n in range(1, 8)),
     *(f"figure{n}" for n in (1, *range(3, 14))),
     *(f"ablation_{name}" for name in ("steering", "no_reasoning", "teachers", "rejection", "guard")),
     "tables",

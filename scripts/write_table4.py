@@ -1,0 +1,137 @@
+"""Table 4: on what each method was trained, and for how long, beside the paper's settings (paper Sec. 5.1, App. C)."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.files import IDENTITY
+from scripts.lib.tables import latex, markdown, read_csv, write_csv, write_latex, write_markdown
+
+Row = dict[str, Any]
+COLUMNS = [
+    *("student", "method", "replicate", "epochs", "steps", "source", "responses", "rows", "too_long", "trained"),
+    *("paper_epochs", "paper_source", "paper_rows"),
+]
+HEADER = ["Method", "Epochs", "Source of the prompts", "Responses", "Rows trained on"]
+PAPER = ["Paper: epochs", "Paper: source", "Paper: rows"]
+NONE = "–"
+
+
+def write_table4(
+    cells: Sequence[Row],
+    spec: Row,
+    paper: str,
+    output_csv: str,
+    output_md: str,
+    output_tex: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write epochs, source and number of rows of each adapter, beside what the paper prints for its method.
+
+    ``rows`` are those of the training set (for GRPO: prompts), ``too_long`` those that its trainer left out for their
+    length by its log, ``trained`` what is left. Adapters that came without a log have neither number.
+
+    Parameters
+    ----------
+    cells : sequence of dict
+        ``student``, ``method``, ``replicate``, ``epochs``, ``steps`` (where they end training before its epochs do),
+        ``source``, ``responses`` (whose they are), ``take`` (rows used of each file, or None), ``sets`` (its files)
+        and ``adapter`` (its identity).
+    spec : dict
+        ``students`` and ``methods`` as pairs of id and label.
+    paper : path of the paper's table
+
+    Raises
+    ------
+    ValueError
+        If a trainer's log does not account for the rows of its training set.
+    """
+    printed = {row["method"]: row for row in read_csv(paper)}
+    rows = []
+    for number, cell in enumerate(cells):
+        theirs = printed.get(cell["method"], {})
+        rows.append(
+            {key: cell[key] for key in ("student", "method", "replicate", "epochs", "steps", "source", "responses")}
+            | _counts(cell)
+            | {"paper_epochs": theirs.get("epochs"), "paper_source": theirs.get("source")}
+            | {"paper_rows": theirs.get("sample_size")}
+        )
+        progress(number + 1, len(cells))
+    write_csv(output_csv, COLUMNS, rows)
+    body = _lines(rows, dict(spec["students"]), spec["methods"])
+    note = (
+        "Rows are those that the trainer took, by student where they differ, replicates one after another; ≤ where an "
+        "adapter came without its log. – where the paper says nothing."
+    )
+    write_markdown(
+        output_md, [markdown([*HEADER, *PAPER], [[c.replace("|", r"\|") for c in line] for line in body], left=8), note]
+    )
+    columns = r"lrp{0.2\linewidth}p{0.12\linewidth}p{0.2\linewidth}rlr"
+    write_latex(output_tex, [*HEADER, *PAPER], [[[latex(cell) for cell in line] for line in body]], columns=columns)
+
+
+def _counts(cell: Row) -> Row:
+    """Return how many rows a training set has, and how many of them its trainer left out and took."""
+    import pyarrow.parquet as pq
+
+    found = [pq.read_metadata(path).num_rows for path in cell["sets"]]
+    takes = cell["take"] or [None] * len(found)
+    rows = sum(count if take is None else min(count, take) for count, take in zip(found, takes, strict=True))
+    log = Path(cell["adapter"].removesuffix(IDENTITY) + ".training.jsonl")
+    if not log.exists():
+        return {"rows": rows, "too_long": None, "trained": None}
+    lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    facts = [line for line in lines if "attempt" in line][-1]
+    trained = facts.get("rows", facts.get("prompts"))
+    if trained + facts["too_long"] != rows:
+        raise ValueError(f"{log}: {trained} rows and {facts['too_long']} too long ones are not the {rows} of its set")
+    return {"rows": rows, "too_long": facts["too_long"], "trained": trained}
+
+
+def _lines(rows: Sequence[Row], students: dict[str, str], methods: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return a line for each method: its settings, and what differs between students by their labels."""
+    lines = []
+    for method, label in methods:
+        own = [row for row in rows if row["method"] == method]
+        if not own:
+            continue
+        names = list(dict.fromkeys(row["student"] for row in own))
+        by_student = {
+            students[name]: ", ".join(
+                f"≤ {row['rows']}" if row["trained"] is None else str(row["trained"])
+                for row in own
+                if row["student"] == name
+            )
+            for name in names
+        }
+        counts = set(by_student.values())
+        trained = counts.pop() if len(counts) == 1 else "; ".join(f"{name}: {n}" for name, n in by_student.items())
+        first = own[0]
+        epochs = str(first["epochs"]) + (f" (at most {first['steps']} steps)" if first["steps"] else "")
+        theirs = [first[key] for key in ("paper_epochs", "paper_source", "paper_rows")]
+        lines.append(
+            [label, epochs, first["source"], first["responses"], trained]
+            + [NONE if value is None else str(value) for value in theirs]
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    sets = iter(snakemake.input.sets)
+    start(
+        snakemake,
+        "write_table4",
+        cells=[
+            cell | {"adapter": adapter, "sets": [next(sets) for _ in range(cell["files"])]}
+            for cell, adapter in zip(spec["cells"], snakemake.input.adapters, strict=True)
+        ],
+        spec=spec,
+        paper=snakemake.input.paper,
+        output_csv=snakemake.output.csv,
+        output_md=snakemake.output.md,
+        output_tex=snakemake.output.tex,
+    )

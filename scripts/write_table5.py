@@ -1,0 +1,94 @@
+"""Table 5: the instructions to refuse that a run uses, beside the paper's (paper App. D)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.tables import latex, markdown, read_csv, write_csv, write_latex, write_markdown
+
+Row = dict[str, Any]
+COLUMNS = ["steering", "methods", "template", "paper_strategy", "paper_template", "agreement"]
+HEADER = ["Steering", "Methods", "Template", "Paper: strategy", "Paper: template", "Agreement"]
+NONE = "–"
+
+
+def write_table5(
+    spec: Row,
+    paper: str,
+    output_csv: str,
+    output_md: str,
+    output_tex: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write the template around harmful prompts of each steering, and the paper's for one of its methods.
+
+    ``agreement`` is *same*, *same words* (white space apart) or *differs*; nothing where the paper has no counterpart.
+
+    Parameters
+    ----------
+    spec : dict
+        ``steerings``: ``id``, ``template`` and ``methods`` (ids) of each; ``methods`` as pairs of id and label.
+    paper : path of the paper's table
+    """
+    labels = dict(spec["methods"])
+    printed = read_csv(paper)
+    rows = []
+    for steering in spec["steerings"]:
+        found = [row for row in printed if row["method"] in steering["methods"]]
+        for theirs in found or [{}]:
+            rows.append(
+                {
+                    "steering": steering["id"],
+                    "methods": ", ".join(labels.get(name, name) for name in steering["methods"]),
+                    "template": steering["template"],
+                    "paper_strategy": theirs.get("strategy"),
+                    "paper_template": theirs.get("template"),
+                    "agreement": agreement(steering["template"], theirs["template"]) if theirs else None,
+                }
+            )
+    write_csv(output_csv, COLUMNS, rows)
+    note = r"`\n` is a line break. Of each harmful prompt; benign prompts are in the config (docs/methods.md)."
+    write_markdown(output_md, [markdown(HEADER, [_line(row, _code) for row in rows], left=len(HEADER)), note])
+    body = [[latex(cell) for cell in _line(row, _visible)] for row in rows]
+    columns = r"lp{0.15\linewidth}p{0.3\linewidth}lp{0.3\linewidth}l"
+    write_latex(output_tex, HEADER, [body], columns=columns)
+    progress(len(rows), len(rows))
+
+
+def agreement(ours: str, theirs: str) -> str:
+    """Return how two templates compare."""
+    if ours == theirs:
+        return "same"
+    return "same words" if ours.split() == theirs.split() else "differs"
+
+
+def _line(row: Row, shown: Callable[[str], str]) -> list[str]:
+    return [
+        NONE if row[name] is None else shown(row[name]) if name.endswith("template") else row[name] for name in COLUMNS
+    ]
+
+
+def _visible(template: str) -> str:
+    return template.replace("\n", r"\n")
+
+
+def _code(template: str) -> str:
+    """Return a template as code in a cell of a Markdown table, whatever marks it has."""
+    ticks = "`" * (1 + max((len(run) for run in "".join(c if c == "`" else " " for c in template).split()), default=0))
+    pad = " " if "`" in template else ""
+    return f"{ticks}{pad}{_visible(template)}{pad}{ticks}".replace("|", r"\|")
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "write_table5",
+        spec=json.loads(snakemake.params.spec),
+        paper=snakemake.input.paper,
+        output_csv=snakemake.output.csv,
+        output_md=snakemake.output.md,
+        output_tex=snakemake.output.tex,
+    )

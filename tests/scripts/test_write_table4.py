@@ -1,0 +1,93 @@
+"""Tables 4 and 5: what a run was trained on, beside the paper's settings."""
+
+import json
+
+import pytest
+
+from scripts.lib.files import write_rows
+from scripts.lib.tables import latex, read_csv
+from scripts.write_table4 import write_table4
+from scripts.write_table5 import write_table5
+
+SPEC = {
+    "students": [("a", "Student_A"), ("b", "B")],
+    "methods": [("initial", "Initial"), ("star1", "STAR-1"), ("thinksafe", "ThinkSafe"), ("grpo", "GRPO")],
+}
+
+
+def adapter(folder, student, method, counts, log, **more):
+    """Return one cell, with as many rows in each file of its set, and its trainer's log."""
+    sets = []
+    for number, count in enumerate(counts):
+        sets.append(str(folder / f"{student}-{method}-{number}.parquet"))
+        write_rows(sets[-1], [{"prompt": "x"}] * count, {"prompt": str})
+    if log:
+        lines = [{"attempt": 1, "rows": 1, "too_long": 0}, {"step": 5}, {"attempt": 2} | log]
+        (folder / f"{student}-{method}.training.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    return {
+        "student": student, "method": method, "replicate": 0, "epochs": 5, "steps": None, "source": "some/rows_1",
+        "responses": "own", "take": None, "sets": sets, "adapter": str(folder / f"{student}-{method}.identity.json"),
+    } | more  # fmt: skip
+
+
+def table4(folder, cells):
+    paths = [str(folder / f"table4.{form}") for form in ("csv", "md", "tex")]
+    write_table4(cells, SPEC, "config/paper/table4.csv", *paths)
+    return read_csv(paths[0]), *(open(path, encoding="utf-8").read() for path in paths[1:])
+
+
+def test_rows_that_were_trained_on(tmp_path):
+    rows, markdown, tex = table4(
+        tmp_path,
+        [
+            adapter(tmp_path, "a", "star1", [12], {"rows": 12, "too_long": 0}),
+            adapter(tmp_path, "b", "star1", [12], {"rows": 12, "too_long": 0}),
+            adapter(tmp_path, "a", "thinksafe", [20], {"rows": 18, "too_long": 2}),
+            adapter(tmp_path, "b", "thinksafe", [30], None),
+            adapter(tmp_path, "a", "grpo", [9, 4], {"prompts": 7, "too_long": 2}, take=[5, None], steps=40),
+        ],
+    )
+    assert [(row["rows"], row["too_long"], row["trained"]) for row in rows] == [
+        *[(12, 0, 12)] * 2,
+        (20, 2, 18),
+        (30, None, None),
+        (9, 2, 7),
+    ]
+    assert (rows[0]["paper_epochs"], rows[0]["paper_rows"], rows[4]["paper_epochs"]) == (5, 1000, None)
+    lines = markdown.splitlines()
+    assert lines[2] == "| STAR-1 | 5 | some/rows_1 | own | 12 | 5 | mixture of harmful-prompt datasets | 1000 |"
+    assert lines[3] == "| ThinkSafe | 5 | some/rows_1 | own | Student_A: 18; B: ≤ 30 | 3 | SafeChain | – |"
+    assert lines[4] == "| GRPO | 5 (at most 40 steps) | some/rows_1 | own | 7 | – | – | – |"
+    assert r"some/rows\_1 & own & Student\_A: 18; B: $\leq$ 30 & 3" in tex
+
+
+def test_a_log_must_account_for_its_set(tmp_path):
+    with pytest.raises(ValueError, match="11 rows and 0 too long ones are not the 12"):
+        table4(tmp_path, [adapter(tmp_path, "a", "star1", [12], {"rows": 11, "too_long": 0})])
+
+
+def test_templates_beside_the_papers(tmp_path):
+    suffix = "{prompt}\n\nThe above prompt is harmful. You should refuse to answer the prompt."
+    steerings = [
+        {"id": "direct", "template": "{prompt}", "methods": ["rejection"]},
+        {"id": "mine", "template": "Say | no: `{prompt}`", "methods": ["thinksafe"]},
+        {"id": "suffix", "template": suffix, "methods": ["thinksafe-suffix"]},
+    ]
+    methods = [("rejection", "Rejection"), ("thinksafe", "ThinkSafe"), ("thinksafe-suffix", "Suffix")]
+    paths = [str(tmp_path / f"table5.{form}") for form in ("csv", "md", "tex")]
+    write_table5({"steerings": steerings, "methods": methods}, "config/paper/table5.csv", *paths)
+    rows = read_csv(paths[0])
+    assert [(row["paper_strategy"], row["agreement"]) for row in rows] == [
+        (None, None),
+        ("Prefix (default)", "differs"),
+        ("Suffix", "same words"),
+    ]
+    assert rows[2]["template"] == suffix
+    markdown, tex = (open(path, encoding="utf-8").read() for path in paths[1:])
+    assert r"| `` Say \| no: `{prompt}` `` |" in markdown and r"`{prompt}\n\nThe above" in markdown
+    assert r"direct & Rejection & \{prompt\} & -- & -- & -- \\" in tex
+    assert r"\{prompt\}\textbackslash{}n\textbackslash{}nThe above" in tex
+
+
+def test_latex_keeps_what_escapes_stand_for():
+    assert latex(r"\{a}^_~") == r"\textbackslash{}\{a\}\textasciicircum{}\_\textasciitilde{}"
