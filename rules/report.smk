@@ -1,5 +1,8 @@
 # Needs: everything that a run has made. Yields: one page to look at it (docs/report.md).
 
+from scripts.lib.contents import content_of
+from scripts.lib.page import PAGE
+
 
 def report_tables():
     """Return the tidy tables that the selection has something for, the paper's beside ours where they are made."""
@@ -44,9 +47,6 @@ rule write_report:
         verdicts=report_parts("verdicts", f"<results>/verdicts/by-{{guard}}/on-answers/{CELL}/part-{{part}}.parquet"),
         prompts=[] if config["printed"] else [f"<results>/benchmarks/{name}.parquet" for name in BENCHMARKS],
         adapters=[] if config["printed"] else [f"{ADAPTER}.identity.json".format(**cell) for cell in trained_cells()],
-        html="report/page/index.html",
-        css="report/page/page.css",
-        js="report/page/page.js",
     output:
         html="<results>/report/index.html",
         identity="<results>/report/index.identity.json",
@@ -65,6 +65,7 @@ rule write_report:
             students=labelled("models", STUDENTS),
             methods=labelled("methods", METHODS),
             benchmarks=columns(),
+            template={kind: content_of(Path(workflow.basedir) / path) for kind, path in PAGE.items()},
             **config["report"],
         ),
         code=code_of("write_report"),

@@ -6,7 +6,8 @@ from typing import Any
 
 from scripts.lib.drawing import colour
 from scripts.lib.files import IDENTITY, read_json, read_rows, write_text
-from scripts.lib.page import chosen, curve, embedded, log_of, relative, samples_of, shortened, source_hash
+from scripts.lib.page import PAGE, chosen, curve, embedded, log_of, relative, samples_of, shortened, source_hash
+from scripts.lib.staleness import ROOT
 from scripts.lib.tables import read_csv
 
 Row = dict[str, Any]
@@ -18,7 +19,6 @@ def write_report(
     prompts: dict[str, str],
     adapters: Sequence[Row],
     claims: Sequence[str],
-    template: dict[str, str],
     spec: Row,
     output_html: str,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -34,7 +34,6 @@ def write_report(
     prompts : path of each benchmark's prompts
     adapters : ``student``, ``method``, ``replicate`` and ``path`` of the identity
     claims : path of the claims board as JSON, or nothing
-    template : paths of the page's ``html``, ``css`` and ``js``
     spec : dict
         ``run``; ``students``, ``methods`` and ``steerings`` as pairs of id and label; ``benchmarks``; ``public``;
         ``samples``, about how many responses the reader of samples holds.
@@ -87,9 +86,9 @@ def write_report(
             data["answers"] += [[number, *sample] for sample in found]
         data["cells"].append([*key, {name: link(path) for name, path in files.items() if path}])
         progress(number + 1, len(cells))
-    style, script = (Path(template[kind]).read_text(encoding="utf-8") for kind in ("css", "js"))
+    style, script, html = ((ROOT / PAGE[kind]).read_text(encoding="utf-8") for kind in ("css", "js", "html"))
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    text = page.from_string(Path(template["html"]).read_text(encoding="utf-8")).render(
+    text = page.from_string(html).render(
         run=spec["run"],
         public=spec["public"],
         # Our own files and JSON without a "<" in it: nothing else goes in unescaped.
@@ -127,7 +126,6 @@ if __name__ == "__main__":
         prompts={entry["id"]: path for entry, path in zip(spec["benchmarks"], ways["prompts"], strict=False)},
         adapters=[cell | {"path": path} for cell, path in zip(spec["adapters"], ways["adapters"], strict=True)],
         claims=list(snakemake.input.claims),
-        template={kind: snakemake.input[kind] for kind in ("html", "css", "js")},
         spec=spec,
         output_html=snakemake.output.html,
     )

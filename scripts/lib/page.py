@@ -14,6 +14,7 @@ from scripts.lib.responses import parts
 from scripts.lib.seeds import seed_for
 
 Row = dict[str, Any]
+PAGE = {"html": "report/page/index.html", "css": "report/page/page.css", "js": "report/page/page.js"}
 LONGEST = 12_000  # characters of one text in the page; a longer one is cut in its middle, and says so
 POINTS = 160  # of one training curve
 

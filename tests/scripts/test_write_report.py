@@ -86,10 +86,6 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
             adapter | {"path": str(folder / "adapters/a.identity.json")},
         ],
         "claims": [],
-        "template": {
-            kind: str(ROOT / f"report/page/{name}")
-            for kind, name in (("html", "index.html"), ("css", "page.css"), ("js", "page.js"))
-        },
         "spec": {
             "run": "trial",
             "students": [[name, name.upper()] for name in names],
