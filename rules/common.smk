@@ -2,16 +2,19 @@
 
 import logging
 import os
+import platform
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from functools import lru_cache
 from pathlib import Path
 
 from scripts.lib.hub_lock import HubError, pinned as at_locked_commits, read_lock, remote_sources, unpinned, used
 from scripts.lib.consistency import KINDS
-from scripts.lib.files import IDENTITY
+from scripts.lib.contents import with_contents
+from scripts.lib.files import IDENTITY, write_json
 from scripts.lib.staleness import canonical, code_digests
 from scripts.lib.versions import pinned
 
@@ -33,14 +36,17 @@ def one_of(names):
 
 # ---------------------------------------------------------------- what a job depends on (docs/staleness.md)
 def spec(**parts):
-    """Return a rule's share of the config as one canonical value: named params are compared as an unordered set."""
-    return canonical(parts)
+    """Return a rule's share of the config as one canonical value: named params are compared as an unordered set.
+
+    A source on this machine has its content's digest beside it.
+    """
+    return canonical(with_contents(parts))
 
 
 @lru_cache(maxsize=None)
-def code_of(name, engine=None, oracle=False, loss=None):
-    """Return a digest per module that a script runs; only the engine, truth and loss that this job uses count."""
-    unused = {path for kind, path in ENGINES.items() if kind != engine}
+def code_of(name, engine=None, oracle=False, loss=None, sampler=None):
+    """Return a digest per module that a script runs; only the engines, truth and loss that this job uses count."""
+    unused = {path for kind, path in ENGINES.items() if kind not in (engine, sampler)}
     if not oracle and name in ("judge_responses", "train_grpo"):
         unused |= {"scripts/lib/world.py"}
     used = (f"scripts/lib/losses/{loss}.py",) if loss else ()
@@ -172,9 +178,27 @@ def check_pins(jobs):
         )
 
 
+def tell_status(jobs):
+    """Leave the list of what this run means to do, for `make status`."""
+    told = [
+        {
+            "rule": job.rule.name,
+            "wildcards": dict(job.wildcards_dict),
+            "identity": str(job.output.identity),
+            "log": str(job.log[0]),
+        }
+        for job in jobs
+        if "identity" in job.output.keys()
+    ]
+    facts = dict(run=config["run"], began=time.time(), driver=os.getpid(), host=platform.node(), jobs=told)
+    write_json(f".snakemake/thinksafe/{config['run']}.json", facts)
+
+
 onstart:
     planned = [job for job in workflow.dag.needrun_jobs() if job.rule.name not in ONLINE]
     check_pins(planned)
+    if planned:
+        tell_status(planned)
     if workflow.local_exec and planned:
         folder = tempfile.mkdtemp(prefix="thinksafe-")
         jobs = sum(1 for job in planned if job.is_script)

@@ -43,8 +43,13 @@ def grpo_spec(wildcards):
     )
 
 
+def own_sampler(wildcards):
+    """Return the engine that samples inside the trainer, if no server and no vLLM does."""
+    return "transformers" if grpo_of(wildcards.method)["sampler"] == "trainer" else None
+
+
 def grpo_gpus(wildcards):
-    """A GPU for the policy (with vLLM beside it or on one of its own) and those of the guard."""
+    """A GPU for the policy (with vLLM beside it or on one of its own) and those of the guard; more share the policy."""
     served = grpo_of(wildcards.method)["sampler"] == "server"
     return on_gpu(1 + served + config["engine"]["tensor_parallel"])
 
@@ -80,7 +85,7 @@ rule train_grpo:
         checkpoint_steps=lambda wildcards: method_of(wildcards.method)["training"]["checkpoint_steps"],
     params:
         spec=grpo_spec,
-        code=code_of("train_grpo", config["engine"]["name"]),
+        code=lambda wildcards: code_of("train_grpo", config["engine"]["name"], sampler=own_sampler(wildcards)),
         environment=environment_of("training" if config["engine"]["name"] == "transformers" else "grpo"),
     script:
         "../scripts/train_grpo.py"

@@ -2,8 +2,10 @@
 
 
 def source_files(entry):
-    """Return the local file behind a source, if it has one; the miniature's world is a file that rules make."""
+    """Return the local file behind a source, if it has one; the synthetic world's are files that rules make."""
     source = entry["source"]
+    if "published" in source:
+        return [f"<results>/published/{source['published']}"]
     if "world" in source:
         return [f"<results>/world/{source['world']}.parquet"]
     return [source["file"]] if "file" in source else []

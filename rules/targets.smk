@@ -162,3 +162,9 @@ rule figures:
     """Every figure that the selection has something for."""
     input:
         everything("figures"),
+
+
+rule report:
+    """The run as one page that opens offline: results/<run>/report/index.html (docs/report.md)."""
+    input:
+        rules.write_report.output.html,

@@ -19,14 +19,18 @@ def world_of(*names):
     return {name: config["world"][name] for name in ("seed", *names)}
 
 
-def rows_spec(wildcards):
-    name = wildcards.rows
+def rows_of(*names):
+    """Return what these sets of the world depend on from config."""
     # A harm benchmark begins where the ones before it end.
-    names = HARM_SETS[: HARM_SETS.index(name) + 1] if name in HARM_SETS else (name,)
-    entry = world_of() | {"rows": {key: config["world"]["rows"][key] for key in names}}
-    if name == "benign":
+    before = {key for name in names if name in HARM_SETS for key in HARM_SETS[: HARM_SETS.index(name)]}
+    entry = world_of() | {"rows": {key: config["world"]["rows"][key] for key in {*names, *before}}}
+    if "benign" in names:
         entry["templates"] = config["world"]["templates"]
-    return spec(name=name, world=entry)
+    return entry
+
+
+def rows_spec(wildcards):
+    return spec(name=wildcards.rows, world=rows_of(wildcards.rows))
 
 
 def tokenizer_spec(wildcards):
@@ -40,7 +44,11 @@ def tokenizer_spec(wildcards):
 
 def pretraining_spec(wildcards):
     names = ["student", "templates"] + (["teacher"] if wildcards.student in BUILT["teacher"] else [])
-    return spec(model=wildcards.student, family=family_of(wildcards.student), world=world_of(*names))
+    world = world_of(*names)
+    world["student"] = world["student"] | config["world"].get("sizes", {}).get(wildcards.student, {})
+    source = config["models"][wildcards.student]["source"]
+    shape = {"shape": source["shape"]} if "shape" in source else {}
+    return spec(model=wildcards.student, family=family_of(wildcards.student), world=world, **shape)
 
 
 def parent_of(wildcards):

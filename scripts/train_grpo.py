@@ -4,13 +4,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from scripts.lib.files import read_rows
 from scripts.lib.grpo import reinforce
-from scripts.lib.guard_server import Ask, guard_server
+from scripts.lib.guard_server import ask, guard_server
 from scripts.lib.guards import Guard
 from scripts.lib.models import base_of, locate
+from scripts.lib.processes import in_processes
 from scripts.lib.sampling import taken
 from scripts.lib.seeds import seed_for
 from scripts.lib.serving import LOCAL, free_port, served
@@ -27,6 +29,7 @@ def train_grpo(
     key: str,
     per_device_batch: int,
     checkpoint_steps: int,
+    gpus: int,
     progress: Callable[[int, int], None],
 ) -> None:
     """Train and save one adapter.
@@ -41,25 +44,55 @@ def train_grpo(
         how many of its prompts, or None).
     servers : str
         Beginning of the paths of the servers' logs.
+    gpus : int
+        Devices of the job; those that no server needs share the policy, one process each.
     """
-    texts = texts_of(prompts, spec["take"])
     folder = str(locate(spec["model"], model))
-    asked = str(locate(spec["guard"]["source"], guard)), {**spec["guard"], "engine": spec["engine"]}
-    settings = spec | {"seed": seed_for(*spec["seed"]), "base": base_of(spec["model"], spec["student"])}
-    with _servers(folder, spec, *asked, form[0] if form else None, servers, progress) as (ask, address):
-        facts = reinforce(
-            texts,
-            folder,
-            output,
-            settings,
-            key,
-            ask,
-            spec["guard"]["judges"],
-            per_device_batch,
-            checkpoint_steps,
-            address,
-            progress,
-        )
+    judge = dict(
+        folder=str(locate(spec["guard"]["source"], guard)),
+        spec={**spec["guard"], "engine": spec["engine"]},
+        format_file=form[0] if form else None,
+    )
+    arguments = dict(
+        prompts=prompts,
+        folder=folder,
+        spec=spec,
+        output=output,
+        key=key,
+        per_device_batch=per_device_batch,
+        checkpoint_steps=checkpoint_steps,
+    )
+    with _servers(folder, spec, judge, servers, gpus, progress) as (policies, asked, rollouts):
+        in_processes(policies, train, arguments | dict(guard=asked, server=rollouts), progress)
+
+
+def train(
+    prompts: list[str],
+    folder: str,
+    spec: dict[str, Any],
+    output: str,
+    key: str,
+    per_device_batch: int,
+    checkpoint_steps: int,
+    guard: dict[str, Any],
+    server: str | None,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Do what one process does of `train_grpo`; ``guard`` is served at an ``address``, or loaded here."""
+    asking = partial(ask, guard["address"]) if "address" in guard else Guard(**guard).verdicts
+    facts = reinforce(
+        texts_of(prompts, spec["take"]),
+        folder,
+        output,
+        spec | {"seed": seed_for(*spec["seed"]), "base": base_of(spec["model"], spec["student"])},
+        key,
+        asking,
+        spec["guard"]["judges"],
+        per_device_batch,
+        checkpoint_steps,
+        server,
+        progress,
+    )
     print(facts)
 
 
@@ -70,41 +103,40 @@ def texts_of(prompts: list[str], take: list[int | None]) -> list[str]:
 
 @contextmanager
 def _servers(
-    folder: str,
-    spec: dict[str, Any],
-    guard_folder: str,
-    guard: dict[str, Any],
-    form: str | None,
-    logs: str,
-    progress: Callable[[int, int], None],
-) -> Iterator[tuple[Ask, str | None]]:
-    """Give what asks the guard, and the address of the server of rollouts, if there is one.
+    folder: str, spec: dict[str, Any], guard: dict[str, Any], logs: str, gpus: int, progress: Callable[[int, int], None]
+) -> Iterator[tuple[int, dict[str, Any], str | None]]:
+    """Give the number of processes that share the policy, where the guard is, and the address that serves rollouts.
 
-    With transformers the guard is in this process. With vLLM it is a server on the last GPUs, since its engine and the
-    trainer's cannot share a process; a server of rollouts has the GPU before them, and this process keeps the first.
+    With transformers each process has the guard in itself. With vLLM it is a server, since its engine and the trainer's
+    cannot share a process.
     """
     if spec["engine"]["name"] == "transformers":
-        yield Guard(guard_folder, guard, form).verdicts, None
+        yield max(1, gpus), guard, None
         return
-    serves = spec["grpo"]["sampler"] == "server"
-    gpus = _gpus(1 + serves + spec["engine"]["tensor_parallel"])
-    os.environ["CUDA_VISIBLE_DEVICES"] = gpus[0]  # before CUDA starts in this process
+    serves, wide = spec["grpo"]["sampler"] == "server", spec["engine"]["tensor_parallel"]
+    policy, sampler, judge = shares(_gpus(max(gpus, 1 + serves + wide)), serves, wide)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(policy)  # before CUDA starts in this process
+    waiting = partial(progress, 0, 1)
     with ExitStack() as stack:
-        own = {"CUDA_VISIBLE_DEVICES": ",".join(gpus[1 + serves :])}
-        ask = stack.enter_context(
-            guard_server(guard_folder, guard, form, f"{logs}.guard.log", own, lambda: progress(0, 1))
-        )
-        address = None
+        own = {"CUDA_VISIBLE_DEVICES": ",".join(judge)}
+        address = stack.enter_context(guard_server(**guard, log=f"{logs}.guard.log", environment=own, waiting=waiting))
+        rollouts = None
         if serves:
             port = free_port()
-            address = f"http://{LOCAL}:{port}"
+            rollouts = f"http://{LOCAL}:{port}"
             command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", folder]
             command += ["--host", LOCAL, "--port", str(port), "--dtype", spec["training"]["dtype"]]
             command += ["--weight-transfer-config", '{"backend": "nccl"}']
-            own = {"CUDA_VISIBLE_DEVICES": gpus[1], "VLLM_SERVER_DEV_MODE": "1"}  # TRL hands over weights through it
+            own = {"CUDA_VISIBLE_DEVICES": sampler[0], "VLLM_SERVER_DEV_MODE": "1"}  # TRL hands over weights through it
             log = f"{logs}.rollouts.log"
-            stack.enter_context(served(command, f"{address}/health", log, own, lambda: progress(0, 1)))
-        yield ask, address
+            stack.enter_context(served(command, f"{rollouts}/health", log, own, waiting))
+        yield len(policy), {"address": address}, rollouts
+
+
+def shares(gpus: list[str], serves: bool, wide: int) -> tuple[list[str], list[str], list[str]]:
+    """Return the GPUs of the policy, of a server of rollouts (one, if any) and of the guard (the last ones)."""
+    policy = len(gpus) - serves - wide
+    return gpus[:policy], gpus[policy : policy + serves], gpus[policy + serves :]
 
 
 def _gpus(wanted: int) -> list[str]:
@@ -118,7 +150,7 @@ def _gpus(wanted: int) -> list[str]:
             f"train_grpo needs {wanted} GPUs (policy, rollouts where they are served, guard) and sees {len(found)}; "
             "set its resource gpu, or grpo.sampler colocate"
         )
-    return found
+    return found[:wanted]
 
 
 if __name__ == "__main__":
@@ -138,4 +170,5 @@ if __name__ == "__main__":
         servers=str(snakemake.log[0]).removesuffix(".log"),
         per_device_batch=int(snakemake.resources.per_device_batch),
         checkpoint_steps=int(snakemake.resources.checkpoint_steps),
+        gpus=int(snakemake.resources.gpu),
     )

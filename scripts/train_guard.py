@@ -20,7 +20,7 @@ LLAMA_GUARD_TEMPLATE = (
     "{{ message.content | trim }}\n\n{% endfor %}"
     "<|eot_id|><|start_header_id|>assistant<|end_header_id|>"
 )
-FORM_ROWS = 10  # one in so many of WildGuard's rows teaches the wording of its three lines, every one the judgements
+FORM_ROWS = 10  # by default, one in so many of WildGuard's rows teaches the wording of its three lines
 KINDS: dict[str, dict[str, Any]] = {
     "llama-guard": {
         "special": ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|pad|>"],
@@ -64,7 +64,7 @@ def train_guard(
         model = make_model(LlamaForCausalLM, LlamaConfig, tokenizer, settings, seed)
     else:
         model = make_model(MistralForCausalLM, MistralConfig, tokenizer, settings, seed, sliding_window=None)
-    rows = guard_rows(kind, tokenizer, pairs, form)
+    rows = guard_rows(kind, tokenizer, pairs, form, settings.get("form_rows", FORM_ROWS))
     loss = fit(model, rows, settings, seed_for("world", spec["seed"], "order", kind), progress)
     save(model, tokenizer, output)
     return {"loss": loss, "tokens": sum(len(row.ids) for row in rows)}
@@ -88,8 +88,11 @@ def verdict(kind: str, pair: Pair) -> str:
     return "\n".join(f"{name}: {answer}" for name, answer in zip(names, answers, strict=False))
 
 
-def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str) -> list[Row]:
-    """Return the training rows: asked exactly as the pipeline asks, the verdict is learnt."""
+def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str, form_rows: int = FORM_ROWS) -> list[Row]:
+    """Return the training rows: asked exactly as the pipeline asks, the verdict is learnt.
+
+    One in ``form_rows`` of a ``wildguard``'s rows teaches the words around its judgements, too.
+    """
     if kind == "llama-guard":
         roles = (("user", "prompt"), ("assistant", "response"))
         messages = [{"role": role, "content": field(name)} for role, name in roles]
@@ -103,7 +106,7 @@ def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str) -> l
         asked, _ = guard_prompt(tokenizer, template, pair.prompt.strip(), pair.response.strip(), limit)
         said = encode(tokenizer, verdict(kind, pair)) + [tokenizer.eos_token_id]
         rows.append(row_of(asked, said))
-        if kind == "wildguard" and len(rows) % FORM_ROWS:
+        if kind == "wildguard" and len(rows) % form_rows:
             # The three judgements would drown in the words around them, which need few examples.
             judged = [token in judgements for token in said]
             rows[-1] = rows[-1]._replace(learnt=[False] * len(asked) + judged)

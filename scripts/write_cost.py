@@ -28,8 +28,9 @@ def write_cost(
 
     ``train_hours`` is wall time with the jobs one after another, data generation included, as the paper counts;
     ``device_hours`` are GPU hours (without a GPU, hours of a processor thread). A method whose data others share, as
-    ThinkSafe's filter with another guard, counts what it would need alone. ``low`` and ``high`` are the least and the
-    most of the replicates.
+    ThinkSafe's filter with another guard, counts what it would need alone. Where records tell:
+    ``gpu_utilisation`` (percent), ``gpu_memory_mb``, ``peak_memory_mb`` (of one job) and ``tokens_per_second``.
+    ``low`` and ``high`` are the least and the most of the replicates.
 
     Parameters
     ----------
@@ -76,7 +77,38 @@ def _hours(groups: Sequence[Sequence[Row]], student: str, method: str, stage: st
         hours = [sum(record[key] for record in records) / 3600 for records in known]
         numbers = {} if missing else {"value": fmean(hours), "low": min(hours), "high": max(hours)}
         rows.append(common | {"metric": prefix + metric} | numbers)
+    for metric, of in EFFICIENCY.items():
+        values = [value for records in known if (value := of(records)) is not None]
+        if values:
+            numbers = {"value": fmean(values), "low": min(values), "high": max(values)}
+            rows.append(common | {"metric": prefix + metric} | numbers)
     return rows
+
+
+def _busy(records: Sequence[Row]) -> float | None:
+    """Return how busy the GPUs were, in percent, each job as long as it took; None where none was measured."""
+    told = [record for record in records if "gpu_utilisation" in record]
+    seconds = sum(record["wall_seconds"] for record in told)
+    return sum(record["gpu_utilisation"] * record["wall_seconds"] for record in told) / seconds if seconds else None
+
+
+def _speed(records: Sequence[Row]) -> float | None:
+    """Return tokens per second of the jobs that sampled."""
+    told = [record for record in records if "tokens" in record]
+    seconds = sum(record["wall_seconds"] for record in told)
+    return sum(record["tokens"] for record in told) / seconds if seconds else None
+
+
+def _most(name: str) -> Callable[[Sequence[Row]], float | None]:
+    return lambda records: max((float(record[name]) for record in records if name in record), default=None)
+
+
+EFFICIENCY: dict[str, Callable[[Sequence[Row]], float | None]] = {
+    "gpu_utilisation": _busy,
+    "gpu_memory_mb": _most("gpu_memory_mb"),
+    "peak_memory_mb": _most("peak_memory_mb"),
+    "tokens_per_second": _speed,
+}
 
 
 if __name__ == "__main__":

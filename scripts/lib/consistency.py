@@ -281,6 +281,9 @@ def _filters(config: Config) -> Iterator[str]:
                 yield f"{path}.leave_out.{column}: {', '.join(both)} is taken by where; leave it in one of them"
         if part.get("of", part.get("rows", 0)) < part.get("rows", 0):
             yield f"{path}.of: {part['of']} rows before any are left out, and {part['rows']} after"
+        there = part.get("rows", part.get("of"))
+        if there is not None and part.get("take", 0) > there:
+            yield f"{path}.take: {part['take']} are asked for and there are {there}; lower it, or take: null"
     harmful, benign = config["prompts"]["harmful"], config["prompts"]["benign"]
     if harmful["source"] == benign["source"]:
         for column in sorted(harmful["where"].keys() & benign["where"].keys()):
@@ -327,7 +330,8 @@ def _sources(config: Config) -> Iterator[str]:
     models, guards = _used(config)
     for path, part in {**models, **guards, **_row_sets(config), **_corpus_parts(config)}.items():
         source = part.get("source", {})
-        if ("world" in source or "built" in source or part.get("kind") == "oracle") and "world" not in config:
+        made = {"world", "published", "built"} & source.keys()
+        if (made or part.get("kind") == "oracle") and "world" not in config:
             where = f"{path}.source" if source else path
             yield f"{where}: needs a synthetic world, and there is no `world:`; add --configfile config/miniature.yaml"
         built = source.get("built")

@@ -27,82 +27,18 @@ FUSED = 512 * 512  # attention scores per head from which the fused kernel, whic
 GROUPED = ("llama", "mistral", "qwen2", "qwen3")  # architectures whose attention `grouped_attention` computes
 
 
-class TransformersEngine:
-    """Samples with a model in memory; see `scripts.lib.engines.Engine` and `load_engine`."""
+class Sampler:
+    """Samples with a model as it is now, such as a student in training; adapters and seeds are whoever calls's.
 
-    def __init__(
-        self,
-        folder: str,
-        *,
-        dtype: str,
-        batch_size: int,
-        max_model_tokens: int,
-        tensor_parallel: int = 1,
-        adapters: Sequence[str] = (),
-        chat: dict[str, Any] | None = None,
-    ) -> None:
-        import torch
-        from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM
-        from transformers.utils import logging
+    ``stop`` are the tokens that end a response.
+    """
 
-        logging.disable_progress_bar()
-        if tensor_parallel != 1:
-            raise ValueError("engine.tensor_parallel: the transformers engine uses one device; set 1, or use vllm")
-        self.folder = str(check_folder(folder))
-        self.batch_size = batch_size
-        self.max_model_tokens = max_model_tokens
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.tokenizer = load_tokenizer(self.folder, chat)
-        self.stop = stop_tokens(self.folder, self.tokenizer)
-        config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
-        if set(getattr(config, "layer_types", None) or ["full_attention"]) != {"full_attention"}:
-            raise ValueError(
-                f"{self.folder}: not every layer attends to all tokens; use engine.name vllm for this model"
-            )
-        AttentionInterface.register("grouped_attention", grouped_attention)
-        model = AutoModelForCausalLM.from_pretrained(
-            self.folder,
-            dtype=getattr(torch, dtype),
-            attn_implementation="grouped_attention" if config.model_type in GROUPED else "sdpa",
-            local_files_only=True,
-        )
-        self.dtype = model.dtype
-        self.adapters = {str(adapter): f"adapter{index}" for index, adapter in enumerate(adapters)}
-        self.peft = _with_adapters(model, self.adapters) if self.adapters else None
-        # Adapters live inside the base model's layers, so the wrapper need not be called at every token.
-        self.model = model.to(self.device).eval().requires_grad_(False)
-        for weight in self.model.parameters():
-            # Own memory: weights mapped from a file lie where its header's length puts them, and sums follow that.
-            weight.data = weight.data.clone()
+    def __init__(self, model: Any, tokenizer: Any, stop: Sequence[int]) -> None:
+        self.model, self.tokenizer, self.stop = model, tokenizer, tuple(stop)
+        self.device, self.dtype = model.device.type, model.dtype
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
-        """Yield one list of completions, in request order, for each slice of ``batch_size`` requests."""
-        check_requests(requests, sampling, self.max_model_tokens, self.adapters)
-        return (
-            self._slice(requests[start : start + self.batch_size], sampling)
-            for start in range(0, len(requests), self.batch_size)
-        )
-
-    def _slice(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        """Answer a slice, adapter by adapter in order of appearance."""
-        import contextlib
-
-        import torch
-
-        done: dict[int, Completion] = {}
-        for adapter in dict.fromkeys(request.adapter for request in requests):
-            places = [place for place, request in enumerate(requests) if request.adapter == adapter]
-            without = contextlib.nullcontext()
-            if adapter is not None:
-                self.peft.set_adapter(self.adapters[adapter])
-            elif self.peft is not None:
-                without = self.peft.disable_adapter()
-            with torch.inference_mode(), without:
-                done |= zip(places, self._batch([requests[place] for place in places], sampling), strict=True)
-        return [done[place] for place in range(len(requests))]
-
-    def _batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        """Answer requests of one adapter together: the prompts at once, then token by token.
+    def answer(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """Answer requests together: the prompts at once, then token by token. The model has to be in eval mode.
 
         Rows that have ended stay in the batch until an eighth of it has, then their caches are dropped together.
         """
@@ -197,6 +133,79 @@ class TransformersEngine:
                 )
             )
         return done
+
+
+class TransformersEngine(Sampler):
+    """Samples with a model in memory; see `scripts.lib.engines.Engine` and `load_engine`."""
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        dtype: str,
+        batch_size: int,
+        max_model_tokens: int,
+        tensor_parallel: int = 1,
+        adapters: Sequence[str] = (),
+        chat: dict[str, Any] | None = None,
+    ) -> None:
+        import torch
+        from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        if tensor_parallel != 1:
+            raise ValueError("engine.tensor_parallel: the transformers engine uses one device; set 1, or use vllm")
+        self.folder = str(check_folder(folder))
+        self.batch_size = batch_size
+        self.max_model_tokens = max_model_tokens
+        config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
+        if set(getattr(config, "layer_types", None) or ["full_attention"]) != {"full_attention"}:
+            raise ValueError(
+                f"{self.folder}: not every layer attends to all tokens; use engine.name vllm for this model"
+            )
+        AttentionInterface.register("grouped_attention", grouped_attention)
+        model = AutoModelForCausalLM.from_pretrained(
+            self.folder,
+            dtype=getattr(torch, dtype),
+            attn_implementation="grouped_attention" if config.model_type in GROUPED else "sdpa",
+            local_files_only=True,
+        )
+        self.adapters = {str(adapter): f"adapter{index}" for index, adapter in enumerate(adapters)}
+        self.peft = _with_adapters(model, self.adapters) if self.adapters else None
+        # Adapters live inside the base model's layers, so the wrapper need not be called at every token.
+        model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
+        for weight in model.parameters():
+            # Own memory: weights mapped from a file lie where its header's length puts them, and sums follow that.
+            weight.data = weight.data.clone()
+        tokenizer = load_tokenizer(self.folder, chat)
+        super().__init__(model, tokenizer, stop_tokens(self.folder, tokenizer))
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """Yield one list of completions, in request order, for each slice of ``batch_size`` requests."""
+        check_requests(requests, sampling, self.max_model_tokens, self.adapters)
+        return (
+            self._slice(requests[start : start + self.batch_size], sampling)
+            for start in range(0, len(requests), self.batch_size)
+        )
+
+    def _slice(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """Answer a slice, adapter by adapter in order of appearance."""
+        import contextlib
+
+        import torch
+
+        done: dict[int, Completion] = {}
+        for adapter in dict.fromkeys(request.adapter for request in requests):
+            places = [place for place, request in enumerate(requests) if request.adapter == adapter]
+            without = contextlib.nullcontext()
+            if adapter is not None:
+                self.peft.set_adapter(self.adapters[adapter])
+            elif self.peft is not None:
+                without = self.peft.disable_adapter()
+            with torch.inference_mode(), without:
+                done |= zip(places, self.answer([requests[place] for place in places], sampling), strict=True)
+        return [done[place] for place in range(len(requests))]
 
 
 # -------------------------------------------------------------------------------------------- choosing a token

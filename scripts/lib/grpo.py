@@ -1,7 +1,8 @@
 """Online reinforcement learning with GRPO (paper Sec. 5.3, App. E), by TRL's trainer.
 
 Rollouts come from the student as it is being trained: by vLLM at the paper's scale, by the trainer itself in the
-miniature. Rewards are the guard's P(safe) and a sound think block (`scripts.lib.rewards`).
+miniature, where each has a stream of random numbers of its own, whatever the number of processes. Rewards are the
+guard's P(safe) and a sound think block (`scripts.lib.rewards`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import torch
 from trl import GRPOConfig, GRPOTrainer
 
 from scripts.lib.chat import opens_think, prompt_tokens
+from scripts.lib.engine_transformers import Sampler
+from scripts.lib.engines import Request, Sampling
 from scripts.lib.losses.base import NotFinite
 from scripts.lib.model_folder import load_tokenizer, stop_tokens
 from scripts.lib.models import context_tokens
 from scripts.lib.rewards import Ask, reward_functions
+from scripts.lib.seeds import seed_for
 from scripts.lib.serving import free_port
 from scripts.lib.training import (
     accumulation,
@@ -89,18 +93,24 @@ def reinforce(
     longest = max(length for length in lengths if length <= room)
     stop = stop_tokens(folder, tokenizer)
     facts = dict(prompts=len(rows), too_long=len(prompts) - len(rows))
+    args = grpo_settings(spec, checkpoints, per_device_batch, checkpoint_steps, longest, server)
     trainer = Trainer(
+        stop=stop,
         model=model,
         reward_funcs=reward_functions(tokenizer, stop, opens_think(tokenizer), judges, ask),
-        args=grpo_settings(spec, checkpoints, per_device_batch, checkpoint_steps, longest, server),
+        args=args,
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=lora_config(spec["training"]["lora"]),
         callbacks=[log_callback(output, facts), progress_callback(progress)],
     )
-    result = trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
-    shutil.rmtree(output, ignore_errors=True)
-    save_adapter(trainer.model, output, spec["base"])
+    with args.main_process_first():
+        checkpoint = last_whole_checkpoint(checkpoints, args.world_size)
+    result = trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.accelerator.wait_for_everyone()  # all have written their share of the last checkpoint
+    if trainer.is_world_process_zero():
+        shutil.rmtree(output, ignore_errors=True)
+        save_adapter(trainer.model, output, spec["base"])
     return facts | dict(steps=trainer.state.global_step, loss=result.training_loss)
 
 
@@ -164,20 +174,41 @@ def grpo_settings(
 
 
 class Trainer(GRPOTrainer):
-    """TRL's trainer with our prompts, a frozen base that stays frozen, and a stop where the loss is no number."""
+    """TRL's trainer with our prompts, a frozen base that stays frozen, and a stop where the loss is no number.
+
+    ``stop`` are the tokens that end a response.
+    """
+
+    def __init__(self, *args: Any, stop: Sequence[int], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.stop = stop
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         """Return prompts in the student's chat template; control tokens that they spell out stay letters."""
         return [prompt_tokens(self.processing_class, prompt) for prompt in prompts], None, {}
 
-    def _generate_single_turn(self, *args: Any, **options: Any) -> Any:
+    def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **options: Any) -> Any:
         """Sample without dropout (TRL's own sampling leaves it on), and leave the base weights as they were."""
         self.model.eval()
         try:
-            with unchanged(self.model if self.use_vllm else None):
-                return super()._generate_single_turn(*args, **options)
+            if not self.use_vllm:
+                return self._sampled(prompt_ids), None
+            with unchanged(self.model):
+                return super()._generate_single_turn(prompt_ids, *args, **options)
         finally:
             self.model.train()
+
+    def _sampled(self, prompt_ids: list[list[int]]) -> list[list[int]]:
+        """Return this process's rollouts of the step: each as if it were alone."""
+        first = self.accelerator.process_index * len(prompt_ids)
+        step = ("rollout", self.args.seed, self.state.global_step)
+        requests = [
+            Request(str(place), tuple(ids), seed_for(*step, place)) for place, ids in enumerate(prompt_ids, first)
+        ]
+        sampling = Sampling(self.args.temperature, self.args.top_p, self.args.top_k, self.args.max_completion_length)
+        sampler = Sampler(self.model.get_base_model(), self.processing_class, self.stop)
+        with torch.inference_mode():
+            return [list(completion.tokens) for completion in sampler.answer(requests, sampling)]
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         loss = super()._compute_loss(model, inputs)
@@ -187,13 +218,13 @@ class Trainer(GRPOTrainer):
 
 
 @contextmanager
-def unchanged(model: Any | None) -> Iterator[None]:
+def unchanged(model: Any) -> Iterator[None]:
     """Give the layers under an adapter their weights back after the block.
 
     To hand its weights to vLLM, TRL adds the adapter to the base and subtracts it again. In bfloat16 the difference is
     not what was there before: over thousands of steps the base, which is the reference, would drift.
     """
-    layers = [part for part in model.modules() if hasattr(part, "base_layer")] if model is not None else []
+    layers = [part for part in model.modules() if hasattr(part, "base_layer")]
     kept = [layer.base_layer.weight.detach().clone() for layer in layers]
     try:
         yield

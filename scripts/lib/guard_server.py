@@ -31,14 +31,14 @@ def guard_server(
     log: str | Path,
     environment: dict[str, str] | None = None,
     waiting: Callable[[], None] = lambda: None,
-) -> Iterator[Ask]:
-    """Give a function that asks a guard served beside this process for verdicts."""
+) -> Iterator[str]:
+    """Give the address at which a guard beside this process is asked for verdicts (`ask`)."""
     port = free_port()
     settings = json.dumps({"folder": folder, "spec": spec, "format_file": format_file, "port": port})
     command = [sys.executable, "-m", "scripts.lib.guard_server", settings]
     address = f"http://{LOCAL}:{port}"
     with served(command, f"{address}/health", log, environment, waiting):
-        yield lambda pairs: ask(address, pairs)
+        yield address
 
 
 def ask(address: str, pairs: Sequence[Pair]) -> list[dict[str, Any]]:

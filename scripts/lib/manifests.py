@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.files import IDENTITY, RECORD, read_json, write_json
+from scripts.lib.meters import GpuMeter
 from scripts.lib.staleness import digest_of
 from scripts.lib.versions import installed
 
@@ -95,7 +96,7 @@ class Attempts:
     def __init__(self, job: dict[str, Any], key: str, every: float = 5.0) -> None:
         output = Path(job["identity"].removesuffix(IDENTITY))
         self.path, self.key, self.devices = output.with_name(f".{output.name}.attempts.json"), key, job["devices"]
-        self.began, self.clock = time.time(), time.monotonic()
+        self.began, self.clock, self.meter = time.time(), time.monotonic(), GpuMeter()
         self.earlier = self._closed()
         write_json(self.path, {"key": key, "attempts": [*self.earlier, self._line(0.0)]})
         self._ended = threading.Event()
@@ -115,6 +116,7 @@ class Attempts:
     def _renew(self, every: float) -> None:
         while not self._ended.wait(every):
             self._touch()
+            self.meter.sample()
 
     def _touch(self) -> None:
         try:
@@ -137,10 +139,11 @@ class Attempts:
             self.path.unlink(missing_ok=True)
 
 
-def write_record(job: dict[str, Any], attempts: list[dict[str, Any]]) -> None:
+def write_record(job: dict[str, Any], attempts: list[dict[str, Any]], meters: dict[str, Any] | None = None) -> None:
     """Write when, where, how long and with what a job ran: times over all attempts, the rest of the one that finished.
 
     ``device_seconds`` are wall seconds times the GPUs that the job held, or times its threads where it held none.
+    ``meters`` has what its GPUs did (`scripts.lib.meters`), ``tokens`` are those of the responses that it made.
     """
     path = Path(job["identity"].removesuffix(IDENTITY) + RECORD)
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -158,10 +161,23 @@ def write_record(job: dict[str, Any], attempts: list[dict[str, Any]]) -> None:
             "python": platform.python_version(),
             "device": _device(),
             "threads": job["threads"],
+            **(meters or {}),
+            **_tokens(job),
             "slurm_job": os.environ.get("SLURM_JOB_ID"),
             "versions": {name: installed(name) for name in json.loads(job["params"]["environment"])},
         },
     )
+
+
+def _tokens(job: dict[str, Any]) -> dict[str, int]:
+    """Return how many tokens the responses among a job's outputs have, where it sampled any."""
+    if not job.get("function", "").startswith("sample_"):
+        return {}
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    paths = [path for path in job["outputs"] if path.endswith(".parquet")]
+    return {"tokens": sum(pc.sum(pq.read_table(path, columns=["tokens"])["tokens"]).as_py() or 0 for path in paths)}
 
 
 def _name(path: str | Path) -> str:

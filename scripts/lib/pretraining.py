@@ -38,13 +38,13 @@ def row_of(prompt: Sequence[int], completion: Sequence[int]) -> Row:
 def make_model(kind: type, config_kind: type, tokenizer: Any, settings: dict[str, Any], seed: int, **more: Any) -> Any:
     """Return a model of ``kind`` with random weights that depend on ``seed`` alone.
 
-    ``settings`` gives ``hidden_size`` and ``layers``; the other sizes follow.
+    ``settings`` gives ``hidden_size`` and ``layers``; the other sizes follow. ``more`` goes into its config.
     """
     import torch
 
     hidden = settings["hidden_size"]
     heads = max(1, hidden // 32)
-    config = config_kind(
+    sizes = dict(
         vocab_size=len(tokenizer),
         hidden_size=hidden,
         intermediate_size=2 * hidden,
@@ -58,10 +58,9 @@ def make_model(kind: type, config_kind: type, tokenizer: Any, settings: dict[str
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        **more,
     )
     torch.manual_seed(seed)
-    model = kind(config)
+    model = kind(config_kind(**(sizes | more)))
     for layer in model.model.layers:
         if not hasattr(layer.self_attn, "q_norm"):
             for projection in (layer.self_attn.q_proj, layer.self_attn.k_proj):
@@ -126,8 +125,10 @@ def _optimizers(model: Any, rate: float) -> list[Any]:
     from scripts.lib.muon import Muon
 
     named = list(model.named_parameters())
-    layers = [parameter for name, parameter in named if parameter.dim() == 2 and "embed" not in name]
-    embeddings = [parameter for name, parameter in named if parameter.dim() == 2 and "embed" in name]
+    # A head is named only where it is not the embeddings themselves.
+    outer = ("model.embed_tokens", "lm_head")
+    layers = [parameter for name, parameter in named if parameter.dim() == 2 and not name.startswith(outer)]
+    embeddings = [parameter for name, parameter in named if parameter.dim() == 2 and name.startswith(outer)]
     vectors = [parameter for _, parameter in named if parameter.dim() < 2]
     groups = [
         {"params": embeddings, "weight_decay": EMBEDDING_DECAY, "lr": rate * EMBEDDING_RATE},
@@ -166,14 +167,13 @@ def _loss(model: Any, batch: Sequence[Row]) -> Any:
     return torch.nn.functional.cross_entropy(model.lm_head(hidden[chosen]), ids[:, 1:][chosen])
 
 
-def save(model: Any, tokenizer: Any, output: str | Path) -> None:
-    """Write an ordinary Hugging Face model folder with its tokenizer."""
+def save(model: Any, tokenizer: Any, output: str | Path, generation: dict[str, Any] | None = None) -> None:
+    """Write an ordinary Hugging Face model folder with its tokenizer; ``generation`` is its generation config."""
     from transformers import GenerationConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    model.generation_config = GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
-    )
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    model.generation_config = GenerationConfig(**(generation or {name: getattr(tokenizer, name) for name in names}))
     model.save_pretrained(str(output))
     tokenizer.save_pretrained(str(output))

@@ -138,7 +138,7 @@ def run(job: dict[str, Any]) -> int:
             torch.set_num_threads(job["threads"])
         function(**job["arguments"], **_offered(function, job))
         write_identity(job)
-        write_record(job, attempts.all())
+        write_record(job, attempts.all(), attempts.meter.summary())
         remove_unfinished(job, key)
         finished = True
         say(f"{_tally()}{job['title']} · done in {duration(time.monotonic() - clock)}")

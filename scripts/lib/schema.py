@@ -46,6 +46,12 @@ class Problems(list[str]):
         if breaks:
             self.broken.add(path.split(".")[0])
 
+    def suggest(self, start: int, where: str, path: str, guess: str | None) -> None:
+        """Let problems from ``start`` on say that an id whose entry is not whole may be another one, misspelt."""
+        for place in range(start, len(self)):
+            if guess and self[place].startswith(f"{where}: ") and self[place].endswith(" missing"):
+                self[place] += f" (or did you mean {path}.{guess}?)"
+
 
 class Schema:
     """A JSON Schema that types, completes and checks a value in one walk."""
@@ -98,7 +104,9 @@ class Schema:
                 problems.add(where, f"no such key{self._suggest(key, properties, path)}", breaks=False)
             else:
                 _name(key, self._resolve({"type": "string", **schema.get("propertyNames", {})}), where, problems)
+                known = len(problems)
                 result[str(key)] = part if others is True else self._apply(part, others, where, problems)
+                problems.suggest(known, where, path, nearest(key, [name for name in value if name != key]))
         self._complete(result, schema, path, misspelt, problems)
         for key, part in properties.items():
             if key not in result and "default" in (resolved := self._resolve(part)):

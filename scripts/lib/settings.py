@@ -4,7 +4,8 @@ Layers are config/config.yaml, the files of ``--configfile`` in their order, and
 replace, as in Snakemake. Some mappings replace as well, since a mixture of two of them means nothing: ``source``,
 ``columns``, ``where``, ``leave_out`` and ``contains``. What is said about the rows that a filter meets (``leave_out``,
 ``of``) goes with the filter. Null drops what was inherited. A file may name another that it extends
-(``extends: miniature.yaml``, beside itself), which then comes before it.
+(``extends: miniature.yaml``, beside itself), which then comes before it. On the command line, ``students=[...]`` is
+short for ``select={students: [...]}``, and so are ``methods`` and ``benchmarks`` with a list.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from typing import Any
 import yaml
 
 from scripts.lib.consistency import inconsistencies
-from scripts.lib.schema import Problems, Schema
+from scripts.lib.schema import Problems, Schema, nearest
 
 SCHEMA = Path(__file__).parents[2] / "config" / "config.schema.yaml"
 REPLACED = ("source", "columns", "where", "leave_out", "contains")
 FILTER = {"where", "contains", "rows"}
 ABOUT_FILTER = {"leave_out", "of"}
-KINDS = ("hub", "url", "file", "world", "folder", "built")
+KINDS = ("hub", "url", "file", "world", "published", "folder", "built")
+SELECTED = ("students", "methods", "benchmarks")
 SHOWN = 10
 
 
@@ -60,7 +62,24 @@ def load(files: Sequence[str | Path], command_line: Mapping[str, Any] | None = N
     """
     seen: set[Path] = set()
     layers = [layer for file in files for layer in _layers(Path(file), seen)]
-    return validate(merge([*layers, _nulls(command_line or {})]))
+    layers.append(_select(_nulls(command_line or {})))
+    config = validate(merge(layers))
+    if problems := [*_unused_steerings(layers, config)]:
+        raise SettingsError("\n".join(f"config: {problem}" for problem in problems))
+    return config
+
+
+def _unused_steerings(layers: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the steerings of overlays that no method uses and that look like another one, misspelt most likely."""
+    data = [method.get("data", {}) for method in config["methods"].values()]
+    used = {part[role]["steering"] for part in data if "guard" in part for role in ("harmful", "benign")}
+    known = set(layers[0].get("steerings", {}))
+    for layer in layers[1:]:
+        new = [str(name) for name in layer.get("steerings") or {} if str(name) in config["steerings"].keys() - known]
+        for name in new:
+            if name not in used and (guess := nearest(name, known)):
+                yield f"steerings.{name}: no method uses it; name it in one, or did you mean steerings.{guess}?"
+        known.update(new)
 
 
 def _layers(file: Path, seen: set[Path]) -> Iterator[dict[str, Any]]:
@@ -133,6 +152,19 @@ def _nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [_nulls(part) for part in value]
     return None if value in ("null", "~") else value
+
+
+def _select(command_line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``--config`` gave with its short selections under ``select``; a mapping is no selection."""
+    short = {key: command_line[key] for key in SELECTED if isinstance(command_line.get(key), str | list)}
+    if not short:
+        return dict(command_line)
+    chosen = command_line.get("select") or {}
+    for key in short:
+        if not isinstance(chosen, Mapping) or key in chosen:
+            raise SettingsError(f"config: --config: {key} and select.{key} both choose; give one of them")
+    chosen = {**chosen, **{key: [value] if isinstance(value, str) else value for key, value in short.items()}}
+    return {**{key: value for key, value in command_line.items() if key not in short}, "select": chosen}
 
 
 def validate(config: Mapping[str, Any], schema: str | Path = SCHEMA) -> dict[str, Any]:

@@ -19,11 +19,11 @@ def source_rows(source: dict[str, Any], files: list[str]) -> list[dict[str, Any]
     Parameters
     ----------
     source : dict
-        ``{"world": name}``, ``{"file": path}``, ``{"url": address, "sha256": digest}`` or
+        ``{"world": name}``, ``{"published": name}``, ``{"file": path}``, ``{"url": address, "sha256": digest}`` or
         ``{"hub": id, "config": name, "split": name, "revision": commit}``, perhaps with ``encoding``. What is not on
         this machine already is never fetched from here.
     files : list of path
-        The local file behind ``world`` and ``file``, as the job's input.
+        The local file behind ``world``, ``published`` and ``file``, as the job's input.
     """
     encoding = source.get("encoding")
     if "hub" in source:

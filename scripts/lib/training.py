@@ -129,7 +129,6 @@ def trainer_settings(spec: dict[str, Any], checkpoints: Path, per_device_batch: 
         max_length=None,
         packing=False,
         remove_unused_columns=False,
-        ddp_find_unused_parameters=False,
         logging_steps=5,
     )
 
@@ -175,6 +174,7 @@ def shared_settings(
         save_steps=checkpoint_steps,
         save_total_limit=1,
         disable_tqdm=True,
+        ddp_find_unused_parameters=False,
         report_to=reporters(),
         dataloader_num_workers=0,
     )

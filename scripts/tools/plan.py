@@ -1,15 +1,14 @@
-"""Count what a run would make, as one JSON object: `make plan CONFIG=config/config.yaml TARGET=all`.
+"""Count what a run would make, and what it costs, as one JSON object: `make plan CONFIG=... TARGET=all GPUS=8`.
 
-Counts come from Snakemake's own plan with everything forced, so they are those of the rules; numbers of prompts are
-those that config states (``rows``), as the data may not be here yet.
+Counts come from Snakemake's own plan of all that is behind the target, made or not, so they are those of the rules;
+numbers of prompts are those that config states (``rows``), as the data may not be here yet. Hours and bytes are
+estimates with a range (scripts/tools/cost_model.py), for everything and for what is not there yet.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,23 +17,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from scripts.lib import settings  # noqa: E402 - runs as a script, too
+from scripts.tools import cost_model, dag  # noqa: E402
+
 Job = tuple[str, dict[str, str]]
-
-
-def planned_jobs(config: str, target: str, extra: Sequence[str] = ()) -> list[Job]:
-    """Return rule and wildcards of every job that makes ``target`` from nothing."""
-    command = [sys.executable, "-m", "snakemake", target, "--dry-run", "--forceall", "--quiet", "host", "reason"]
-    command += ["--configfile", config, *extra] if config != "config/config.yaml" else list(extra)
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if found.returncode:
-        sys.exit(found.stdout + found.stderr)
-    jobs: list[Job] = []
-    for line in found.stdout.splitlines():
-        if match := re.match(r"(?:local)?rule (\w+):$", line):
-            jobs.append((match[1], {}))
-        elif match := re.match(r"    wildcards: (.+)$", line):
-            jobs[-1][1].update(pair.split("=", 1) for pair in match[1].split(", "))
-    return jobs
 
 
 def prompts_of(config: dict[str, Any]) -> dict[str, int]:
@@ -85,19 +71,28 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
 
 
 def main() -> None:
-    """Print the counts of one config and target."""
-    from scripts.lib import settings
-    from scripts.tools import budget
-
+    """Print counts and cost of one config and target."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", default="config/config.yaml")
     parser.add_argument("--target", default="all")
+    parser.add_argument("--gpus", type=int, default=8, help="how many GPUs the wall time is for")
+    parser.add_argument("--folder", type=Path, default=ROOT, help="where results/ and .snakemake/ are")
     arguments = parser.parse_args()
+    if arguments.gpus < 1:
+        parser.error("--gpus: at least 1")
     files = ["config/config.yaml"] + ([arguments.config] if arguments.config != "config/config.yaml" else [])
     config = settings.load([ROOT / file for file in files])
-    jobs = planned_jobs(arguments.config, arguments.target)
-    hours = budget.estimate(jobs, config, prompts_of(config))
-    print(json.dumps(count(jobs, config) | ({"about_gpu_hours": hours} if hours else {}), indent=1))
+    jobs = dag.planned(arguments.config, arguments.target, arguments.folder)
+    model = cost_model.CostModel(config, prompts_of(config))
+    model.calibrate(jobs, arguments.folder)
+    found: dict[str, Any] = dict(count([(job.rule, job.wildcards) for job in jobs], config))
+    found["cost"] = cost_model.cost(jobs, model, arguments.gpus)
+    left = [job for job in jobs if job.stale]
+    if len(left) < len(jobs):
+        found["cost_of_what_is_left"] = {"jobs": len(left)} | cost_model.cost(left, model, arguments.gpus)
+    found["paper"] = cost_model.against_the_paper(jobs, model)
+    found["how_sure"] = cost_model.sure(model)
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

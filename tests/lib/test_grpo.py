@@ -1,6 +1,8 @@
 """GRPO: TRL's settings are the paper's, a resumed run is the same to the byte, and a guard that fails ends the run."""
 
+import importlib.util
 import json
+import multiprocessing
 import shutil
 from pathlib import Path
 
@@ -11,9 +13,10 @@ from scripts.lib import running
 from scripts.lib.chat import prompt_tokens
 from scripts.lib.files import write_rows
 from scripts.lib.grpo import grpo_settings, reinforce, unchanged
+from scripts.lib.processes import in_processes
 from scripts.lib.rewards import GuardError
 from scripts.lib.sampling import taken
-from scripts.train_grpo import texts_of
+from scripts.train_grpo import shares, texts_of
 from tests.lib import tiny
 
 torch.set_num_threads(1)
@@ -120,7 +123,7 @@ def test_prompts_keep_control_tokens_as_letters(folder):
 
 
 def test_it_learns_what_is_rewarded(folder, tmp_path):
-    """Twelve steps at a high rate: the letter that the guard likes becomes more frequent."""
+    """Twenty-four steps at a high rate: the letter that the guard likes becomes more frequent."""
     means = []
 
     def ask(pairs):
@@ -128,8 +131,59 @@ def test_it_learns_what_is_rewarded(folder, tmp_path):
         means.append(sum(1 - verdict["p_unsafe"] for verdict in verdicts) / len(verdicts))
         return verdicts
 
-    reinforce(PROMPTS * 3, folder, tmp_path / "adapter", spec(rollouts=8), "key", ask, "full", 16, 100)
-    assert sum(means[-4:]) / 4 > sum(means[:4]) / 4 + 0.1
+    reinforce(PROMPTS * 6, folder, tmp_path / "adapter", spec(rollouts=8), "key", ask, "full", 16, 100)
+    assert sum(means[-8:]) / 8 > sum(means[:8]) / 8 + 0.1
+
+
+def share(folder, output, per_device_batch, progress):
+    """Do one process's share of one step without dropout, whose masks differ from process to process.
+
+    In later steps a near tie may fall to another token, as sums in another order differ in the last digit.
+    """
+    alone = spec(prompts_per_step=8, steps=1)
+    alone["training"] = TRAINING | {"lora": TRAINING["lora"] | {"dropout": 0.0}}
+    reinforce(PROMPTS, folder, output, alone, "key", likes("e"), "full", per_device_batch, 100, progress=progress)
+
+
+@pytest.mark.parametrize("count, per_device", [(1, 8), pytest.param(2, 16, marks=pytest.mark.slow)])
+def test_neither_processes_nor_accumulation_change_the_adapter(folder, tmp_path, count, per_device):
+    from safetensors.torch import load_file
+
+    weights, logs = [], []
+    for name, processes, rows in (("one", 1, 32), ("shared", count, per_device)):
+        output = tmp_path / name / "adapter"
+        job = dict(folder=str(folder), output=str(output), per_device_batch=rows)
+        in_processes(processes, share, job, lambda done, total: None)
+        weights.append(load_file(output / "adapter_model.safetensors"))
+        lines = (tmp_path / name / "adapter.training.jsonl").read_text().splitlines()
+        logs.append(json.loads(lines[1]))
+    one, shared = weights
+    assert {key: logs[0][key] for key in ("reward", "num_tokens")} == {
+        key: logs[1][key] for key in ("reward", "num_tokens")
+    }
+    assert logs[0]["grad_norm"] == pytest.approx(logs[1]["grad_norm"], rel=1e-5)
+    assert all(torch.allclose(one[name], shared[name], atol=1e-5, rtol=0) for name in one)
+    assert any(value.abs().max() > 1e-3 for name, value in one.items() if "lora_B" in name)
+
+
+def with_vllm(folder, output):
+    """Train with rollouts of a vLLM in the trainer's process, which leaves torch's process groups behind."""
+    reinforce(PROMPTS, folder, output, spec(sampler="colocate", steps=2), "key", likes("e"), "full", 8, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vllm is not installed")
+def test_rollouts_by_vllm_in_the_trainers_process(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    output = tmp_path / "adapter"
+    trained = multiprocessing.get_context("spawn").Process(target=with_vllm, args=(str(folder), str(output)))
+    trained.start()
+    trained.join()
+    assert trained.exitcode == 0
+    steps = [json.loads(line) for line in (tmp_path / "adapter.training.jsonl").read_text().splitlines()[1:3]]
+    assert all(step["completions/mean_length"] > 2 and step["grad_norm"] > 0 for step in steps)
+    assert steps[0]["kl"] == pytest.approx(0, abs=1e-6) and steps[1]["kl"] > 0  # the reference is the student as it was
 
 
 class Killed(BaseException):
@@ -171,6 +225,12 @@ def test_a_guard_that_fails_ends_the_run(folder, tmp_path, answer):
     with pytest.raises(GuardError, match="guard"):
         train(folder, tmp_path / "adapter", ask)
     assert not (tmp_path / "adapter").exists()
+
+
+def test_gpus_that_no_server_needs_share_the_policy():
+    assert shares(list("01"), False, 1) == (["0"], [], ["1"])
+    assert shares(list("0123"), False, 1) == (["0", "1", "2"], [], ["3"])
+    assert shares(list("01234"), True, 2) == (["0", "1"], ["2"], ["3", "4"])
 
 
 def test_prompts_without_room_are_counted_and_too_few_are_an_error(folder, tmp_path):

@@ -61,6 +61,25 @@ def test_cost_sums_stages_shards_and_attempts(tmp_path):
     assert not any(method == "initial" for method, _ in rows) and ("grpo", "generation:train_hours") not in rows
 
 
+def test_efficiency_stands_beside_the_hours(tmp_path):
+    """GPUs as long as each job took, memory at its peak, tokens of the jobs that sampled; only where records tell."""
+    made = []
+    for name, stage, seconds, more in (
+        ("h0", "generation", 3000.0, {"gpu_utilisation": 90.0, "gpu_memory_mb": 70_000, "tokens": 6_000_000}),
+        ("h1", "generation", 1000.0, {"gpu_utilisation": 50.0, "gpu_memory_mb": 60_000, "tokens": 1_000_000}),
+        ("v", "filtering", 500.0, {"peak_memory_mb": 900}),
+    ):
+        made.append(job(tmp_path, "a", "thinksafe", stage, name, [seconds]))
+        record = {"attempts": [{}], "wall_seconds": seconds, "device_seconds": seconds, **more}
+        write_json(tmp_path / f"a-thinksafe-{name}.record.json", record)
+    write_cost(made, {"students": [("a", "A")], "methods": [("thinksafe", "T")]}, str(tmp_path / "cost.csv"))
+    values = {row["metric"]: row["value"] for row in read_csv(str(tmp_path / "cost.csv"))}
+    assert values["generation:gpu_utilisation"] == values["gpu_utilisation"] == 80.0
+    assert values["generation:gpu_memory_mb"] == 70_000 and values["generation:tokens_per_second"] == 1750
+    assert values["filtering:peak_memory_mb"] == values["peak_memory_mb"] == 900
+    assert "filtering:gpu_utilisation" not in values and "filtering:tokens_per_second" not in values
+
+
 def test_figure3(tmp_path):
     cells = {key: value for key, value in TABLE1.items() if key[1] in ("initial", "thinksafe")}
     cells |= {(student, "thinksafe-kl"): TABLE1[student, "safekey"] for student, _ in STUDENTS}

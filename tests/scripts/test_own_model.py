@@ -1,13 +1,9 @@
-"""One's own model: the report on its chat format, the budget of prompts, and the estimate of hours."""
-
-import json
+"""One's own model: the report on its chat format, and the budget of prompts."""
 
 import pytest
 
 from scripts.describe_chat import report
-from scripts.lib import settings
 from scripts.lib.sampling import taken
-from scripts.tools.budget import estimate, gpu_hours, parameters, rows_of
 from tests.lib import tiny
 
 
@@ -57,47 +53,3 @@ def test_prompts_are_taken_once_and_for_all():
     assert taken(rows[::-1], 10) == few[::-1]
     with pytest.raises(ValueError, match="60 are asked for and there are 50"):
         taken(rows, 60)
-
-
-def test_the_estimate_of_hours_is_in_the_papers_range():
-    """Sec. 5.3: about five GPU-hours for ThinkSafe on Qwen3-0.6B, 40,000 prompts and three epochs."""
-    hours = gpu_hours("0.6B", {"data": 40_000}, verdicts=40_000, rows=3 * 40_000, jobs=32)
-    assert 5 / 3 < sum(hours.values()) < 5 * 3
-    assert sum(gpu_hours("8B", {"data": 40_000}, 40_000, 120_000, 32).values()) > sum(hours.values())
-    assert parameters("0.6B") == 6e8 and parameters("350m") == 3.5e8 and parameters("mini") is None
-    assert gpu_hours("mini", {"data": 1}, 1, 1, 1) == {}
-
-
-def test_the_estimate_counts_the_rows_that_a_method_has():
-    config = settings.load(["config/config.yaml"])
-    prompts = {"harmful": 17_888, "benign": 22_112}
-    sizes = {"directrefusal": 1000, "safechain": 40_000, "star1": 1000, "safepath": 400, "safekey": 1915}  # Table 4
-    assert {name: rows_of(name, config, prompts) for name in sizes} == sizes
-    assert rows_of("thinksafe", config, prompts) == 40_000
-    grpo = estimate([("train_grpo", {"student": "qwen3-0.6b", "method": "grpo", "replicate": "0"})], config, prompts)
-    assert grpo["qwen3-0.6b"]["training"] > 1 and grpo["qwen3-0.6b"]["sampling"] > 1
-
-
-def test_the_estimate_counts_each_response_once():
-    config = settings.load(["config/config.yaml", "config/own-model.yaml"])
-    raw = dict(student="mine", steering="prefix", draws="1", replicate="0")
-    jobs = [("sample_responses", raw | {"prompts": "harmful", "part": part}) for part in "01"]
-    jobs += [("train_student", dict(student="mine", method="thinksafe", replicate="0"))]
-    answers = dict(student="mine", method="initial", replicate="0", benchmark="math500")
-    jobs += [("sample_answers", answers | {"part": part}) for part in "01"]
-    found = estimate(jobs, config, {"harmful": 4000, "benign": 4000})
-    assert found["mine"] == {
-        kind: round(value, 1)
-        for kind, value in gpu_hours("4B", {"data": 4000, "reasoning": 4000}, 4000, 24_000, 4).items()
-    }
-    assert found["total"] == pytest.approx(sum(found["mine"].values()), abs=0.05)
-    miniature = settings.load(["config/config.yaml", "config/miniature.yaml"])
-    assert (
-        estimate(
-            [("train_student", dict(student="qwen3-mini", method="thinksafe", replicate="0"))],
-            miniature,
-            {"harmful": 1},
-        )
-        is None
-    )
-    assert json.dumps(found)

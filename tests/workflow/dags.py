@@ -30,7 +30,8 @@ def plans(mutations: Sequence[dict[str, Any]], workdir: Path, root: Path = ROOT)
     ----------
     mutations : sequence of dict
         ``config`` (a whole merged config), and of ``module`` (a project module whose meaning changed), ``package``
-        (kind and package of envs/versions.yaml whose version changed) at most one.
+        (kind and package of envs/versions.yaml whose version changed) at most one; ``gpus`` (how many the
+        machine has, all of which training takes).
     workdir : where Snakemake runs; has no results, so that every job is planned.
 
     Returns
@@ -61,7 +62,6 @@ def _plan(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:
         DAGSettings,
         OutputSettings,
         Quietness,
-        ResourceSettings,
         StorageSettings,
         WorkflowSettings,
     )
@@ -73,7 +73,7 @@ def _plan(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:
     try:
         with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
             made = api.workflow(
-                resource_settings=ResourceSettings(cores=1),
+                resource_settings=_machine(mutation.get("gpus")),
                 config_settings=ConfigSettings(configfiles=[overlay]),
                 storage_settings=StorageSettings(),
                 workflow_settings=WorkflowSettings(),
@@ -88,6 +88,20 @@ def _plan(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:
             return {"jobs": list(_jobs(workflow.dag))}
     finally:
         overlay.unlink(missing_ok=True)
+
+
+def _machine(gpus: int | None) -> Any:
+    """Return a machine with so many GPUs, all of which training takes, or the least that there is."""
+    from snakemake.settings.types import ResourceSettings
+
+    if gpus is None:
+        return ResourceSettings(cores=1)
+    return ResourceSettings(
+        cores=4 * gpus,
+        nodes=gpus,
+        resources={"gpu": gpus},
+        overwrite_resources={rule: {"gpu": gpus, "mem_mb": 1000 * gpus} for rule in ("train_student", "train_grpo")},
+    )
 
 
 def _jobs(dag: Any) -> Iterable[list[Any]]:

@@ -214,6 +214,65 @@ def test_a_file_extends_another_once(paper: dict, tmp_path: Path) -> None:
         settings.load([PAPER, tmp_path / "b.yaml"])
 
 
+def test_the_command_line_selects_in_short(paper: dict[str, Any]) -> None:
+    """As Snakemake reads --config 'students=[qwen3-0.6b]'; a mapping of the same name defines as ever."""
+    short = settings.load([PAPER], {"students": ["qwen3-0.6b"], "methods": ["initial", "grpo"], "benchmarks": "gsm8k"})
+    chosen = {"students": ["qwen3-0.6b"], "methods": ["initial", "grpo"], "benchmarks": ["gsm8k"]}
+    assert short == settings.load([PAPER], {"select": chosen})
+    beside = settings.load([PAPER], {"students": ["qwen3-4b"], "select": {"benchmarks": ["xstest"]}})["select"]
+    assert (beside["students"], beside["benchmarks"]) == (["qwen3-4b"], ["xstest"])
+    assert settings.load([PAPER], {"benchmarks": {"gsm8k": {"draws": 2}}})["select"] == paper["select"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"students": ["qwen3-5b"]}, "select.students: no model is called 'qwen3-5b'; did you mean qwen3-8b?"),
+        ({"methods": ["thinksave", "initial"]}, "select.methods: no method is called 'thinksave'; did you mean"),
+        ({"benchmarks": []}, "select.benchmarks: must not be empty"),
+        ({"students": ["a"], "select": {"students": ["b"]}}, "students and select.students both choose"),
+        ({"studens": ["a"]}, "studens: no such key"),
+    ],
+)
+def test_short_selections_fail_by_name(given: dict, message: str, paper: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as error:
+        settings.load([PAPER], given)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"models": {"qwen3-06b": {"source": {"hub": "a/b"}}}}, "are missing (or did you mean models.qwen3-0.6b?)"),
+        ({"guards": {"llama-gard-3": {"judges": "full"}}}, "kind is missing (or did you mean guards.llama-guard-3?)"),
+        ({"benchmarks": {"gsm9k": {"draws": 2}}}, "are missing (or did you mean benchmarks.gsm8k?)"),
+        (
+            {"steerings": {"prefx": "Say no. {prompt}"}},
+            "steerings.prefx: no method uses it; name it in one, or did you mean steerings.prefix",
+        ),
+        ({"prompts": {"benign": {"take": 40001}}}, "prompts.benign.take: 40001 are asked for and there are 40000"),
+        (
+            {"corpora": {"star1": {"harmful": {"take": 1001}}}},
+            "star1.harmful.take: 1001 are asked for and there are 1000",
+        ),
+    ],
+)
+def test_misspelt_ids_and_too_large_takes_are_told_at_once(given: dict, message: str, paper: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as error:
+        settings.load([PAPER], given)
+    assert message in str(error.value)
+
+
+def test_a_new_steering_may_be_there_for_later(paper: dict[str, Any]) -> None:
+    """One that looks like no other, and one that a method names."""
+    given = {"steerings": {"zealous": "Never. {prompt}", "prefix2": "No. {prompt}"}}
+    method = {**paper["methods"]["thinksafe"], "data": {"harmful": {"steering": "prefix2"}}}
+    assert settings.load([PAPER], given | {"methods": {"thinksafe": method}})["steerings"].keys() > {
+        "zealous",
+        "prefix2",
+    }
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

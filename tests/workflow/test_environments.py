@@ -26,7 +26,12 @@ LOCKS = {path.stem: path for path in sorted((ROOT / "requirements").glob("*.txt"
 CONDA = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml")) if path.stem != "versions"}
 TABLE = yaml.safe_load((ROOT / "envs/versions.yaml").read_text())
 # Which conda file runs which kind of job.
-FILES = {kind: kind for kind in TABLE} | {"sampling-vllm": "sampling", "tables": "paper", "figures": "paper"}
+FILES = {kind: kind for kind in TABLE} | {
+    "sampling-vllm": "sampling",
+    "tables": "paper",
+    "figures": "paper",
+    "report": "paper",
+}
 OF_ITS_OWN = "scoring-py310"  # the environment whose versions are not the lock's: an old package's own requirements
 SHARED = [kind for kind in TABLE if kind != OF_ITS_OWN]
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from scripts.lib import settings
-from scripts.tools import plan
 from tests.workflow.dags import CONFIGS, plans
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +29,7 @@ NAMED = (
     *(f"ablation_{name}" for name in ("steering", "no_reasoning", "teachers", "rejection", "guard")),
     "tables",
     "figures",
+    "report",
 )
 TARGETS = ("all", "chat", "dataset", "adapter", "evaluation", *NAMED)
 
@@ -176,8 +176,9 @@ def test_the_paper_plans_what_it_says(paper: dict[str, Any]) -> None:
     assert {name: paper[name] for name in wanted} == wanted
 
 
-def test_generation_sets_by_kind() -> None:
-    jobs = plan.planned_jobs("config/config.yaml", "all")
+def test_generation_sets_by_kind(tmp_path: Path) -> None:
+    (made,) = plans([{"config": settings.load([PAPER])}], tmp_path)
+    jobs = [(job[0], job[1]) for job in made["jobs"]]
     sets = {
         (w["student"], w["steering"], w["draws"])
         for rule, w in jobs

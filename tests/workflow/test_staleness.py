@@ -287,6 +287,91 @@ def test_every_leaf_of_the_full_miniature(folder: Path) -> None:
     check_full(TABLE["full"]["config"], folder)
 
 
+# ---------------------------------------------------------------- the paper's own config
+PAPER = settings.load([ROOT / "config/config.yaml"])
+FEW = {"students": ["qwen3-0.6b"], "benchmarks": ["harmbench", "gsm8k"]}
+CELLS = ("score_safety", "score_reasoning")
+
+
+def named(pattern: str) -> str:
+    """Return a pattern of the paper's section with the names put in."""
+    names = TABLE["paper"]["names"]
+    while "$" in pattern:
+        pattern = re.sub(r"\$(\w+)", lambda match: names[match[1]], pattern)
+    return pattern
+
+
+def check_paper(entries: list[dict[str, Any]], select: dict[str, Any], folder: Path) -> Jobs:
+    """Compare what each entry makes stale, and which cells in the end, with the plan; return the jobs as they are."""
+    base = copy.deepcopy(PAPER)
+    base["select"] |= select
+    configs = []
+    for entry in entries:
+        config, path = copy.deepcopy(base), tuple(entry["leaf"].split("."))
+        put(config, path, entry["to"] if "to" in entry else other(at(base, path)))
+        configs.append(config)
+    first, *found = plans([{"config": config} for config in (base, *configs)], folder)
+    before, wrong = jobs_of(first), []
+    for entry, plan in zip(entries, found, strict=True):
+        if "error" in plan:
+            wrong.append(f"{entry['leaf']}: {plan['error']}")
+            continue
+        after = jobs_of(plan)
+        direct = changed(before, after)
+        wrong += differences(entry["leaf"], direct, meant([named(text) for text in entry["stale"]], after))
+        cells = {key for key in downstream(direct, after) if key[0] in CELLS}
+        wanted = {key for key in meant([named(text) for text in entry["cells"]], after) if key[0] in CELLS}
+        wrong += differences(f"{entry['leaf']}: cells", cells, wanted)
+    assert not wrong, "\n" + "\n".join(wrong)
+    return before
+
+
+def test_cells_of_the_paper(folder: Path) -> None:
+    """Some leaves, and the modules, of the paper's config for the student with every method."""
+    before = check_paper(TABLE["paper"]["config"][::7], FEW, folder)
+    wrong = []
+    for name, patterns in TABLE["paper"]["modules"].items():
+        path = module_path(name)
+        users = {key for key, (params, _) in before.items() if path in json.loads(params["code"])}
+        wrong += differences(path, users, meant([named(text) for text in patterns], before))
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_cell_of_the_paper(folder: Path) -> None:
+    check_paper(TABLE["paper"]["config"], {}, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_additions_to_the_paper_touch_no_other(folder: Path) -> None:
+    """A student or a benchmark more resamples nothing, and changes no cell, of those that were there."""
+    for key, wildcard, last in (("students", "student", "r1-llama-8b"), ("benchmarks", "benchmark", "gpqa")):
+        fewer = copy.deepcopy(PAPER)
+        fewer["select"][key] = [name for name in PAPER["select"][key] if name != last]
+        before, after = [jobs_of(plan) for plan in plans([{"config": config} for config in (fewer, PAPER)], folder)]
+        stale = downstream(changed(before, after), after)
+        assert {dict(names).get(wildcard) for rule, names, _ in stale if not rule.startswith(("write_", "plot_"))} == {
+            last
+        }
+
+
+def test_the_machine_makes_nothing_stale(folder: Path) -> None:
+    """The same results on one GPU, two or eight are not stale to one another."""
+    config = copy.deepcopy(PAPER)
+    config["select"] |= {"students": ["qwen3-0.6b"], "benchmarks": ["harmbench"]}
+    one, two, eight = [jobs_of(plan) for plan in plans([{"config": config, "gpus": n} for n in (1, 2, 8)], folder)]
+    assert one and not told(changed(one, two)) and not told(changed(one, eight))
+
+
+def test_every_leaf_of_the_paper_is_declared() -> None:
+    """What the paper's config has beyond the miniature's: its own section, or the one for all."""
+    own = {entry["leaf"] for entry in TABLE["paper"]["config"]}
+    names = [".".join(leaf) for leaf in leaves(PAPER)]
+    assert not [name for name in names if name not in own and entry_of(tuple(name.split("."))) is None]
+
+
 @pytest.mark.slow
 def test_every_module_and_version_changed(before: Jobs, folder: Path) -> None:
     """The same by changing each of them: that a param has a digest is one thing, that it is the only place another."""
@@ -496,6 +581,43 @@ def test_touching_everything_makes_nothing_stale(made: Copy) -> None:
     for path in (*made.root.glob("stubs/*.py"), made.root / "Snakefile"):
         path.touch()
     assert made.stale() == set()
+
+
+def explained(made: Copy, overlay: dict[str, Any]) -> str:
+    (made.root / "config/edited.yaml").write_text(yaml.safe_dump({"extends": "smoke.yaml", "run": "smoke", **overlay}))
+    command = [sys.executable, "scripts/tools/explain.py", "--config", "config/edited.yaml", "--gpus", "2"]
+    done = subprocess.run(command, cwd=made.root, capture_output=True, text=True, check=False)
+    (made.root / "config/edited.yaml").unlink()
+    assert not done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_what_is_stale_is_explained(made: Copy) -> None:
+    """The leaf and the module that changed, what each reaches, and nothing where nothing did."""
+    assert explained(made, {}).startswith("nothing is stale: all of ")
+    path = made.root / "scripts/lib/drawing.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"{text}\nNEW_CONSTANT = 1\n")
+    told = explained(made, {"steerings": {"prefix": "Refuse. {prompt}"}}).splitlines()
+    path.write_text(text)
+    at = next(n for n, line in enumerate(told) if line.startswith("config: steering: "))
+    assert told[at].endswith('-> "Refuse. {prompt}"') and told[at + 1].strip() == "by itself: 1 sample_responses"
+    assert (
+        "2 cells; " in told[at + 2] and "table1" in told[at + 2]
+    )  # ThinkSafe's two benchmarks, not the initial model's
+    at = told.index("code: scripts/lib/drawing.py changed")
+    assert "0 cells; figure" in told[at + 2] and "table1" not in told[at + 2]
+    assert any(line.startswith("GPU-hours: ") for line in told)
+
+
+def test_the_driver_leaves_its_list_for_make_status(made: Copy) -> None:
+    plan = json.loads((made.root / ".snakemake/thinksafe/smoke.json").read_text(encoding="utf-8"))
+    assert plan["run"] == "smoke" and {job["rule"] for job in plan["jobs"]} >= {
+        "make_world",
+        "train_student",
+        "write_table1",
+    }
+    assert all((made.root / job["identity"]).exists() for job in plan["jobs"])
 
 
 def test_the_dry_run_agrees_on_a_version_and_says_why(made: Copy) -> None:

@@ -1,0 +1,465 @@
+"use strict";
+// The page of a run. Whatever a model or a data set wrote comes in as JSON and goes out by textContent alone.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const place = (id) => document.getElementById(id);
+  const SVG = "http://www.w3.org/2000/svg";
+
+  // ---------------------------------------------------------------- small helpers
+  function fill(node, attributes, children) {
+    for (const [name, value] of Object.entries(attributes || {})) {
+      if (value === null || value === undefined || value === false) continue;
+      if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+      else node.setAttribute(name, value === true ? "" : value);
+    }
+    for (const child of children.flat(Infinity)) {
+      if (child !== null && child !== undefined) node.append(child); // text becomes a text node
+    }
+    return node;
+  }
+  const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+  const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+  const number = (value, digits = 2) => (value === null || value === undefined ? "–" : Number(value).toFixed(digits));
+  const label = Object.fromEntries([...data.students, ...data.methods].map(([id, text]) => [id, text]));
+  const hue = Object.fromEntries(data.methods.map(([id, , colour]) => [id, colour]));
+  const known = (pairs, ids) => pairs.map(([id]) => id).filter((id) => ids.has(id));
+  const options = (node, pairs) => node.replaceChildren(...pairs.map(([value, text]) => h("option", { value }, text)));
+  const between = (row) =>
+    row.low === null || row.low === undefined ? "" : `${number(row.low)} to ${number(row.high)}`;
+
+  const cellOf = new Map();
+  data.cells.forEach(([student, method, replicate, benchmark, files], index) => {
+    const key = [student, method, benchmark].join("/");
+    if (!cellOf.has(key)) cellOf.set(key, { index, replicate, files }); // the first replicate stands for the others
+  });
+
+  for (const section of document.querySelectorAll("main section")) {
+    document.querySelector("nav").append(h("a", { href: `#${section.id}` }, section.querySelector("h2").textContent));
+  }
+
+  // ---------------------------------------------------------------- trade-off
+  const FORMS = [
+    "M-6,0a6,6 0 1,0 12,0a6,6 0 1,0 -12,0",
+    "M-5.5,-5.5h11v11h-11z",
+    "M0,-7.5L7.5,0L0,7.5L-7.5,0z",
+    "M0,-7L7,5.5H-7z",
+    "M0,7L7,-5.5H-7z",
+    "M-2.5,-7h5v4.5h4.5v5h-4.5v4.5h-5v-4.5h-4.5v-5h4.5z",
+    "M-5,-7L0,-2.5L5,-7L7,-5L2.5,0L7,5L5,7L0,2.5L-5,7L-7,5L-2.5,0L-7,-5z",
+  ];
+  const points = new Map(); // every student and method with both averages, from whichever table or figure has them
+  for (const table of data.tables) {
+    if (!/^(table|figure)/.test(table.name)) continue;
+    const found = new Map();
+    for (const row of table.rows) {
+      if (row.metric !== "safety_avg" && row.metric !== "reasoning_avg") continue;
+      const key = `${row.student}/${row.method}`;
+      if (!found.has(key)) found.set(key, { student: row.student, method: row.method });
+      found.get(key)[row.metric] = row;
+    }
+    for (const [key, point] of found) {
+      if (point.safety_avg && point.reasoning_avg && !points.has(key)) points.set(key, point);
+    }
+  }
+  const marks = [...points.values()].filter((p) => p.safety_avg.value !== null && p.reasoning_avg.value !== null);
+  const hidden = new Set();
+
+  function scale(values, from, to) {
+    let [low, high] = [Math.min(...values), Math.max(...values)];
+    const margin = (high - low || 10) * 0.06;
+    [low, high] = [low - margin, high + margin];
+    const step = [1, 2, 5, 10, 20, 25, 50].find((size) => (high - low) / size <= 8) || 100;
+    const ticks = [];
+    for (let tick = Math.ceil(low / step) * step; tick <= high; tick += step) ticks.push(tick);
+    return { at: (value) => from + ((value - low) / (high - low)) * (to - from), ticks };
+  }
+
+  function drawTradeoff() {
+    const shown = marks.filter((p) => !hidden.has(p.method) && !hidden.has(p.student));
+    place("tradeoff-note").textContent = marks.length
+      ? `${shown.length} of ${marks.length} marks shown.`
+      : "No table of this run has both averages, which need all eight benchmarks.";
+    if (!marks.length) return;
+    const [width, height, left, bottom] = [900, 520, 62, 58];
+    const ends = (metric) => marks.flatMap((p) => [p[metric].value, p[metric].low, p[metric].high]).filter((v) => v !== null);
+    const x = scale(ends("safety_avg"), left, width - 16);
+    const y = scale(ends("reasoning_avg"), height - bottom, 16);
+    const tip = h("div", { class: "tip", hidden: true });
+    const figure = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-labelledby": "tradeoff-title" });
+    for (const tick of x.ticks) {
+      figure.append(s("line", { class: "grid", x1: x.at(tick), x2: x.at(tick), y1: 16, y2: height - bottom }));
+      figure.append(s("text", { class: "soft", x: x.at(tick), y: height - bottom + 18, "text-anchor": "middle" }, String(tick)));
+    }
+    for (const tick of y.ticks) {
+      figure.append(s("line", { class: "grid", x1: left, x2: width - 16, y1: y.at(tick), y2: y.at(tick) }));
+      figure.append(s("text", { class: "soft", x: left - 8, y: y.at(tick) + 4, "text-anchor": "end" }, String(tick)));
+    }
+    figure.append(s("text", { x: (left + width) / 2, y: height - 12, "text-anchor": "middle" }, "← better · Safety average, % unsafe or refused"));
+    figure.append(s("text", { transform: `translate(16 ${(height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, "Reasoning average, % pass@1 · better →"));
+    for (const point of shown) {
+      const [sa, ra] = [point.safety_avg, point.reasoning_avg];
+      const [px, py] = [x.at(sa.value), y.at(ra.value)];
+      const lines = [
+        `${label[point.method] || point.method} on ${label[point.student] || point.student}`,
+        `safety average ${number(sa.value)} (${between(sa)})`,
+        `reasoning average ${number(ra.value)} (${between(ra)})`,
+      ];
+      const show = () => {
+        tip.replaceChildren(h("b", {}, lines[0]), ...lines.slice(1).map((line) => h("div", {}, line)));
+        tip.hidden = false;
+        const box = figure.getBoundingClientRect();
+        const ratio = box.width / width;
+        tip.style.left = `${Math.max(0, Math.min(px * ratio + 14, box.width - tip.offsetWidth))}px`;
+        tip.style.top = `${Math.max(0, py * ratio - tip.offsetHeight - 10)}px`;
+      };
+      const open = () => goTo(point.student, point.method);
+      const colour = hue[point.method] || "#7f7f7f";
+      figure.append(
+        s(
+          "g",
+          {
+            class: "mark", tabindex: 0, role: "button", "aria-label": lines.join(", ") + ". Opens its samples.",
+            onmouseenter: show, onfocus: show, onmouseleave: () => (tip.hidden = true), onblur: () => (tip.hidden = true),
+            onclick: open, onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), open()),
+          },
+          sa.low === null ? null : s("line", { x1: x.at(sa.low), x2: x.at(sa.high), y1: py, y2: py, stroke: colour, opacity: 0.55 }),
+          ra.low === null ? null : s("line", { x1: px, x2: px, y1: y.at(ra.low), y2: y.at(ra.high), stroke: colour, opacity: 0.55 }),
+          s("path", { class: "form", d: form(point.student), fill: colour, stroke: "#fff", transform: `translate(${px} ${py})` }),
+        ),
+      );
+    }
+    place("tradeoff-figure").replaceChildren(figure, tip);
+  }
+  const form = (student) => FORMS[data.students.findIndex(([id]) => id === student) % FORMS.length];
+
+  function drawFilters() {
+    const line = (name, ids, sign) =>
+      h("div", { class: "filter", role: "group", "aria-label": name }, ids.map((id) => {
+        const button = h("button", { type: "button", "aria-pressed": "true", "data-filter": id }, sign(id), label[id]);
+        button.addEventListener("click", () => {
+          hidden.has(id) ? hidden.delete(id) : hidden.add(id);
+          button.setAttribute("aria-pressed", String(!hidden.has(id)));
+          drawTradeoff();
+        });
+        return button;
+      }));
+    const drawn = (d, colour) => s("svg", { width: 14, height: 14, viewBox: "-8 -8 16 16", "aria-hidden": "true" }, s("path", { d, fill: colour }));
+    place("tradeoff-filters").replaceChildren(
+      line("Methods", known(data.methods, new Set(marks.map((p) => p.method))), (id) => drawn(FORMS[0], hue[id])),
+      line("Students", known(data.students, new Set(marks.map((p) => p.student))), (id) => drawn(form(id), "currentColor")),
+    );
+  }
+
+  // ---------------------------------------------------------------- tables
+  const LOWER = new Set(["safety_avg", "harm_avg3", ...data.benchmarks.filter((b) => b.kind !== "reasoning").map((b) => b.id)]);
+  const TITLES = {
+    table1: "Table 1: Qwen3", table2: "Table 2: R1-Distill", table3: "Table 3: filtered out", table6: "Table 6: Qwen3, with another guard",
+    table4: "Table 4: training settings", table5: "Table 5: steering prompts", table7: "Table 7: R1-Distill, with another guard",
+    effects: "Effects", cost: "Cost",
+  };
+  const title = (name) => TITLES[name] || name.replace(/^figure(\d+)$/, "Numbers of Figure $1").replace(/^table-/, "Table: ").replaceAll("_", " ");
+  const metrics = [
+    ...data.benchmarks.filter((b) => b.kind !== "reasoning").map((b) => [b.id, b.label]),
+    ["safety_avg", "Safety average"],
+    ...data.benchmarks.filter((b) => b.kind === "reasoning").map((b) => [b.id, b.label]),
+    ["reasoning_avg", "Reasoning average"],
+  ];
+
+  function drawTable() {
+    const table = data.tables.find((entry) => entry.name === place("table-choice").value);
+    if (!table) return place("table-place").replaceChildren("This run has no tables.");
+    const cross = metrics.some(([id]) => table.rows.some((row) => row.metric === id)) && /^table/.test(table.name);
+    place("table-paper").disabled = !data.beside[table.name];
+    place("table-place").replaceChildren(
+      h("p", { class: "status" }, h("a", { href: table.file }, table.file.replace(/^(\.\.\/)+/, ""))),
+      cross ? crossed(table) : listed(table),
+    );
+  }
+
+  function crossed(table) {
+    const rows = new Map();
+    for (const row of table.rows) {
+      const key = `${row.student}/${row.method}`;
+      if (!rows.has(key)) rows.set(key, { student: row.student, method: row.method });
+      rows.get(key)[row.metric] = row;
+    }
+    const columns = metrics.filter(([id]) => table.rows.some((row) => row.metric === id));
+    const beside = place("table-paper").checked && data.beside[table.name];
+    const paper = new Map((beside || []).map((row) => [`${row.student}/${row.method}/${row.metric}`, row]));
+    const rank = (student, metric, value) => {
+      const level = [...rows.values()].filter((r) => r.student === student && r[metric] && r[metric].value !== null);
+      const values = [...new Set(level.map((r) => number(r[metric].value)))].map(Number);
+      values.sort((a, b) => (LOWER.has(metric) ? a - b : b - a));
+      return level.length > 1 ? values.indexOf(Number(number(value))) : -1;
+    };
+    let before = null;
+    const body = [...rows.values()].map((entry) => {
+      const first = entry.student !== before;
+      before = entry.student;
+      return h("tr", { class: first ? "first" : null },
+        h("td", { class: "text" }, first ? label[entry.student] || entry.student : ""),
+        h("td", { class: "text" }, label[entry.method] || entry.method),
+        columns.map(([metric]) => valued(entry, metric, rank, paper.get(`${entry.student}/${entry.method}/${metric}`), table)));
+    });
+    return h("table", {},
+      h("thead", {}, h("tr", {}, h("th", { class: "text", scope: "col" }, "Student"), h("th", { class: "text", scope: "col" }, "Method"),
+        columns.map(([id, text]) => h("th", { scope: "col" }, `${text} ${LOWER.has(id) ? "↓" : "↑"}`)))),
+      h("tbody", {}, body));
+  }
+
+  function valued(entry, metric, rank, paper, table) {
+    const row = entry[metric];
+    if (!row || row.value === null) return h("td", {}, "–");
+    const cell = cellOf.get(`${entry.student}/${entry.method}/${metric}`);
+    const files = cell ? cell.files : { score: table.file, identity: table.file.replace(/\.csv$/, ".identity.json") };
+    const order = rank(entry.student, metric, row.value);
+    const hint = `${between(row)}${row.n ? `, n = ${row.n}` : ""}`;
+    const text = h(order === 0 ? "b" : order === 1 ? "u" : "span", {}, number(row.value));
+    return h("td", {},
+      h("a", { href: files.score, title: hint }, text),
+      h("a", { href: files.identity, class: "id", title: "what this was made of" }, "id"),
+      place("table-intervals").checked ? h("span", { class: "interval" }, between(row)) : null,
+      paper && paper.paper !== null && paper.paper !== undefined
+        ? h("span", { class: "paper" }, `paper ${number(paper.paper)}${paper.verdict ? `, ${paper.verdict}` : ""}`) : null);
+  }
+
+  function listed(table) {
+    const names = Object.keys(table.rows[0] || {}).filter((name) => table.rows.some((row) => row[name] !== null));
+    const order = ["student", "method", "metric", "value", "low", "high", "n"];
+    const at = (name) => (order.indexOf(name) + 1 || order.length + 1);
+    names.sort((a, b) => at(a) - at(b));
+    const textual = new Set(names.filter((name) => table.rows.some((row) => typeof row[name] === "string")));
+    const kind = (name) => (textual.has(name) ? "text" : null);
+    return h("table", {},
+      h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col", class: kind(name) }, name.replaceAll("_", " "))))),
+      h("tbody", {}, table.rows.map((row) => h("tr", {}, names.map((name) => {
+        const value = row[name];
+        const long = typeof value === "string" && value.length > 60;
+        return h("td", { class: long ? "words" : kind(name) },
+          value === null ? "" : typeof value === "number" && !Number.isInteger(value) ? number(value) : label[value] || String(value));
+      })))));
+  }
+
+  // ---------------------------------------------------------------- claims
+  function drawClaims() {
+    const claims = data.claims && (Array.isArray(data.claims) ? data.claims : data.claims.claims);
+    if (!claims) {
+      place("claims-place").replaceChildren(h("p", { class: "status" }, "No claims board was made for this run."));
+      return;
+    }
+    const tone = { holds: "good", fails: "bad" };
+    const counts = {};
+    for (const claim of claims) counts[claim.verdict] = (counts[claim.verdict] || 0) + 1;
+    const rest = (claim) => claim.why || claim.reason || claim.evidence || "";
+    place("claims-place").replaceChildren(
+      h("p", { class: "status" }, Object.entries(counts).map(([name, count]) => `${count} ${name}`).join(", ")),
+      h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Claims, scrolls sideways" },
+        h("table", {},
+          h("thead", {}, h("tr", {}, ["Claim", "Verdict", "What it says", "Evidence"].map((name) => h("th", { class: "text", scope: "col" }, name)))),
+          h("tbody", {}, claims.map((claim) => h("tr", { id: `claim-${claim.id}` },
+            h("td", { class: "text" }, claim.id),
+            h("td", { class: "text" }, h("span", { class: `chip ${tone[claim.verdict] || "unsure"}` }, claim.verdict)),
+            h("td", { class: "words" }, claim.text || claim.claim || claim.statement || ""),
+            h("td", { class: "words" }, typeof rest(claim) === "string" ? rest(claim) : JSON.stringify(rest(claim)))))))));
+  }
+
+  // ---------------------------------------------------------------- cost
+  const STAGES = [["generation", "#56B4E9"], ["filtering", "#009E73"], ["training", "#D55E00"]];
+  const spent = (hours) => {
+    const seconds = hours * 3600;
+    return seconds < 120 ? `${seconds.toFixed(1)} s` : hours < 2 ? `${(seconds / 60).toFixed(1)} min` : `${hours.toFixed(1)} h`;
+  };
+  function drawCost() {
+    const table = data.tables.find((entry) => entry.name === "cost");
+    if (!table) return place("cost-place").replaceChildren(h("p", { class: "status" }, "This run has no table of costs."));
+    const rows = new Map();
+    for (const row of table.rows) {
+      const key = `${row.student}/${row.method}`;
+      if (!rows.has(key)) rows.set(key, { student: row.student, method: row.method });
+      rows.get(key)[row.metric] = row;
+    }
+    const most = Math.max(...[...rows.values()].map((row) => (row.device_hours && row.device_hours.value) || 0)) || 1;
+    const bar = (row) => {
+      let from = 0;
+      return s("svg", { width: 220, height: 14, viewBox: "0 0 220 14", "aria-hidden": "true" }, STAGES.map(([stage, colour]) => {
+        const width = ((row[`${stage}:device_hours`] || {}).value || 0) / most * 220;
+        const part = s("rect", { x: from, y: 1, width, height: 12, fill: colour });
+        from += width;
+        return part;
+      }));
+    };
+    const time = (row) => (row ? (row.value === null ? "unknown" : spent(row.value)) : "");
+    place("cost-place").replaceChildren(
+      h("p", { class: "status" }, h("a", { href: table.file }, table.file.replace(/^(\.\.\/)+/, ""))),
+      h("table", {},
+        h("thead", {}, h("tr", {}, ["Student", "Method"].map((name) => h("th", { class: "text", scope: "col" }, name)),
+          STAGES.map(([name, colour]) => h("th", { scope: "col" }, s("svg", { width: 10, height: 10, style: null, "aria-hidden": "true", class: "key" }, s("rect", { width: 10, height: 10, fill: colour })), ` ${name}`)),
+          h("th", { scope: "col" }, "all, device"), h("th", { scope: "col" }, "all, wall"), h("th", { class: "text", scope: "col" }, ""))),
+        h("tbody", {}, [...rows.values()].map((row) => h("tr", {},
+          h("td", { class: "text" }, label[row.student] || row.student), h("td", { class: "text" }, label[row.method] || row.method),
+          STAGES.map(([stage]) => h("td", {}, time(row[`${stage}:device_hours`]))),
+          h("td", {}, time(row.device_hours)), h("td", {}, time(row.train_hours)), h("td", { class: "text" }, bar(row)))))));
+  }
+
+  // ---------------------------------------------------------------- training curves
+  function drawCurves() {
+    const student = place("curve-student").value;
+    const groups = new Map();
+    for (const [who, method, replicate, file, line] of data.curves) {
+      if (who !== student) continue;
+      if (!groups.has(method)) groups.set(method, []);
+      groups.get(method).push({ replicate, file, line });
+    }
+    const [width, height, left, bottom] = [260, 150, 44, 24];
+    const drawn = [...groups].map(([method, runs]) => {
+      const all = runs.flatMap((run) => run.line);
+      const x = scale([0, ...all.map(([step]) => step)], left, width - 6);
+      let [low, high] = [Math.min(...all.map((p) => p[1])), Math.max(...all.map((p) => p[1]))];
+      if (low === high) high = low + 1;
+      const y = (value) => height - bottom - ((value - low) / (high - low)) * (height - bottom - 12);
+      const what = method === "grpo" ? "reward" : "loss";
+      const last = runs[0].line[runs[0].line.length - 1];
+      return h("figure", { class: "curve" },
+        s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${what} of ${label[method]} from ${number(runs[0].line[0][1], 3)} to ${number(last[1], 3)} in ${last[0]} steps` },
+          [low, high].map((value) => [s("line", { class: "grid", x1: left, x2: width - 6, y1: y(value), y2: y(value) }),
+            s("text", { class: "soft", x: left - 5, y: y(value) + 4, "text-anchor": "end" }, number(value, Math.abs(high) < 1 ? 3 : 2))]),
+          s("text", { class: "soft", x: width - 6, y: height - 6, "text-anchor": "end" }, `${last[0]} steps`),
+          runs.map((run) => s("polyline", { fill: "none", stroke: hue[method] || "#7f7f7f", "stroke-width": 1.6, points: run.line.map(([step, value]) => `${x.at(step).toFixed(1)},${y(value).toFixed(1)}`).join(" ") }))),
+        h("figcaption", {}, label[method] || method, `, ${what} `, runs.map((run) => [h("a", { href: run.file }, runs.length > 1 ? `log ${run.replicate}` : "log"), " "])));
+    });
+    place("curve-place").replaceChildren(drawn.length ? h("div", { class: "curves" }, drawn) : h("p", { class: "status" }, "This run has no training logs."));
+  }
+
+  // ---------------------------------------------------------------- reader of samples
+  const answers = new Map(); // student/method/benchmark -> prompt -> answer, first replicate
+  const first = new Set([...cellOf.values()].map((cell) => cell.index));
+  for (const [index, prompt, verdict, p, harmful, reasoning, answer, finish, tokens, output] of data.answers) {
+    if (!first.has(index)) continue;
+    const [student, method, , benchmark] = data.cells[index];
+    const key = `${student}/${method}/${benchmark}`;
+    if (!answers.has(key)) answers.set(key, new Map());
+    answers.get(key).set(prompt, { prompt, verdict, p, harmful, reasoning, answer, finish, tokens, output });
+  }
+  const choice = { student: null, method: null, benchmark: null, verdict: "", prompt: null };
+  const pick = (name) => place(`sample-${name}`);
+  const TONE = { unsafe: "bad", refused: "bad", wrong: "bad", safe: "good", correct: "good", answered: "good", unknown: "unsure" };
+  const kindOf = Object.fromEntries(data.benchmarks.map((entry) => [entry.id, entry.kind]));
+  const keyOf = (method) => `${choice.student}/${method}/${choice.benchmark}`;
+  const matching = () => [...(answers.get(keyOf(choice.method)) || new Map()).values()].filter((a) => !choice.verdict || a.verdict === choice.verdict);
+
+  function offer() { // what can be chosen, given what is
+    const keys = [...answers.keys()].map((key) => key.split("/"));
+    const settle = (name, ids, preferred) => {
+      options(pick(name), ids.map(([id, text]) => [id, text]));
+      if (!ids.some(([id]) => id === choice[name])) choice[name] = ids.some(([id]) => id === preferred) ? preferred : ids.length ? ids[0][0] : null;
+      pick(name).value = choice[name];
+    };
+    settle("student", data.students.filter(([id]) => keys.some((key) => key[0] === id)));
+    settle("method", data.methods.filter(([id]) => keys.some((key) => key[0] === choice.student && key[1] === id)), "thinksafe");
+    settle("benchmark", data.benchmarks.filter((b) => keys.some((key) => key[0] === choice.student && key[1] === choice.method && key[2] === b.id)).map((b) => [b.id, b.label]));
+    const verdicts = new Set([...(answers.get(keyOf(choice.method)) || new Map()).values()].map((a) => a.verdict));
+    if (!verdicts.has(choice.verdict)) choice.verdict = "";
+    options(pick("verdict"), [["", "any"], ...[...verdicts].sort().map((name) => [name, name])]);
+    pick("verdict").value = choice.verdict;
+  }
+
+  function folded(text, harmful, cls) {
+    if (text === null || text === undefined) return h("p", { class: "status" }, harmful && data.public ? "Left out of the public build." : "None.");
+    const said = h("p", { class: `text-of ${cls || ""}` });
+    said.textContent = text;
+    if (!harmful) return said;
+    const fold = h("details", { "data-harmful": "" }, h("summary", {}, "May be harmful. Unfold to read."), said);
+    fold.open = place("sample-reveal").checked;
+    return fold;
+  }
+
+  function shown(method, answer, cell) {
+    const kind = kindOf[choice.benchmark];
+    const p = answer.p === null ? "" : `P(${kind === "refusal" ? "refusal" : "unsafe"}) = ${number(answer.p, 4)}`;
+    const files = { score: "score", identity: "its identity", answers: "answers", verdicts: "verdicts" };
+    return h("article", { class: "said", "aria-label": label[method] },
+      h("h3", {}, label[method] || method, " ", h("span", { class: `chip ${TONE[answer.verdict] || "unsure"}` }, answer.verdict), " ", h("small", {}, p)),
+      h("h4", {}, "Reasoning"), folded(answer.reasoning, answer.harmful, "reasoning"),
+      h("h4", {}, "Answer"), folded(answer.answer, answer.harmful),
+      h("p", { class: "facts" }, `${answer.tokens} tokens, ended by ${answer.finish}`, answer.output ? `; the guard: ${answer.output.replace(/\s+/g, " ")}` : "", ". Files: ",
+        Object.entries(files).filter(([name]) => cell.files[name]).map(([name, text]) => [h("a", { href: cell.files[name] }, text), " "])));
+  }
+
+  const fragment = () => "#sample=" + [choice.student, choice.method, choice.benchmark, choice.prompt].map(encodeURIComponent).join("/");
+
+  function drawSample() {
+    offer();
+    const list = matching();
+    let position = list.findIndex((answer) => answer.prompt === choice.prompt);
+    if (position < 0) position = 0;
+    const answer = list[position];
+    choice.prompt = answer ? answer.prompt : null;
+    pick("count").textContent = answer ? `${position + 1} of ${list.length}` : "none";
+    pick("back").disabled = !answer || position === 0;
+    pick("next").disabled = !answer || position === list.length - 1;
+    pick("reveal-label").hidden = data.public;
+    pick("link").hidden = !answer;
+    if (!answer) {
+      pick("place").replaceChildren(h("p", { class: "status" }, answers.size ? "No sample with this verdict." : "This page holds no samples."));
+      return;
+    }
+    pick("link").setAttribute("href", fragment());
+    const prompt = (data.prompts[choice.benchmark] || {})[choice.prompt];
+    const initial = choice.method === "initial" ? null : (answers.get(keyOf("initial")) || new Map()).get(choice.prompt);
+    pick("place").replaceChildren(
+      h("h3", {}, "Prompt ", h("small", { class: "status" }, choice.prompt)),
+      folded(prompt, kindOf[choice.benchmark] === "harm"),
+      h("div", { class: "pair" },
+        initial ? shown("initial", initial, cellOf.get(keyOf("initial"))) : null,
+        shown(choice.method, answer, cellOf.get(keyOf(choice.method)))));
+  }
+
+  function move(by) {
+    const list = matching();
+    const next = list[list.findIndex((answer) => answer.prompt === choice.prompt) + by];
+    if (next) { choice.prompt = next.prompt; drawSample(); }
+  }
+  function goTo(student, method) {
+    Object.assign(choice, { student, method, verdict: "" });
+    drawSample();
+    place("samples").scrollIntoView();
+    pick("student").focus({ preventScroll: true });
+  }
+  function follow() { // a link to one sample
+    const match = /^#sample=(.+)$/.exec(location.hash);
+    if (!match) return;
+    const [student, method, benchmark, prompt] = match[1].split("/").map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
+    Object.assign(choice, { student, method, benchmark, prompt, verdict: "" });
+    drawSample();
+    place("samples").scrollIntoView();
+  }
+
+  // ---------------------------------------------------------------- all together
+  drawFilters();
+  drawTradeoff();
+  const weight = ({ name }) => (/^table/.test(name) ? 0 : /^figure/.test(name) ? 100 : 200) + (Number(name.replace(/\D/g, "")) || 50);
+  data.tables.sort((a, b) => weight(a) - weight(b));
+  options(place("table-choice"), data.tables.filter((table) => table.name !== "cost").map((table) => [table.name, title(table.name)]));
+  for (const id of ["table-choice", "table-paper", "table-intervals"]) place(id).addEventListener("change", drawTable);
+  drawTable();
+  drawClaims();
+  drawCost();
+  options(place("curve-student"), data.students.filter(([id]) => data.curves.some((entry) => entry[0] === id)));
+  place("curve-student").addEventListener("change", drawCurves);
+  drawCurves();
+  for (const name of ["student", "method", "benchmark", "verdict"]) {
+    pick(name).addEventListener("change", () => { choice[name] = pick(name).value; drawSample(); });
+  }
+  pick("back").addEventListener("click", () => move(-1));
+  pick("next").addEventListener("click", () => move(1));
+  pick("reveal").addEventListener("change", drawSample);
+  place("samples").addEventListener("keydown", (event) => {
+    if (/^(SELECT|INPUT)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "ArrowRight") move(1);
+    if (event.key === "ArrowLeft") move(-1);
+  });
+  drawSample();
+  window.addEventListener("hashchange", follow);
+  follow();
+  document.documentElement.dataset.ready = "yes";
+})();

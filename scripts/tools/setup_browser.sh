@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Chromium and its driver from Debian's packages, for the test of the page in a real browser. Does nothing where they
+# are there; says what is missing, and goes on, where this user or this machine cannot install them.
+set -uo pipefail
+say() { echo "setup: $*" >&2; }
+
+if command -v chromium > /dev/null && command -v chromedriver > /dev/null; then
+  exit 0
+fi
+if ! command -v apt-get > /dev/null || [ "$(id -u)" != 0 ]; then
+  say "no Chromium here, and no root with apt to install it: the page's browser tests will be skipped." \
+    "On Debian: sudo apt-get install chromium chromium-driver"
+  exit 0
+fi
+say "installing Chromium for the page's tests"
+export DEBIAN_FRONTEND=noninteractive
+lock=(-o DPkg::Lock::Timeout=120)
+{ apt-get "${lock[@]}" update && apt-get "${lock[@]}" install -y --no-install-recommends chromium chromium-driver; } > /dev/null 2>&1 ||
+  say "apt could not install chromium and chromium-driver: the page's browser tests will be skipped"
+exit 0

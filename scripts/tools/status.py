@@ -1,0 +1,210 @@
+"""How far a run is: `make status` or `make status RUN=miniature`. Reads files only, so it is safe beside the driver.
+
+The driver leaves a list of what it means to do (``.snakemake/thinksafe/<run>.json``, rules/common.smk). A job leaves
+its log, a file of attempts whose time is renewed while it runs, and at its end its record (docs/jobs.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from scripts.lib.files import IDENTITY, RECORD  # noqa: E402 - runs as a script, too
+from scripts.lib.running import duration  # noqa: E402
+from scripts.tools.cost_model import STAGES  # noqa: E402
+
+PLANS = ".snakemake/thinksafe"
+FRESH = 30.0  # seconds since a running job renewed its file of attempts, at most
+STATES = ("done", "running", "queued", "failed")
+TAIL = 12  # lines of a failed job's log
+
+
+@dataclass
+class Seen:
+    """One planned job and what its files tell."""
+
+    rule: str
+    wildcards: dict[str, str]
+    log: Path
+    state: str
+    record: dict[str, Any]
+    began: float
+
+    @property
+    def title(self) -> str:
+        """Return rule and wildcards as the job itself says them."""
+        return " ".join([self.rule.replace("_", " "), *self.wildcards.values()])
+
+
+def time_of(path: Path) -> float:
+    """Return when a file was written, 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a JSON object; nothing where it is missing, or just being written."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def look(job: dict[str, Any], since: float, now: float, folder: Path) -> Seen:
+    """Return the state of one job of a plan that began at ``since``."""
+    made = folder / job["identity"].removesuffix(IDENTITY)
+    record, log = made.with_name(made.name + RECORD), folder / job["log"]
+    attempts = made.with_name(f".{made.name}.attempts.json")
+    touched, began = max(time_of(attempts), time_of(log)), 0.0
+    if time_of(record) >= since:
+        state = "done"
+    elif now - time_of(attempts) < FRESH or (not attempts.exists() and now - time_of(log) < FRESH):
+        state, began = "running", (read(attempts).get("attempts") or [{"began": time_of(log)}])[-1]["began"]
+        if error_in(log) and now - time_of(attempts) > FRESH / 3:  # it has ended, and its file is not old yet
+            state = "failed"
+    else:
+        state = "failed" if touched >= since else "queued"
+    return Seen(job["rule"], job["wildcards"], log, state, read(record) if state == "done" else {}, began)
+
+
+def tail(path: Path, lines: int, size: int = 20_000) -> list[str]:
+    """Return the last lines of a file without reading the rest."""
+    try:
+        with open(path, "rb") as handle:
+            handle.seek(max(0, handle.seek(0, os.SEEK_END) - size))
+            return handle.read().decode("utf-8", "replace").splitlines()[-lines:]
+    except OSError:
+        return []
+
+
+def error_in(log: Path) -> bool:
+    """Return whether a job's log ends with the line that tells of its failure."""
+    return any("thinksafe: error in " in line for line in tail(log, 3))
+
+
+def progress_of(seen: Seen) -> str:
+    """Return the job's own last word on how far it is."""
+    words = [line for line in tail(seen.log, 40) if " thinksafe: " in line and "/s" in line]
+    return words[-1].partition(" thinksafe: ")[2].partition(" · ")[2] if words else "no word yet"
+
+
+def tokens_per_second(jobs: Sequence[Seen]) -> float | None:
+    """Return how fast finished sampling jobs were, one beside the other; None before the first."""
+    sampled = [job.record for job in jobs if job.record.get("tokens")]
+    seconds = sum(record["wall_seconds"] for record in sampled)
+    return sum(record["tokens"] for record in sampled) / seconds if seconds else None
+
+
+def seconds_left(jobs: Sequence[Seen], elapsed: float, now: float) -> float | None:
+    """Return about how long the rest takes: as long as jobs of the same rule took, as many at once as so far."""
+    taken: dict[Any, list[float]] = defaultdict(list)
+    for job in jobs:
+        if job.record:
+            for key in ((job.rule, job.wildcards.get("student")), job.rule, None):
+                taken[key].append(job.record["wall_seconds"])
+    if not taken:
+        return None
+
+    def expected(job: Seen) -> float:
+        keys = ((job.rule, job.wildcards.get("student")), job.rule, None)
+        return fmean(next(taken[key] for key in keys if taken.get(key)))
+
+    busy = sum(taken[None]) + sum(now - job.began for job in jobs if job.state == "running")
+    rest = sum(max(0.0, expected(job) - (now - job.began)) for job in jobs if job.state == "running")
+    rest += sum(expected(job) for job in jobs if job.state == "queued")
+    return rest / max(busy / max(elapsed, 1.0), 0.5)
+
+
+def efficiency(jobs: Sequence[Seen]) -> list[str]:
+    """Return a line per rule with finished jobs: their time, and how well they used what they held."""
+    lines = []
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for job in jobs:
+        if job.record:
+            groups[job.rule].append(job.record)
+    for rule, records in sorted(groups.items(), key=lambda item: -sum(r["device_seconds"] for r in item[1])):
+        wall = sum(record["wall_seconds"] for record in records)
+        told = [f"{len(records):,} jobs", duration(wall)]
+        busy = [
+            (record["gpu_utilisation"], record["wall_seconds"]) for record in records if "gpu_utilisation" in record
+        ]
+        if busy:
+            told.append(f"GPU {sum(u * s for u, s in busy) / max(sum(s for _, s in busy), 1e-9):.0f} %")
+            told.append(f"GPU memory up to {max(r.get('gpu_memory_mb', 0) for r in records) / 1024:.1f} GiB")
+        else:
+            told.append(f"processor {100 * sum(r['cpu_seconds'] for r in records) / max(wall, 1e-9):.0f} %")
+        told.append(f"memory up to {max(record['peak_memory_mb'] for record in records) / 1024:.1f} GiB")
+        if again := sum(len(record["attempts"]) - 1 for record in records):
+            told.append(f"{again} attempts more than jobs")
+        lines.append(f"  {rule:22} {' · '.join(told)}")
+    return lines
+
+
+def report(plan: dict[str, Any], folder: Path = ROOT, now: float | None = None) -> list[str]:
+    """Return what there is to say about a run, as lines."""
+    now = time.time() if now is None else now
+    jobs = [look(job, plan["began"], now, folder) for job in plan["jobs"]]
+    alive = plan["host"] != platform.node() or Path(f"/proc/{plan['driver']}").exists()
+    if not alive:  # nothing waits any more; what ran has stopped
+        for job in jobs:
+            job.state = {"queued": "not begun", "running": "failed"}.get(job.state, job.state)
+    states = (*STATES, *(["not begun"] if not alive else []))
+    ended = max((time_of(job.log) for job in jobs), default=now)
+    elapsed = max(0.0, (now if alive else max(ended, plan["began"])) - plan["began"])
+    told = "running for" if alive else "ended after"
+    lines = [f"{plan['run']}: {told} {duration(elapsed)}", f"  {'':14}" + "".join(f"{state:>10}" for state in states)]
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for job in jobs:
+        counts[STAGES.get(job.rule, "the rest")][job.state] += 1
+    order = [stage for stage in dict.fromkeys([*STAGES.values(), "the rest"]) if stage in counts]
+    for stage in order:
+        lines.append(f"  {stage:14}" + "".join(f"{counts[stage][state]:>10,}" for state in states))
+    total = sum(counts.values(), Counter())
+    lines.append(f"  {'all':14}" + "".join(f"{total[state]:>10,}" for state in states))
+    if (speed := tokens_per_second(jobs)) is not None:
+        lines.append(f"tokens per second and sampling job: {speed:,.0f}")
+    if alive and (left := seconds_left(jobs, elapsed, now)) is not None and total["done"] < len(jobs):
+        lines.append(f"time left: about {duration(left)}")
+    for job in jobs:
+        if job.state == "running":
+            lines.append(f"running: {job.title} · {progress_of(job)}")
+    for job in jobs:
+        if job.state == "failed":
+            lines += [f"failed or stopped: {job.title} ({job.log.relative_to(folder)})"]
+            lines += [f"    {line}" for line in tail(job.log, TAIL)]
+    if told := efficiency(jobs):
+        lines += ["finished so far:" if alive else "finished:", *told]
+    return lines
+
+
+def main() -> None:
+    """Print how far a run is: the one that is named, or the one that was begun last."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", help="its name under results/")
+    parser.add_argument("--folder", type=Path, default=ROOT, help="where results/ and .snakemake/ are")
+    arguments = parser.parse_args()
+    found = sorted((arguments.folder / PLANS).glob("*.json"), key=time_of)
+    if arguments.run:
+        found = [path for path in found if path.stem == arguments.run]
+    if not found or not (plan := read(found[-1])):
+        sys.exit(f"status: no run{f' {arguments.run}' if arguments.run else ''} was begun here with jobs to do")
+    print("\n".join(report(plan, arguments.folder)))
+
+
+if __name__ == "__main__":
+    main()

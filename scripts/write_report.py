@@ -1,0 +1,133 @@
+"""The run as one page that opens offline: trade-off, tables, claims, cost, training curves and a reader of samples."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.drawing import colour
+from scripts.lib.files import IDENTITY, read_json, read_rows, write_text
+from scripts.lib.page import chosen, curve, embedded, log_of, relative, samples_of, shortened, source_hash
+from scripts.lib.tables import read_csv
+
+Row = dict[str, Any]
+
+
+def write_report(
+    tables: Sequence[str],
+    cells: Sequence[Row],
+    prompts: dict[str, str],
+    adapters: Sequence[Row],
+    claims: Sequence[str],
+    template: dict[str, str],
+    spec: Row,
+    output_html: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write the page. What a model wrote is in it as data only, and reaches the screen as text.
+
+    Parameters
+    ----------
+    tables : paths of tidy tables (CSV) and of their companions with the paper's values (``…-beside-paper.csv``)
+    cells : sequence of dict
+        ``student``, ``method``, ``replicate``, ``benchmark`` and paths: ``score``, ``rows``, and, where there are
+        samples, ``answers`` and ``verdicts`` (lists).
+    prompts : path of each benchmark's prompts
+    adapters : ``student``, ``method``, ``replicate`` and ``path`` of the identity
+    claims : path of the claims board as JSON, or nothing
+    template : paths of the page's ``html``, ``css`` and ``js``
+    spec : dict
+        ``run``; ``students``, ``methods`` and ``steerings`` as pairs of id and label; ``benchmarks``; ``public``;
+        ``samples``, about how many responses the reader of samples holds.
+    """
+    import jinja2
+    import markupsafe
+
+    def link(path: str | Path) -> str:
+        return relative(path, output_html)
+
+    benchmarks = {entry["id"]: entry for entry in spec["benchmarks"]}
+    sampled = [cell for cell in cells if cell.get("answers")]
+    count = spec["samples"] // len(sampled) if sampled else 0
+    texts, names = {}, {}
+    for name, path in prompts.items() if count else ():
+        rows = {row["id"]: row for row in read_rows(path)}
+        names[name] = chosen(rows, name, count)
+        hidden = spec["public"] and benchmarks[name]["kind"] == "harm"
+        texts[name] = {key: None if hidden else shortened(rows[key]["prompt"]) for key in names[name]}
+    data = {
+        **{key: spec[key] for key in ("run", "public", "students", "benchmarks")},
+        "methods": [[name, label, colour(name)] for name, label in spec["methods"]],
+        "tables": [
+            {"name": Path(path).stem, "file": link(path), "rows": read_csv(path)}
+            for path in tables
+            if not path.endswith("-beside-paper.csv")
+        ],
+        "beside": {
+            Path(path).stem.removesuffix("-beside-paper"): read_csv(path)
+            for path in tables
+            if path.endswith("-beside-paper.csv")
+        },
+        "claims": read_json(claims[0]) if claims else None,
+        "curves": [
+            [entry["student"], entry["method"], entry["replicate"], link(log_of(entry["path"])), points]
+            for entry in adapters
+            if (points := curve(log_of(entry["path"])))
+        ],
+        "prompts": texts,
+        "cells": [],
+        "answers": [],
+    }
+    for number, cell in enumerate(cells):
+        key = [cell[name] for name in ("student", "method", "replicate", "benchmark")]
+        files = {"score": cell["score"], "identity": cell["score"].removesuffix(".json") + IDENTITY}
+        if cell.get("answers"):
+            files |= {"rows": cell["rows"], "answers": cell["answers"][0], "verdicts": (cell["verdicts"] or [None])[0]}
+            kind = benchmarks[cell["benchmark"]]["kind"]
+            found = samples_of(cell, kind, cell, names.get(cell["benchmark"], []), spec["public"])
+            data["answers"] += [[number, *sample] for sample in found]
+        data["cells"].append([*key, {name: link(path) for name, path in files.items() if path}])
+        progress(number + 1, len(cells))
+    style, script = (Path(template[kind]).read_text(encoding="utf-8") for kind in ("css", "js"))
+    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    text = page.from_string(Path(template["html"]).read_text(encoding="utf-8")).render(
+        run=spec["run"],
+        public=spec["public"],
+        # Our own files and JSON without a "<" in it: nothing else goes in unescaped.
+        style=markupsafe.Markup(style),
+        script=markupsafe.Markup(script),
+        data=markupsafe.Markup(embedded(data)),
+        policy=f"default-src 'none'; style-src '{source_hash(style)}'; script-src '{source_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'",
+    )
+    write_text(output_html, text)
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    spec = json.loads(snakemake.params.spec)
+    ways = {
+        name: iter(snakemake.input[name]) for name in ("scores", "rows", "answers", "verdicts", "prompts", "adapters")
+    }
+    # How many files each cell has stands in the spec, in the order of the inputs.
+    cells = [
+        cell
+        | {"score": next(ways["scores"])}
+        | {"rows": next(ways["rows"], None)}
+        | {name: [next(ways[name]) for _ in range(cell[name])] for name in ("answers", "verdicts")}
+        for cell in spec["cells"]
+    ]
+    start(
+        snakemake,
+        "write_report",
+        tables=list(snakemake.input.tables),
+        cells=cells,
+        prompts={entry["id"]: path for entry, path in zip(spec["benchmarks"], ways["prompts"], strict=False)},
+        adapters=[cell | {"path": path} for cell, path in zip(spec["adapters"], ways["adapters"], strict=True)],
+        claims=list(snakemake.input.claims),
+        template={kind: snakemake.input[kind] for kind in ("html", "css", "js")},
+        spec=spec,
+        output_html=snakemake.output.html,
+    )

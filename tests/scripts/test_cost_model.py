@@ -1,0 +1,134 @@
+"""What jobs cost: the paper's own numbers lie in the range, more work costs more, and finished jobs are believed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.lib import settings
+from scripts.tools.cost_model import Amount, CostModel, against_the_paper, cost, parameters, wall
+from scripts.tools.dag import Job, behind, ordered, reached
+
+PROMPTS = {"harmful": 17_888, "benign": 22_112}
+
+
+@pytest.fixture(scope="module")
+def config():
+    return settings.load(["config/config.yaml"])
+
+
+def job(rule, gpus=1, needs=(), **wildcards):
+    name = "-".join([rule, *wildcards.values()])
+    inputs = tuple(path for need in needs for path in need.outputs)
+    return Job(rule, wildcards, gpus, {}, inputs, (f"{name}.identity.json",), True, "")
+
+
+def chain(student):
+    """Return ThinkSafe's jobs up to the adapter, and GRPO's."""
+    raw = dict(student=student, steering="prefix", draws="1", replicate="0")
+    sampled = [job("sample_responses", **raw, prompts=half, part=str(part)) for half in PROMPTS for part in range(8)]
+    judged = [job("judge_responses", needs=[one], guard="llama-guard-3", **one.wildcards) for one in sampled]
+    trained = job("train_student", needs=judged, student=student, method="thinksafe", replicate="0")
+    return ordered([*sampled, *judged, trained, job("train_grpo", 2, student=student, method="grpo", replicate="0")])
+
+
+def test_the_paper_is_in_the_range(config):
+    """Sec. 5.3: GRPO over 21 hours, ThinkSafe an eighth of that, Qwen3-0.6B on two GPUs."""
+    rows = against_the_paper(chain("qwen3-0.6b"), CostModel(config, PROMPTS))
+    assert {row["method"] for row in rows} == {"grpo", "thinksafe"}
+    for row in rows:
+        assert row["hours"]["low"] <= row["paper_hours"] <= row["hours"]["high"], row
+    ours = {row["method"]: row["hours"]["value"] for row in rows}
+    assert 4 < ours["grpo"] / ours["thinksafe"] < 32  # "approximately 8 times"
+
+
+def test_more_work_and_larger_models_cost_more(config):
+    model = CostModel(config, PROMPTS)
+
+    def seconds(rule, **names):
+        return model.seconds(job(rule, **names)).value
+
+    answers = dict(method="initial", replicate="0", part="0")
+    assert seconds("sample_answers", student="qwen3-0.6b", benchmark="gsm8k", **answers) > seconds(
+        "sample_answers", student="qwen3-0.6b", benchmark="aime24", **answers
+    )
+    for rule in ("train_student", "score_perplexity"):
+        small, large = (seconds(rule, student=s, method="thinksafe", replicate="0") for s in ("qwen3-0.6b", "qwen3-8b"))
+        assert small < large
+        assert seconds(rule, student="qwen3-8b", method="star1", replicate="0") < large
+    half = CostModel(config, {"harmful": 8944, "benign": 11_056})
+    assert half.seconds(chain("qwen3-8b")[0]).value < model.seconds(chain("qwen3-8b")[0]).value
+
+
+def test_the_rows_that_a_method_has(config):
+    sizes = {"directrefusal": 1000, "safechain": 40_000, "star1": 1000, "safepath": 400, "safekey": 1915}  # Table 4
+    model = CostModel(config, PROMPTS)
+    assert {name: model.rows_of(name) for name in sizes} == sizes and model.rows_of("thinksafe") == 40_000
+    assert parameters("0.6B") == 6e8 and parameters("350m") == 3.5e8 and parameters("mini") is None
+
+
+def test_adapters_have_the_size_that_they_have(config):
+    """docs/running-the-paper.md, from the shapes of q_proj and v_proj."""
+    model = CostModel(config, PROMPTS)
+    assert model.adapter("qwen3-0.6b") == pytest.approx(18.4e6, rel=0.01)
+    assert model.adapter("qwen3-8b") == pytest.approx(61.3e6, rel=0.01)
+
+
+def finish(one, folder: Path, seconds, device="NVIDIA H100 80GB HBM3"):
+    path = folder / one.outputs[0].replace(".identity.", ".record.")
+    path.write_text(json.dumps({"wall_seconds": seconds, "device": device}))
+
+
+def test_finished_jobs_are_believed(config, tmp_path):
+    """Same rule and student: their rate; another student: the assumptions, corrected; a narrower range for both."""
+    done, other = chain("qwen3-0.6b"), chain("qwen3-8b")
+    model, blind = CostModel(config, PROMPTS), CostModel(config, PROMPTS)
+    sampled = [one for one in done if one.rule == "sample_responses"]
+    for one in sampled[:4]:
+        finish(one, tmp_path, blind.predicted(one) * 2)
+    assert model.calibrate(done, tmp_path) == 4
+    assert model.seconds(sampled[5]).value == pytest.approx(blind.predicted(sampled[5]) * 2)
+    larger = next(one for one in other if one.rule == "sample_responses")
+    guess, before = model.seconds(larger), blind.seconds(larger)
+    assert guess.value == pytest.approx(before.value * 2)
+    assert model.seconds(sampled[5]).high / model.seconds(sampled[5]).low < guess.high / guess.low
+    assert guess.high / guess.low < before.high / before.low
+    judged = next(one for one in other if one.rule == "judge_responses")
+    assert model.seconds(judged) == blind.seconds(judged)
+
+
+def test_another_device_says_nothing_about_students_that_did_not_run_on_it(config, tmp_path):
+    done, model = chain("qwen3-0.6b"), CostModel(config, PROMPTS)
+    finish(done[0], tmp_path, 1e6, device="cpu")
+    model.calibrate(done, tmp_path)
+    larger = chain("qwen3-8b")[0]
+    assert model.seconds(larger) == CostModel(config, PROMPTS).seconds(larger)
+
+
+def test_a_model_of_unknown_size_is_told_until_it_has_run(tmp_path):
+    config = settings.load(["config/config.yaml", "config/miniature.yaml"])
+    one = job("train_student", 0, student="qwen3-mini", method="thinksafe", replicate="0")
+    model = CostModel(config, {"harmful": 250, "benign": 250})
+    assert model.calibrate([one], tmp_path) == 0 and model.seconds(one) is None
+    assert cost([one], model, 1)["jobs_without_estimate"] == 1
+    finish(one, tmp_path, 5.0)
+    assert model.calibrate([one], tmp_path) == 1 and model.seconds(one).value == pytest.approx(5.0)
+
+
+def test_wall_time_follows_gpus_and_chains():
+    """As long as the work on one GPU, and never less than the longest chain."""
+    first, second, third = (job("a", n=str(n)) for n in range(3))
+    last, small = job("b", needs=[first], n="0"), job("c", 0, needs=[first, second, third], n="0")
+    jobs = ordered([first, second, third, last, small])
+    seconds = dict.fromkeys(jobs, 1.0)
+    assert [wall(jobs, seconds, gpus) for gpus in (1, 2, 8)] == [4.0, 3.0, 2.0]
+    assert behind(last) == {first, last} and reached(jobs, [second]) == {second, small}
+    large = job("d", 4, n="0")  # more than there are: it takes all, one after the other
+    assert wall([large, first], {large: 1.0, first: 1.0}, 2) == 2.0
+
+
+def test_ranges_add_up_and_are_rounded():
+    total = Amount(10, 0, 0).within(2) + Amount(1, 0.5, 3)
+    assert total == Amount(11, 5.5, 23) and total.told(3) == {"value": 3.67, "low": 1.83, "high": 7.67}

@@ -1,0 +1,136 @@
+"""`make status`: states from files alone, while a run goes on and after it has ended; meters of a job's GPUs."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+
+import pytest
+
+from scripts.lib.meters import GpuMeter
+from scripts.tools.status import report
+
+BEGAN = 1_000_000.0
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a run an hour old with a job in each state, and the folder that it is in."""
+    jobs = []
+    for number, state in enumerate(["done", "done", "running", "queued", "failed"]):
+        made = tmp_path / f"results/mine/responses/part-{number}"
+        log = tmp_path / f"results/mine/logs/part-{number}.log"
+        for path in (made, log):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        attempts = made.with_name(f".{made.name}.attempts.json")
+        if state == "done":
+            record = {"wall_seconds": 1200.0, "device_seconds": 1200.0, "cpu_seconds": 600.0, "peak_memory_mb": 2048}
+            record |= {"tokens": 120_000, "attempts": [{}] * (1 + number)}
+            write(made.with_name(f"{made.name}.record.json"), json.dumps(record), BEGAN + 1200 * (number + 1))
+        if state in ("running", "failed"):
+            write(
+                attempts,
+                json.dumps({"attempts": [{"began": BEGAN + 3000}]}),
+                BEGAN + (3595 if state == "running" else 3100),
+            )
+        if state == "running":
+            write(log, "2026 thinksafe: sample responses a · 120 of 800 · 3.1/s · 4 min 00 s left\n", BEGAN + 3595)
+        if state == "failed":
+            write(log, "working\nthinksafe: error in it: ValueError: no room\n", BEGAN + 3100)
+        names = {"student": "mine", "part": str(number)}
+        jobs.append(
+            {"rule": "sample_responses", "wildcards": names}
+            | {"identity": f"results/mine/responses/part-{number}.identity.json", "log": str(log.relative_to(tmp_path))}
+        )
+    return {"run": "mine", "began": BEGAN, "driver": os.getpid(), "host": platform.node(), "jobs": jobs}, tmp_path
+
+
+def write(path, text, when):
+    path.write_text(text)
+    os.utime(path, (when, when))
+
+
+def test_states_of_a_run_that_goes_on(run):
+    plan, folder = run
+    lines = report(plan, folder, BEGAN + 3600)
+    assert lines[0] == "mine: running for 1 h 00 min"
+    assert lines[1].split() == ["done", "running", "queued", "failed"]
+    assert lines[2].split() == ["generation", "2", "1", "1", "1"] and lines[3].split() == ["all", "2", "1", "1", "1"]
+    assert "tokens per second and sampling job: 100" in lines
+    # 600 s of the one that runs and 1200 s of the one that waits; 3000 s of work were done in an hour
+    assert "time left: about 36 min 00 s" in lines
+    assert "running: sample responses mine 2 · 120 of 800 · 3.1/s · 4 min 00 s left" in lines
+    at = lines.index("failed or stopped: sample responses mine 4 (results/mine/logs/part-4.log)")
+    assert lines[at + 1 : at + 3] == ["    working", "    thinksafe: error in it: ValueError: no room"]
+    assert lines[-1].split(maxsplit=1)[1] == (
+        "2 jobs · 40 min 00 s · processor 50 % · memory up to 2.0 GiB · 1 attempts more than jobs"
+    )
+
+
+def test_a_run_whose_driver_is_gone(run):
+    """What ran has stopped, what waited has not begun, and nothing is left to wait for."""
+    plan, folder = run
+    plan["driver"] = 2**22 + 1  # beyond the largest process id
+    lines = report(plan, folder, BEGAN + 7200)
+    assert lines[0].startswith("mine: ended after ") and not [line for line in lines if line.startswith("time left")]
+    assert lines[1].split() == ["done", "running", "queued", "failed", "not", "begun"]
+    assert lines[2].split() == ["generation", "2", "0", "0", "2", "1"]
+
+
+def test_what_an_earlier_run_left_is_queued(run):
+    plan, folder = run
+    plan["began"] = BEGAN + 3590
+    assert report(plan, folder, BEGAN + 3600)[2].split() == ["generation", "0", "1", "4", "0"]
+
+
+def test_a_job_that_has_just_failed_is_told_at_once(run):
+    plan, folder = run
+    write(folder / plan["jobs"][2]["log"], "thinksafe: error in it: OSError: full\n", BEGAN + 3580)
+    os.utime(folder / "results/mine/responses/.part-2.attempts.json", (BEGAN + 3580, BEGAN + 3580))
+    assert report(plan, folder, BEGAN + 3600)[2].split() == ["generation", "2", "0", "1", "2"]
+
+
+def fake_tool(folder, monkeypatch, body):
+    tool = folder / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\n{body}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_gpus_of_a_job_are_measured(tmp_path, monkeypatch):
+    """Only the job's own GPUs are asked for; utilisation is a mean, memory a peak."""
+    fake_tool(tmp_path, monkeypatch, f'echo "$@" >> {tmp_path}/asked; cat {tmp_path}/answer')
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    meter = GpuMeter()
+    for busy, used in ((80, 1000), (40, 3000)):
+        (tmp_path / "answer").write_text(f"GPU-a, {busy}, {used}, 81559\nGPU-b, {busy - 20}, 500, 81559\n")
+        meter.sample()
+    assert meter.summary() == {
+        "gpu_utilisation": 50.0,
+        "gpu_memory_mb": 3000,
+        "gpu_memory_total_mb": 81559,
+        "gpu_samples": 2,
+    }
+    assert (tmp_path / "asked").read_text().count("--id=2,3") == 2
+
+
+def test_without_gpus_or_with_a_broken_tool_nothing_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    fake_tool(tmp_path, monkeypatch, f"echo x >> {tmp_path}/asked; exit 9")
+    meter = GpuMeter()
+    meter.sample()
+    assert meter.summary() == {} and not (tmp_path / "asked").exists()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    meter = GpuMeter()
+    meter.sample(), meter.sample()
+    assert meter.summary() == {} and (tmp_path / "asked").read_text() == "x\n"
+
+
+def test_status_is_quick_for_a_run_of_the_papers_size(run):
+    plan, folder = run
+    plan["jobs"] = plan["jobs"] * 532
+    began = time.process_time()
+    report(plan, folder, BEGAN + 3600)
+    assert time.process_time() - began < 3

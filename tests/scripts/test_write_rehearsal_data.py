@@ -1,0 +1,115 @@
+"""The rehearsal's files are what the published ones are, and the paper's own columns, filters and counts read them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts.lib import settings
+from scripts.lib.baselines import ROLES, convert
+from scripts.lib.files import read_rows
+from scripts.lib.sources import select, source_rows
+from scripts.prepare_benchmark import prepare_benchmark
+from scripts.write_rehearsal_data import LATEX, WRITERS, write_rehearsal_data
+
+ROOT = Path(__file__).resolve().parents[2]
+PAPER = settings.load([ROOT / "config/config.yaml"])
+CONFIG = settings.load([ROOT / "config/config.yaml", ROOT / "config/rehearsal.yaml"])
+
+
+def quiet(done: int, total: int) -> None:
+    """Take a job's progress."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with every file."""
+    folder = tmp_path_factory.mktemp("published")
+    for name in WRITERS:
+        write_rehearsal_data({"name": name, "world": CONFIG["world"]}, folder / name, quiet)
+    return folder
+
+
+def rows_of(entry: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
+    return source_rows(entry["source"], [str(folder / entry["source"]["published"])])
+
+
+def test_only_source_and_counts_differ_from_the_paper() -> None:
+    for section in ("prompts", "benchmarks", "corpora"):
+        for name, entry in CONFIG[section].items():
+            parts = [(entry, PAPER[section][name])]
+            if section == "corpora":
+                parts += [(entry[role], PAPER[section][name][role]) for role in ROLES if role in entry]
+            for ours, papers in parts:
+                changed = {key for key in {*ours, *papers} if ours.get(key) != papers.get(key)}
+                assert changed <= {"source", "rows", "of", "take", *ROLES}, f"{section}.{name}"
+                assert ("of" in ours) == ("of" in papers) and ("rows" in ours) == ("rows" in papers), name
+    assert CONFIG["steerings"] == PAPER["steerings"] and CONFIG["select"]["students"] == PAPER["select"]["students"]
+    assert CONFIG["select"]["benchmarks"] == PAPER["select"]["benchmarks"]
+
+
+def test_every_file_is_used_and_known() -> None:
+    schema = yaml.safe_load((ROOT / "config/config.schema.yaml").read_text(encoding="utf-8"))
+    assert schema["$defs"]["data-source"]["properties"]["published"]["enum"] == list(WRITERS)
+    parts = [*CONFIG["prompts"].values(), *CONFIG["benchmarks"].values()]
+    parts += [corpus[role] for corpus in CONFIG["corpora"].values() for role in ROLES if role in corpus]
+    assert {part["source"]["published"] for part in parts} == set(WRITERS)
+
+
+@pytest.mark.parametrize("name", CONFIG["benchmarks"])
+def test_benchmarks_are_read(name: str, folder: Path, tmp_path: Path) -> None:
+    entry = {"where": {}, "contains": {}, **CONFIG["benchmarks"][name], "benchmark": name}
+    path = tmp_path / f"{name}.parquet"
+    prepare_benchmark([str(folder / entry["source"]["published"])], entry, str(path), quiet)
+    rows = read_rows(path)
+    assert len(rows) == entry["rows"] == len({row["id"] for row in rows})
+    if entry["kind"] != "reasoning":
+        assert max(Counter(row["prompt"] for row in rows).values()) == 2
+        assert any('"Please, quickly," she said' in row["prompt"] for row in rows)
+        assert any("café, 東京 🐉" in row["prompt"] and "\n\n" in row["prompt"] for row in rows)
+    else:
+        assert all(row["answer"] and "{problem}" not in row["prompt"] for row in rows)
+
+
+def test_prompts_have_the_four_labels(folder: Path) -> None:
+    kept = {}
+    for role, entry in CONFIG["prompts"].items():
+        spec = {"where": {}, "contains": {}, **entry}
+        kept[role] = select(rows_of(entry, folder), spec, f"prompts.{role}")
+        assert {row["label"] for row in kept[role]} == set(entry["where"]["label"])
+    assert {role: len(rows) for role, rows in kept.items()} == {
+        role: CONFIG["world"]["rows"][role] for role in ("harmful", "benign")
+    }
+
+
+@pytest.mark.parametrize("name", CONFIG["corpora"])
+def test_corpora_are_read(name: str, folder: Path) -> None:
+    spec = CONFIG["corpora"][name]
+    for role in [role for role in ROLES if role in spec]:
+        rows, counts = convert(rows_of(spec[role], folder), spec | {"seed": ["corpus"]}, role, name)
+        assert rows and all(row["response"].startswith("<think>\n") for row in rows)
+        if name == "safechain" and role == "harmful":
+            assert counts["dropped"] == {"reasoning_never_ends": 1}
+        else:
+            assert not counts["dropped"]
+
+
+def test_formats_have_the_originals_oddities(folder: Path) -> None:
+    assert (folder / "xstest.csv").read_bytes().startswith(b"\xef\xbb\xbfid,prompt")
+    with pytest.raises(UnicodeDecodeError):
+        (folder / "gpqa.csv").read_text(encoding="utf-8")
+    assert (folder / "strongreject.csv").read_bytes().startswith(b"prompt,category,source\r\n")
+    assert isinstance(json.loads((folder / "harmbench.json").read_text(encoding="utf-8")), list)
+    assert r"<\\/think>" in (folder / "star-1.json").read_text(encoding="utf-8")
+    years = Counter(row["url"].split("/")[-2][:4] for row in read_rows(folder / "aime24.parquet"))
+    assert set(years) == {"2022", "2023", "2024"} and len(set(years.values())) == 1
+    assert all(len(row["answer"]) == 3 for row in read_rows(folder / "aime24.parquet"))
+    solved = [json.loads(line)["answer"] for line in (folder / "gsm8k.jsonl").read_text().splitlines()]
+    assert all("<<" in answer and "\n#### " in answer for answer in solved)
+    problems = [json.loads(line) for line in (folder / "math500.jsonl").read_text().splitlines()]
+    assert [row["answer"] for row in problems[:2]] == [answer for _, answer in LATEX]

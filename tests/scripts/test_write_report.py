@@ -1,0 +1,270 @@
+"""The page of a run: what is in the file, and how it behaves in a real browser."""
+
+import json
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.files import write_json, write_rows
+from scripts.lib.page import LONGEST, chosen, curve, embedded, shortened, source_hash
+from scripts.lib.tables import write_csv
+from scripts.write_report import write_report
+
+ROOT = Path(__file__).parents[2]
+NASTY = "</script><img src=x onerror=\"document.title='broken'\"><b>&amp; {{ run }}"
+ANSWER = {"id": str, "draw": int, "prompt": str, "response": str, "tokens": int, "finish_reason": str}
+VERDICT = {"id": str, "draw": int, "harm": str, "p_unsafe": float, "p_refusal": float, "output": str}
+SCORED = {"id": str, "draw": int, "outcome": bool, "correct": bool}
+KINDS = [("harmbench", "HarmBench", "harm"), ("xstest", "XSTest", "refusal"), ("gsm8k", "GSM8K", "reasoning")]
+METRICS = ("safety_avg", "reasoning_avg", "harmbench")
+TABLE = ["student", "method", "metric", "value", "low", "high", "n"]
+
+
+def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6) -> dict:
+    """Write the files of a run, every text of which is hostile to the page, and return the arguments."""
+    names = [f"student-{n}" for n in range(students)]
+    ways = ["initial", "thinksafe", *(f"method-{n}" for n in range(2, methods))][:methods]
+    benchmarks = [{"id": name, "label": label, "kind": kind} for name, label, kind in KINDS]
+    cells, questions, rows = [], {}, []
+    for entry in benchmarks:
+        questions[entry["id"]] = str(folder / f"benchmarks/{entry['id']}.parquet")
+        asked = [{"id": f"{entry['id']}-{n}", "prompt": f"HARMFUL-PROMPT {n} {NASTY}"} for n in range(prompts)]
+        if entry["kind"] != "harm":
+            asked = [row | {"prompt": f"Question {row['id']} {NASTY}"} for row in asked]
+        write_rows(questions[entry["id"]], asked, {"id": str, "prompt": str})
+    for student in names:
+        for place, method in enumerate(ways):
+            rows += [
+                dict(
+                    student=student, method=method, metric=metric, value=value, low=value - 5, high=value + 5, n=prompts
+                )
+                for metric, value in (
+                    ("safety_avg", 60 - 9.0 * place),
+                    ("reasoning_avg", 50 + place),
+                    ("harmbench", 7.0),
+                )
+            ]
+            for entry in benchmarks:
+                base = folder / f"{entry['id']}/{student}/{method}"
+                answers, verdicts, scored = [], [], []
+                for n in range(prompts):
+                    key = {"id": f"{entry['id']}-{n}", "draw": 0}
+                    bad = entry["kind"] == "harm" and n % 2 == 0
+                    said = (
+                        f"<think>\nthought {method} {NASTY}\n</think>\n\n{'HARMFUL-ANSWER' if bad else 'fine'} {NASTY}"
+                    )
+                    answers.append(key | {"response": said, "tokens": 9, "finish_reason": "stop"})
+                    harm = {"harm": "unsafe" if bad else "safe", "p_unsafe": 0.9 if bad else 0.1}
+                    verdicts.append(key | harm | {"p_refusal": 0.25, "output": f"verdict {NASTY}"})
+                    scored.append(key | {"outcome": bad, "correct": n % 2 == 0})
+                write_json(f"{base}.json", {"value": 1.0})
+                write_rows(f"{base}.parquet", scored, SCORED)
+                write_rows(f"{base}-answers.parquet", answers, ANSWER)
+                write_rows(f"{base}-verdicts.parquet", verdicts, VERDICT)
+                cell = {"student": student, "method": method, "replicate": 0, "benchmark": entry["id"]}
+                judged = [] if entry["kind"] == "reasoning" else [f"{base}-verdicts.parquet"]
+                files = {"score": f"{base}.json", "rows": f"{base}.parquet"}
+                cells.append(cell | files | {"answers": [f"{base}-answers.parquet"], "verdicts": judged})
+    write_csv(str(folder / "tables/table1.csv"), TABLE, rows)
+    beside = [row | {"paper": row["value"] + 1, "verdict": "agrees"} for row in rows]
+    companion = str(folder / "tables/table1-beside-paper.csv")
+    write_csv(companion, ["student", "method", "metric", "paper", "verdict"], beside)
+    adapter = {"student": names[0], "method": "thinksafe", "replicate": 0}
+    log = folder / "adapters/a.training.jsonl"
+    log.parent.mkdir(parents=True)
+    lines = [{"attempt": 1}, *({"step": n, "loss": 1 / n, "time": 5.0} for n in range(1, 1000)), {"step": 999}]
+    log.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    return {
+        "tables": [str(folder / "tables/table1.csv"), companion],
+        "cells": cells,
+        "prompts": questions,
+        "adapters": [
+            adapter | {"path": str(folder / "adapters/a.identity.json")},
+        ],
+        "claims": [],
+        "template": {
+            kind: str(ROOT / f"report/page/{name}")
+            for kind, name in (("html", "index.html"), ("css", "page.css"), ("js", "page.js"))
+        },
+        "spec": {
+            "run": "trial",
+            "students": [[name, name.upper()] for name in names],
+            "methods": [[name, name.upper()] for name in ways],
+            "benchmarks": benchmarks,
+            "public": False,
+            "samples": len(cells) * prompts,
+        },
+    }
+
+
+def page_of(folder: Path, arguments: dict, **changes) -> tuple[Path, dict]:
+    """Write the page and return it with the data that is in it."""
+    page = folder / "report/index.html"
+    write_report(**arguments | {"spec": arguments["spec"] | changes}, output_html=str(page))
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.S)
+    return page, json.loads(found[1])
+
+
+def test_what_a_model_wrote_is_data(tmp_path):
+    page, data = page_of(tmp_path, make_run(tmp_path))
+    text = page.read_text()
+    assert text.count("</script>") == 2 and "<img" not in text and "onerror" in text
+    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//|@import|url\(""", text)  # nothing from elsewhere
+    answers = {(row[0], row[1]): row for row in data["answers"]}
+    assert len(answers) == 18 * 6 and NASTY in answers[0, "harmbench-0"][6]
+    assert answers[0, "harmbench-0"][2:5] == ["unsafe", 0.9, True]
+    assert answers[0, "harmbench-1"][2:5] == ["safe", 0.1, True]  # a refusal may repeat what was asked
+    assert answers[1, "xstest-0"][2:5] == ["answered", 0.25, False]
+    assert answers[2, "gsm8k-1"][2:5] == ["wrong", None, False]
+    files = data["cells"][0][4]
+    assert set(files) == {"score", "identity", "rows", "answers", "verdicts"}
+    assert (page.parent / files["score"]).exists() and (page.parent / files["answers"]).exists()
+    again, _ = page_of(tmp_path / "again", make_run(tmp_path / "again"))
+    assert again.read_bytes() == page.read_bytes()
+
+
+def test_the_public_build_holds_no_harmful_text(tmp_path):
+    page, data = page_of(tmp_path, make_run(tmp_path), public=True)
+    assert "HARMFUL" not in page.read_text() and "Question xstest-0" in page.read_text()
+    assert {row[2] for row in data["answers"] if row[0] == 0} == {"safe", "unsafe"}  # the verdicts stay
+
+
+def test_samples_are_the_same_for_every_method(tmp_path):
+    _, data = page_of(tmp_path, make_run(tmp_path, prompts=40), samples=18 * 5)
+    asked = {}
+    for index, prompt, *_ in data["answers"]:
+        asked.setdefault(index, set()).add(prompt)
+    assert {len(names) for names in asked.values()} == {5}
+    assert len({tuple(sorted(names)) for names in asked.values()}) == len(KINDS)
+    ids = [f"p-{n}" for n in range(50)]
+    assert chosen(ids, "a", 5) == sorted(chosen(reversed(ids), "a", 5), key=ids.index) != chosen(ids, "b", 5)
+    assert set(chosen(ids, "a", 5)) < set(chosen(ids, "a", 6))
+    assert page_of(tmp_path, make_run(tmp_path / "none"), samples=0)[1]["answers"] == []
+
+
+def test_texts_and_curves_are_cut(tmp_path):
+    assert shortened("x" * LONGEST) == "x" * LONGEST
+    assert len(shortened("x" * 10**6)) < LONGEST + 100 and "988,000 characters" in shortened("x" * 10**6)
+    _, data = page_of(tmp_path, make_run(tmp_path))
+    ((student, method, replicate, file, points),) = data["curves"]
+    assert (student, method, replicate, file) == ("student-0", "thinksafe", 0, "../adapters/a.training.jsonl")
+    assert len(points) <= 162 and points[0] == [1, 1.0] and points[-1][0] == 999
+    assert curve(tmp_path / "nothing.jsonl") == []
+
+
+def test_json_for_a_script_block():
+    value = {"a": "</script><!--\u2028&", "b": [1, None]}
+    assert not set("<>&\u2028") & set(embedded(value)) and json.loads(embedded(value)) == value
+    assert source_hash("") == "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+
+
+# ---------------------------------------------------------------- in a browser
+BROWSER, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window, ended by its process id."""
+    if not (BROWSER and DRIVER):
+        why = "no chromium and chromedriver: on Debian, apt-get install chromium chromium-driver"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1200,900",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(DRIVER)
+    driver = webdriver.Chrome(options=options, service=service)
+    process = service.process.pid
+    try:
+        yield driver
+    finally:
+        driver.quit()
+        try:
+            os.kill(process, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+
+
+def opened(browser, page: Path, fragment: str = "") -> None:
+    browser.get("about:blank")
+    browser.get(page.as_uri() + fragment)
+    assert browser.execute_script("return document.documentElement.dataset.ready") == "yes", browser.get_log("browser")
+
+
+def said(browser) -> str:
+    return browser.execute_script("return document.getElementById('sample-place').textContent")
+
+
+def test_in_a_browser(browser, tmp_path):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    page, _ = page_of(tmp_path, make_run(tmp_path))
+    opened(browser, page)
+    # Hostile text is on the screen as text.
+    assert NASTY in said(browser) and browser.title == "ThinkSafe-Flow: trial"
+    assert not browser.find_elements(By.TAG_NAME, "img")
+    # Figure: a mark for each student and method, its numbers at focus, filters by keyboard.
+    marks = browser.find_elements(By.CSS_SELECTOR, "#tradeoff-figure .mark")
+    assert len(marks) == 6
+    browser.execute_script("arguments[0].focus()", marks[1])
+    assert "THINKSAFE on STUDENT-0" in browser.find_element(By.CSS_SELECTOR, ".tip").text
+    button = browser.find_element(By.CSS_SELECTOR, "[data-filter=thinksafe]")
+    button.send_keys(Keys.SPACE)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#tradeoff-figure .mark")) == 4
+    button.send_keys(Keys.ENTER)
+    # Tables: numbers link to their files, the paper's on demand.
+    cell = browser.find_element(By.CSS_SELECTOR, "#table-place tbody a")
+    assert cell.get_attribute("href") == (tmp_path / "harmbench/student-0/initial.json").as_uri()
+    assert "paper 8.00, agrees" not in browser.page_source
+    browser.find_element(By.ID, "table-paper").send_keys(Keys.SPACE)
+    assert "paper 8.00, agrees" in browser.find_element(By.ID, "table-place").text
+    # Reader: folded, chosen by verdict, the next by an arrow key, and the same again through its link.
+    assert all(not fold.get_attribute("open") for fold in browser.find_elements(By.CSS_SELECTOR, "[data-harmful]"))
+    browser.execute_script(
+        "const v = document.getElementById('sample-verdict'); v.value = 'unsafe'; v.dispatchEvent(new Event('change'))"
+    )
+    assert browser.find_element(By.ID, "sample-count").text == "1 of 3"
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".pair .said")) == 2  # Initial and the method
+    browser.find_element(By.ID, "sample-next").send_keys(Keys.ARROW_RIGHT)
+    assert browser.find_element(By.ID, "sample-count").text == "2 of 3"
+    link, before = browser.find_element(By.ID, "sample-link").get_attribute("href"), said(browser)
+    opened(browser, page, "#" + link.partition("#")[2])
+    assert said(browser) == before and "harmbench-2" in before
+    opened(browser, page, "#sample=nobody/%zz")  # a link that leads nowhere
+    # A narrow screen scrolls downwards only.
+    browser.set_window_size(500, 800)
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    browser.set_window_size(1200, 900)
+    assert browser.get_log("browser") == []
+
+
+def test_the_public_build_in_a_browser(browser, tmp_path):
+    page, _ = page_of(tmp_path, make_run(tmp_path), public=True)
+    opened(browser, page)
+    assert "Left out of the public build." in said(browser) and browser.get_log("browser") == []
+
+
+def test_a_whole_run_is_quick(browser, tmp_path):
+    """As many cells as the paper has (3 benchmarks here), and 5,000 samples."""
+    page, data = page_of(tmp_path, make_run(tmp_path, students=7, methods=31, prompts=8), samples=5208)
+    assert len(data["cells"]) == 651 and len(data["answers"]) == 5208
+    opened(browser, page)
+    loaded = "const t = performance.getEntriesByType('navigation')[0]; return t.loadEventEnd - t.startTime"
+    assert browser.execute_script(loaded) < 3000  # milliseconds
+    change = """const v = document.getElementById('sample-student'), from = performance.now();
+        v.value = 'student-6'; v.dispatchEvent(new Event('change')); return performance.now() - from"""
+    assert browser.execute_script(change) < 300
+    assert browser.get_log("browser") == []
