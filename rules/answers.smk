@@ -68,8 +68,8 @@ rule sample_answers:
         SAMPLING_ENV
     resources:
         gpu=on_gpu(1),
-        mem_mb=32000,
-        runtime=720,
+        mem_mb=megabytes(16000, per_billion=4000),
+        runtime=minutes(120, per_billion=150),
     params:
         spec=answers_spec,
         code=code_of("sample_answers", config["engine"]["name"]),
@@ -107,7 +107,7 @@ rule score_safety:
         "../envs/scoring.yaml"
     resources:
         mem_mb=8000,
-        runtime=30,
+        runtime=minutes(30),
     params:
         spec=lambda wildcards: spec(
             kind=config["benchmarks"][wildcards.benchmark]["kind"],
@@ -136,7 +136,7 @@ rule score_reasoning:
         f"../envs/{config['scoring']['environment']}.yaml"
     resources:
         mem_mb=8000,
-        runtime=60,
+        runtime=minutes(60),
     params:
         spec=lambda wildcards: spec(
             task=config["benchmarks"][wildcards.benchmark]["task"],

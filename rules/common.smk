@@ -15,6 +15,7 @@ from scripts.lib.hub_lock import HubError, pinned as at_locked_commits, read_loc
 from scripts.lib.consistency import KINDS
 from scripts.lib.contents import with_contents
 from scripts.lib.files import IDENTITY, write_json
+from scripts.lib.leases import devices_of
 from scripts.lib.staleness import canonical, code_digests
 from scripts.lib.versions import pinned
 
@@ -165,6 +166,23 @@ def on_gpu(count):
     return 0 if config["engine"]["name"] == "transformers" else count
 
 
+def billions(wildcards):
+    """Return a student's number of parameters in billions, as its size says (`0.6B`); 1 where it says nothing."""
+    student = getattr(wildcards, "student", None)
+    said = re.fullmatch(r"([\d.]+)B", str(config["models"][student].get("size")) if student else "")
+    return float(said[1]) if said else 1.0
+
+
+def minutes(least, per_billion=0):
+    """Return a job's time limit: by its student's size, and longer at each new attempt."""
+    return lambda wildcards, attempt: round((least + per_billion * billions(wildcards)) * attempt)
+
+
+def megabytes(least, per_billion=0):
+    """Return a job's memory: by its student's size, and half as much again at each new attempt."""
+    return lambda wildcards, attempt: round((least + per_billion * billions(wildcards)) * (1 + attempt) / 2)
+
+
 ONLINE = ("lock_hub", "check_hub", "fetch")
 
 
@@ -199,6 +217,9 @@ onstart:
     check_pins(planned)
     if planned:
         tell_status(planned)
+    gpus = workflow.global_resources.get("gpu")
+    if workflow.local_exec and gpus is not None and gpus.value:  # profiles/gpus
+        os.environ["THINKSAFE_GPUS"] = ",".join(devices_of(gpus.value))
     if workflow.local_exec and planned:
         folder = tempfile.mkdtemp(prefix="thinksafe-")
         jobs = sum(1 for job in planned if job.is_script)

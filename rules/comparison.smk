@@ -83,8 +83,8 @@ rule score_perplexity:
         "../envs/training.yaml"
     resources:
         gpu=on_gpu(1),
-        mem_mb=64000,
-        runtime=240,
+        mem_mb=megabytes(16000, per_billion=6000),
+        runtime=minutes(60, per_billion=30),
     params:
         spec=perplexity_spec,
         code=lambda wildcards: code_of("score_perplexity", loss=next(iter(method_of(wildcards.method)["loss"]))),

@@ -79,8 +79,8 @@ rule train_grpo:
         GRPO_ENV
     resources:
         gpu=grpo_gpus,
-        mem_mb=96000,
-        runtime=4320,
+        mem_mb=megabytes(64000, per_billion=8000),
+        runtime=minutes(1440, per_billion=400),
         per_device_batch=rollouts_per_device,
         checkpoint_steps=lambda wildcards: method_of(wildcards.method)["training"]["checkpoint_steps"],
     params:

@@ -147,8 +147,8 @@ rule sample_responses:
         SAMPLING_ENV
     resources:
         gpu=on_gpu(1),
-        mem_mb=32000,
-        runtime=720,
+        mem_mb=megabytes(16000, per_billion=4000),
+        runtime=minutes(120, per_billion=150),
     params:
         spec=responses_spec,
         code=code_of("sample_responses", config["engine"]["name"]),
@@ -173,8 +173,8 @@ rule judge_responses:
         SAMPLING_ENV
     resources:
         gpu=on_gpu(1),
-        mem_mb=32000,
-        runtime=240,
+        mem_mb=megabytes(48000),
+        runtime=minutes(240),
     params:
         spec=lambda wildcards: guard_spec(wildcards.guard),
         code=lambda wildcards: guard_code(wildcards.guard),

@@ -69,8 +69,8 @@ rule train_student:
         "../envs/training.yaml"
     resources:
         gpu=on_gpu(1),
-        mem_mb=64000,
-        runtime=1440,
+        mem_mb=megabytes(32000, per_billion=8000),
+        runtime=minutes(240, per_billion=150),
         per_device_batch=rows_per_device,
         checkpoint_steps=lambda wildcards: method_of(wildcards.method)["training"]["checkpoint_steps"],
     params:

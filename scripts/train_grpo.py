@@ -156,7 +156,7 @@ def _gpus(wanted: int) -> list[str]:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from scripts.lib.running import gpus_of, start
 
     start(
         snakemake,
@@ -170,5 +170,5 @@ if __name__ == "__main__":
         servers=str(snakemake.log[0]).removesuffix(".log"),
         per_device_batch=int(snakemake.resources.per_device_batch),
         checkpoint_steps=int(snakemake.resources.checkpoint_steps),
-        gpus=int(snakemake.resources.gpu),
+        gpus=gpus_of(snakemake.resources),
     )

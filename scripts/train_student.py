@@ -37,7 +37,7 @@ def train_student(
         spec=spec,
         output=output,
         key=key,
-        per_device_batch=per_device_batch,
+        per_device_batch=min(per_device_batch, max(1, spec["training"]["batch_size"] // processes)),
         checkpoint_steps=checkpoint_steps,
     )
     in_processes(processes, train, arguments, progress)
@@ -64,7 +64,7 @@ def train(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from scripts.lib.running import gpus_of, start
 
     start(
         snakemake,
@@ -75,5 +75,5 @@ if __name__ == "__main__":
         output=snakemake.output.adapter,
         per_device_batch=int(snakemake.resources.per_device_batch),
         checkpoint_steps=int(snakemake.resources.checkpoint_steps),
-        processes=max(1, int(snakemake.resources.gpu)),
+        processes=max(1, gpus_of(snakemake.resources)),
     )

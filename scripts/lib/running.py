@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import json
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +82,8 @@ def start(snakemake: Any, function: str, **arguments: Any) -> None:
         log=str(snakemake.log[0]),
         title=" ".join([snakemake.rule.replace("_", " "), *[str(value) for value in snakemake.wildcards]]),
         threads=int(snakemake.threads),
-        devices=int(snakemake.resources.get("gpu", 0)) or int(snakemake.threads),
+        devices=gpus_of(snakemake.resources) or int(snakemake.threads),
+        gpus=gpus_of(snakemake.resources),
         params={name: str(snakemake.params.get(name)) for name in ("spec", "code", "environment")},
         inputs=sorted({str(path) for path in snakemake.input}),
         outputs=[str(path) for path in snakemake.output if str(path) != str(snakemake.output.identity)],
@@ -96,6 +99,14 @@ def start(snakemake: Any, function: str, **arguments: Any) -> None:
         except ConnectionRefusedError:
             pass  # the warm process is gone, or does not listen yet
     sys.exit(run(job))
+
+
+def gpus_of(resources: Any) -> int:
+    """Return how many GPUs a job was given, asked for as a number or as SLURM's generic resource (``gpu:h100:2``)."""
+    kind, *rest = str(resources.get("gres", "")).split(":")
+    if kind != "gpu":
+        return int(resources.get("gpu", 0))
+    return int(rest[-1]) if rest and rest[-1].isdigit() else 1
 
 
 def online(snakemake: Any, function: str) -> None:
@@ -136,7 +147,8 @@ def run(job: dict[str, Any]) -> int:
             import torch
 
             torch.set_num_threads(job["threads"])
-        function(**job["arguments"], **_offered(function, job))
+        with _gpus(job["gpus"]):
+            function(**job["arguments"], **_offered(function, job))
         write_identity(job)
         write_record(job, attempts.all(), attempts.meter.summary())
         remove_unfinished(job, key)
@@ -153,6 +165,24 @@ def run(job: dict[str, Any]) -> int:
         if attempts:
             attempts.end(finished)
     return 0
+
+
+@contextlib.contextmanager
+def _gpus(count: int) -> Iterator[None]:
+    """Show this process as many free GPUs as the job asked for, where the run leases them (THINKSAFE_GPUS)."""
+    devices = os.environ.get("THINKSAFE_GPUS", "")
+    if not (count and devices):
+        yield
+        return
+    from scripts.lib.leases import lease
+
+    def waiting() -> None:
+        if _stopping.is_set():
+            raise Stopped
+
+    with lease(count, devices.split(","), waiting=waiting) as names:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+        yield
 
 
 def check_environment(pinned: dict[str, str]) -> None:

@@ -18,7 +18,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 # Plumbing: logging, progress, signals, identities. It cannot change an artifact, so a change to it reruns nothing.
 PLUMBING = frozenset(
-    f"scripts/lib/{name}.py" for name in ("running", "warm", "manifests", "meters", "processes", "training_log")
+    f"scripts/lib/{name}.py"
+    for name in ("running", "warm", "leases", "manifests", "meters", "processes", "training_log")
 )
 
 

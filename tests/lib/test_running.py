@@ -128,6 +128,7 @@ def job(folder, text):
         "title": "test",
         "threads": 1,
         "devices": 1,
+        "gpus": 0,
         "params": {"spec": '{"a": 1}', "code": "{}", "environment": '{"torch": "0"}'},
         "inputs": ["in.txt"],
         "outputs": [str(folder / "out")],

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yte
 
 from scripts.lib import settings
 from tests.workflow.dags import CONFIGS, plans
@@ -123,8 +124,21 @@ def test_every_wildcard_is_constrained() -> None:
 
 def test_every_rule_with_a_gpu_has_a_partition_with_gpus() -> None:
     asked = {name for name in RULES if re.search(r"^        gpu=", RULES[name], re.M)}
-    profile = settings.read(ROOT / "profiles/slurm/config.yaml")
-    assert asked and set(profile["set-resources"]) == asked
+    asked |= {"judge_answers"}  # which is judge_responses with other paths
+    text = (ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
+    assert set(yte.process_yaml(text, require_use_yte=True)["set-resources"]) == asked
+
+
+def test_the_slurm_profile_asks_for_gpus_in_both_styles() -> None:
+    text = (ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
+    plain, gres = (
+        yte.process_yaml(text.replace("request: gpus", f"request: {style}"), require_use_yte=True)["set-resources"]
+        for style in ("gpus", "gres")
+    )
+    assert plain["train_student"]["gpu"] == 2 and plain["train_student"]["gpu_model"] == "'h100'"
+    assert "gres" not in plain["train_student"]
+    assert gres["train_student"]["gres"] == "'gpu:h100:2'" and gres["train_student"]["gpu"] == 0
+    assert "gpu_model" not in gres["train_student"]  # either would ask a second time
 
 
 def test_no_script_reads_the_config() -> None:
