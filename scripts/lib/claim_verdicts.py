@@ -30,9 +30,13 @@ class Cells:
     values : mapping from (student, method, metric) to array of shape (1 + resamplings,)
         All of the same length. Resampling ``i`` draws the same prompts for every method, so that differences are
         paired.
+    partial : bool
+        Whether a claim over several cases is judged by those that have all of their cells: the paper's own numbers,
+        which are what its claims were read from, "where printed". Of a run every case is wanted.
     """
 
     values: Mapping[Cell, np.ndarray]
+    partial: bool = False
     missing: set[Cell] = field(default_factory=set)
 
     def __getitem__(self, cell: Cell) -> np.ndarray:
@@ -58,8 +62,7 @@ def judge(claim: Claim, sets: Mapping[str, Sequence[str]], cells: Cells, confide
         ``by_numbers`` (``holds``, ``fails`` or ``not run``: the numbers as they stand), ``verdict`` (the same, or
         ``undecided``), ``share`` (of the resamplings in which the claim holds; None without any), ``parts`` (by the
         values of the outermost ``every`` or ``of``: ``by_numbers`` and ``share`` of each) and ``missing`` (cells
-        ``student, method, metric``). A part of which a cell is missing does not count; where all are missing the claim
-        is not run.
+        ``student, method, metric``). A claim of which a cell is missing is not run.
     """
     cells.missing.clear()
     parts: dict[str, dict[str, Any]] = {}
@@ -115,16 +118,16 @@ def _condition(
         try:
             outcome = _condition(part, bound, sets, cells)
         except Missing:
-            # Inside a case nothing may be missing; whole cases may: "where printed", "where run".
             if parts is None:
                 raise
-            outcome = None
+            outcome = None  # the other cases are still told
         else:
             outcomes.append(outcome)
         if parts is not None:
             parts[label] = dict(zip(("by_numbers", "share"), _said(outcome), strict=True))
-    if not outcomes:
-        raise Missing("no case of the claim has all of its cells")
+    enough = max(1, given.get("at_least", 1)) if cells.partial else max(1, given.get("at_least", 1), len(cases))
+    if len(outcomes) < enough:
+        raise Missing("cases of the claim have not all of their cells")
     true = np.stack(np.broadcast_arrays(*outcomes))
     if "at_least" in given:
         return true.sum(0) >= given["at_least"]

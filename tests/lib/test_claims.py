@@ -40,7 +40,7 @@ def printed() -> Cells:
         if metric == "harmbench":
             for average, columns in averages.items():
                 values[student, method, average] = np.mean([values[student, method, one] for one in columns], 0)
-    return Cells(values)
+    return Cells(values, partial=True)
 
 
 def test_printed_numbers_give_the_verdicts_that_they_give_by_hand() -> None:
@@ -78,7 +78,7 @@ def test_what_no_claim_can_say(predicate: dict, message: str) -> None:
 
 
 def test_resamplings_decide() -> None:
-    claim, sets = small({"every": {"s": "students"}, "that": [["$s", "m", "harm"], "<", 10]})
+    claim, sets = small({"every": {"s": "qwen3"}, "that": [["$s", "m", "harm"], "<", 10]})
     draws = np.arange(100.0)
 
     def verdict(below: int) -> dict:
@@ -86,9 +86,25 @@ def test_resamplings_decide() -> None:
 
     assert [verdict(n)["verdict"] for n in (100, 95, 94, 6, 5)] == ["holds", "holds", "undecided", "undecided", "fails"]
     found = verdict(94)
-    assert (found["by_numbers"], found["share"], found["missing"]) == ("holds", 0.94, ["t, m, harm"])
-    assert found["parts"]["t"] == {"by_numbers": "not run", "share": None}
-    assert judge(claim, sets, Cells({}), 0.95)["verdict"] == "not run"
+    assert (found["by_numbers"], found["share"], found["missing"]) == ("holds", 0.94, [])
+
+
+@pytest.mark.parametrize("rule", [{"every": {}}, {"at_least": 1, "of": {}}, {"more_than": 0.4, "of": {}}])
+def test_a_claim_wants_all_of_its_cells(rule: dict) -> None:
+    over = {key: value if key in ("at_least", "more_than") else {"s": "students"} for key, value in rule.items()}
+    claim, sets = small({**over, "that": [["$s", "m", "harm"], "<", 10]})
+    some = {("s", "m", "harm"): np.array([9.0])}
+    found = judge(claim, sets, Cells(some), 0.95)
+    assert (found["verdict"], found["by_numbers"], found["missing"]) == ("not run", "not run", ["t, m, harm"])
+    assert found["parts"]["s"]["by_numbers"] == "holds" and found["parts"]["t"]["by_numbers"] == "not run"
+    assert judge(claim, sets, Cells(some, partial=True), 0.95)["verdict"] == "holds"
+    assert judge(claim, {**sets, "students": ["s"]}, Cells(some), 0.95)["verdict"] == "holds"  # the run's students
+    assert judge(claim, {**sets, "students": []}, Cells(some), 0.95)["verdict"] == "not run"
+
+
+def test_so_many_cannot_be_told_of_fewer() -> None:
+    claim, sets = small({"at_least": 2, "of": {"s": "qwen3"}, "that": [["$s", "m", "harm"], "<", 10]})
+    assert judge(claim, sets, Cells({("s", "m", "harm"): np.array([9.0])}), 0.95)["verdict"] == "not run"
 
 
 def test_a_correlation_over_methods() -> None:
