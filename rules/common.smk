@@ -16,7 +16,7 @@ from scripts.lib.consistency import KINDS
 from scripts.lib.contents import with_contents
 from scripts.lib.files import IDENTITY, write_json
 from scripts.lib.leases import devices_of
-from scripts.lib.staleness import canonical, code_digests
+from scripts.lib.staleness import canonical, code_digests, digest_of
 from scripts.lib.versions import pinned
 
 ENGINES = {"transformers": "scripts/lib/engine_transformers.py", "vllm": "scripts/lib/engine_vllm.py"}
@@ -212,11 +212,19 @@ def tell_status(jobs):
     write_json(f".snakemake/thinksafe/{config['run']}.json", facts)
 
 
+def fix_claims():
+    """Keep the claims as they are when a run begins: its board tells whether they were changed after (docs/claims.md)."""
+    path = Path(f"results/{config['run']}/claims.fixed.json")
+    if not path.exists():
+        write_json(path, {"claims": CLAIMS, "digest": digest_of(CLAIMS)})
+
+
 onstart:
     planned = [job for job in workflow.dag.needrun_jobs() if job.rule.name not in ONLINE]
     check_pins(planned)
     if planned:
         tell_status(planned)
+        fix_claims()
     gpus = workflow.global_resources.get("gpu")
     if workflow.local_exec and gpus is not None and gpus.value:  # profiles/gpus
         os.environ["THINKSAFE_GPUS"] = ",".join(devices_of(gpus.value))

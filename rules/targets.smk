@@ -176,6 +176,12 @@ rule figures:
         everything("figures"),
 
 
+rule claims:
+    """What the run says of each claim of the paper: results/<run>/claims.md (docs/claims.md)."""
+    input:
+        shown("claims", "claims"),
+
+
 rule report:
     """The run as one page that opens offline: results/<run>/report/index.html (docs/report.md)."""
     input:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-# Configs that we ship: neither the schema, nor a lock of hub revisions that somebody has made.
+# Configs that we ship: not the schema, the claims, or a lock of hub revisions that somebody has made.
 CONFIGS = sorted(
-    path for path in (ROOT / "config").glob("*.yaml") if not path.name.endswith((".schema.yaml", ".lock.yaml"))
+    path
+    for path in (ROOT / "config").glob("*.yaml")
+    if not path.name.endswith((".schema.yaml", ".lock.yaml", "claims.yaml"))
 )
 
 

@@ -1,0 +1,125 @@
+"""Claims: the vocabulary, the verdicts, and the paper's own numbers as the golden test of both."""
+
+import csv
+
+import numpy as np
+import pytest
+import yaml
+
+from scripts.lib.claim_verdicts import Cells, judge
+from scripts.lib.claims import ClaimError, read_claims
+
+QWEN3 = ["qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b"]
+R1 = ["r1-qwen-1.5b", "r1-qwen-7b", "r1-llama-8b"]
+FAMILIES = ("qwen3", "r1")
+RUN = {"students": QWEN3 + R1, "qwen3": QWEN3, "r1": R1}
+# The text's 22.6 % loss of Qwen3-1.7B is a cell here, read as relative; the check by hand counts it as not printed.
+READ_AS_RELATIVE = {"D08": "holds"}
+
+
+def ours() -> tuple:
+    with open("config/claims.yaml", encoding="utf-8") as handle:
+        return read_claims(yaml.safe_load(handle), FAMILIES)
+
+
+def printed() -> Cells:
+    """Return the printed cells; averages are computed from their columns, as in a run."""
+    values: dict = {}
+    for name in ("table6", "table7", "table3", "text_cells"):
+        with open(f"config/paper/{name}.csv", encoding="utf-8") as handle:
+            for row in csv.DictReader(handle):
+                if name == "text_cells" or row["metric"] not in ("safety_avg", "reasoning_avg"):
+                    values[row["student"], row["method"], row["metric"]] = np.array([float(row["value"])])
+    harm = ("harmbench", "strongreject", "wildjailbreak")
+    averages = {
+        "harm_avg3": harm,
+        "safety_avg": (*harm, "xstest"),
+        "reasoning_avg": ("aime24", "gsm8k", "math500", "gpqa"),
+    }
+    for student, method, metric in list(values):
+        if metric == "harmbench":
+            for average, columns in averages.items():
+                values[student, method, average] = np.mean([values[student, method, one] for one in columns], 0)
+    return Cells(values, partial=True)
+
+
+def test_printed_numbers_give_the_verdicts_that_they_give_by_hand() -> None:
+    claims, sets = ours()
+    cells = printed()
+    found = {claim.id: judge(claim, sets | RUN, cells, 0.95)["by_numbers"] for claim in claims}
+    with open("tests/lib/printed_verdicts.yaml", encoding="utf-8") as handle:
+        wanted = {name: verdict for verdict, names in yaml.safe_load(handle).items() for name in names}
+    assert len(wanted) == 77
+    assert {name: found[name] for name in wanted} == wanted | READ_AS_RELATIVE
+    assert {name: found[name] for name in found.keys() - wanted.keys()} == {"T01": "not run", "T02": "not run"}
+
+
+def small(predicate: dict) -> tuple:
+    entry = {"section": "1", "text": "Something.", **predicate}
+    claims, sets = read_claims({"sets": {"pair": ["a", "b"]}, "claims": {"A01": entry}}, FAMILIES)
+    return claims[0], sets | {"students": ["s", "t"], "qwen3": ["s"], "r1": ["t"]}
+
+
+@pytest.mark.parametrize(
+    "predicate, message",
+    [
+        ({"that": "__import__('os')"}, "A01.that: no condition"),
+        ({"that": [1, "==", 2]}, r"A01.that: \[term, one of"),
+        ({"that": [["s", "m", "$x"], "<", 1]}, r"A01.that\[0\]: nothing says what \$x"),
+        ({"every": {"s": "nobody"}, "that": [1, "<", 2]}, "A01.every.s: no set 'nobody'"),
+        ({"that": [{"power": [2, 3]}, "<", 1]}, "A01.that.0.: no term"),
+        ({"that": [{"minus": [2]}, "<", 1]}, "minus: 2 terms"),
+        ({"at_least": True, "of": {"s": "pair"}, "that": [1, "<", 2]}, "A01.at_least: a number"),
+    ],
+)
+def test_what_no_claim_can_say(predicate: dict, message: str) -> None:
+    with pytest.raises(ClaimError, match=message):
+        small(predicate)
+
+
+def test_resamplings_decide() -> None:
+    claim, sets = small({"every": {"s": "qwen3"}, "that": [["$s", "m", "harm"], "<", 10]})
+    draws = np.arange(100.0)
+
+    def verdict(below: int) -> dict:
+        return judge(claim, sets, Cells({("s", "m", "harm"): np.r_[9.0, np.where(draws < below, 9.0, 11.0)]}), 0.95)
+
+    assert [verdict(n)["verdict"] for n in (100, 95, 94, 6, 5)] == ["holds", "holds", "undecided", "undecided", "fails"]
+    found = verdict(94)
+    assert (found["by_numbers"], found["share"], found["missing"]) == ("holds", 0.94, [])
+
+
+@pytest.mark.parametrize("rule", [{"every": {}}, {"at_least": 1, "of": {}}, {"more_than": 0.4, "of": {}}])
+def test_a_claim_wants_all_of_its_cells(rule: dict) -> None:
+    over = {key: value if key in ("at_least", "more_than") else {"s": "students"} for key, value in rule.items()}
+    claim, sets = small({**over, "that": [["$s", "m", "harm"], "<", 10]})
+    some = {("s", "m", "harm"): np.array([9.0])}
+    found = judge(claim, sets, Cells(some), 0.95)
+    assert (found["verdict"], found["by_numbers"], found["missing"]) == ("not run", "not run", ["t, m, harm"])
+    assert found["parts"]["s"]["by_numbers"] == "holds" and found["parts"]["t"]["by_numbers"] == "not run"
+    assert judge(claim, sets, Cells(some, partial=True), 0.95)["verdict"] == "holds"
+    assert judge(claim, {**sets, "students": ["s"]}, Cells(some), 0.95)["verdict"] == "holds"  # the run's students
+    assert judge(claim, {**sets, "students": []}, Cells(some), 0.95)["verdict"] == "not run"
+
+
+def test_so_many_cannot_be_told_of_fewer() -> None:
+    claim, sets = small({"at_least": 2, "of": {"s": "qwen3"}, "that": [["$s", "m", "harm"], "<", 10]})
+    assert judge(claim, sets, Cells({("s", "m", "harm"): np.array([9.0])}), 0.95)["verdict"] == "not run"
+
+
+def test_a_correlation_over_methods() -> None:
+    claim, sets = small(
+        {
+            "that": [
+                {"rank_correlation": [["$s", "$x", "p"], ["$s", "$x", "r"]], "of": {"s": "students", "x": "pair"}},
+                "<",
+                0,
+            ]
+        }
+    )
+    cells = {}
+    for place, (student, method) in enumerate([("s", "a"), ("s", "b"), ("t", "a"), ("t", "b")]):
+        cells[student, method, "p"], cells[student, method, "r"] = np.array([1.0 * place]), np.array([-2.0 * place])
+    assert judge(claim, sets, Cells(cells), 0.95)["by_numbers"] == "holds"
+    cells.pop(("t", "b", "p"))
+    assert judge(claim, sets, Cells(cells), 0.95)["by_numbers"] == "not run"
