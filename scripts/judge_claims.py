@@ -121,9 +121,7 @@ def _board(board: Row, spec: Row) -> list[str]:
     counts = ", ".join(f"{verdict} {count}" for verdict, count in board["counts"].items())
     blocks = [f"**Claims**: {counts}."]
     if board["changed_since_start"]:
-        blocks.append(
-            "`config/claims.yaml` has changed since this run began: the verdicts are of the changed claims."
-        )
+        blocks.append("`config/claims.yaml` has changed since this run began: the verdicts are of the changed claims.")
     lines = []
     for row in board["claims"]:
         share = "–" if row["share"] is None else f"{100 * row['share']:.0f} %"
