@@ -25,11 +25,16 @@ def claimed_tables():
     return [f"<results>/tables/{table}.csv" for table, shown in behind.items() if shown in made]
 
 
+def claimed_cells():
+    """Return the cells in an order of their own, as no verdict depends on that of the selection."""
+    return sorted(cells_of(STUDENTS), key=canonical)
+
+
 rule judge_claims:
     """What the run says of each claim of the paper: holds, fails, undecided or not run (all sections)."""
     input:
-        scores=score_files(cells_of(STUDENTS)),
-        rows=[] if config["printed"] else score_files(cells_of(STUDENTS), "parquet"),
+        scores=score_files(claimed_cells()),
+        rows=[] if config["printed"] else score_files(claimed_cells(), "parquet"),
         tables=claimed_tables(),
     output:
         json="<results>/claims.json",
@@ -41,11 +46,11 @@ rule judge_claims:
         "../envs/scoring.yaml"
     params:
         spec=spec(
-            cells=cells_of(STUDENTS),
-            students=[[student, student] for student in STUDENTS],
-            methods=[[method, method] for method in METHODS],
-            benchmarks=[dict(id=name, kind=config["benchmarks"][name]["kind"]) for name in BENCHMARKS],
-            families={family: students_of(family) for family in config["families"]},
+            cells=claimed_cells(),
+            students=[[student, student] for student in sorted(STUDENTS)],
+            methods=[[method, method] for method in sorted(METHODS)],
+            benchmarks=[dict(id=name, kind=config["benchmarks"][name]["kind"]) for name in sorted(BENCHMARKS)],
+            families={family: sorted(students_of(family)) for family in config["families"]},
             confidence=config["scoring"]["confidence"],
             printed=config["printed"],
             claims=CLAIMS,
