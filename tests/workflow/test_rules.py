@@ -30,6 +30,7 @@ NAMED = (
     *(f"ablation_{name}" for name in ("steering", "no_reasoning", "teachers", "rejection", "guard")),
     "tables",
     "figures",
+    "claims",
     "report",
 )
 TARGETS = ("all", "chat", "dataset", "adapter", "evaluation", *NAMED)
