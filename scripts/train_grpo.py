@@ -63,6 +63,8 @@ def train_grpo(
         checkpoint_steps=checkpoint_steps,
     )
     with _servers(folder, spec, judge, servers, gpus, progress) as (policies, asked, rollouts):
+        step = spec["grpo"]["rollouts"] * spec["grpo"]["prompts_per_step"]
+        arguments["per_device_batch"] = min(per_device_batch, max(1, step // policies))
         in_processes(policies, train, arguments | dict(guard=asked, server=rollouts), progress)
 
 

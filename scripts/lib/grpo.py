@@ -142,7 +142,7 @@ def grpo_settings(
         reward_weights=[settings["weights"]["safety"], settings["weights"]["format"]],
         num_iterations=1,  # each response is learnt from once
         use_bias_correction_kl=False,  # TRL: the divergence times the ratio, which Eq. 4 has not
-        mask_truncated_completions=False,  # a response cut at its limit counts, without a format reward
+        mask_truncated_completions=False,  # a response cut at its limit counts as it is
         top_entropy_quantile=1.0,
         entropy_coef=0.0,
         use_adaptive_entropy=False,
@@ -215,6 +215,12 @@ class Trainer(GRPOTrainer):
         if not torch.isfinite(loss):
             raise NotFinite(f"the loss is not finite at step {self.state.global_step + 1}")
         return loss
+
+    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        norm = super()._clip_grad_norm(model)
+        if not torch.isfinite(torch.as_tensor(norm)):
+            raise NotFinite(f"the gradient is not finite at step {self.state.global_step + 1}")
+        return norm
 
 
 @contextmanager

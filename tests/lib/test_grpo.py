@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from trl import GRPOTrainer
 
 from scripts.lib import running
 from scripts.lib.chat import prompt_tokens
 from scripts.lib.files import write_rows
 from scripts.lib.grpo import grpo_settings, reinforce, unchanged
+from scripts.lib.losses.base import NotFinite
 from scripts.lib.processes import in_processes
 from scripts.lib.rewards import GuardError
 from scripts.lib.sampling import taken
@@ -224,6 +226,13 @@ def test_a_guard_that_fails_ends_the_run(folder, tmp_path, answer):
 
     with pytest.raises(GuardError, match="guard"):
         train(folder, tmp_path / "adapter", ask)
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(GRPOTrainer, "_clip_grad_norm", lambda self, model: torch.tensor(float("nan")))
+    with pytest.raises(NotFinite, match="the gradient is not finite at step 1"):
+        train(folder, tmp_path / "adapter")
     assert not (tmp_path / "adapter").exists()
 
 
