@@ -8,7 +8,6 @@ guard's P(safe) and a sound think block (`scripts.lib.rewards`).
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +27,9 @@ from scripts.lib.seeds import seed_for
 from scripts.lib.serving import free_port
 from scripts.lib.training import (
     accumulation,
-    last_whole_checkpoint,
     lora_config,
     progress_callback,
-    save_adapter,
+    run,
     shared_settings,
 )
 from scripts.lib.training_log import log_callback
@@ -93,25 +91,17 @@ def reinforce(
     longest = max(length for length in lengths if length <= room)
     stop = stop_tokens(folder, tokenizer)
     facts = dict(prompts=len(rows), too_long=len(prompts) - len(rows))
-    args = grpo_settings(spec, checkpoints, per_device_batch, checkpoint_steps, longest, server)
     trainer = Trainer(
         stop=stop,
         model=model,
         reward_funcs=reward_functions(tokenizer, stop, opens_think(tokenizer), judges, ask),
-        args=args,
+        args=grpo_settings(spec, checkpoints, per_device_batch, checkpoint_steps, longest, server),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=lora_config(spec["training"]["lora"]),
         callbacks=[log_callback(output, facts), progress_callback(progress)],
     )
-    with args.main_process_first():
-        checkpoint = last_whole_checkpoint(checkpoints, args.world_size)
-    result = trainer.train(resume_from_checkpoint=checkpoint)
-    trainer.accelerator.wait_for_everyone()  # all have written their share of the last checkpoint
-    if trainer.is_world_process_zero():
-        shutil.rmtree(output, ignore_errors=True)
-        save_adapter(trainer.model, output, spec["base"])
-    return facts | dict(steps=trainer.state.global_step, loss=result.training_loss)
+    return facts | run(trainer, checkpoints, output, spec["base"])
 
 
 def grpo_settings(

@@ -92,15 +92,25 @@ def finetune(
         peft_config=lora_config(settings["lora"]),
         callbacks=[log_callback(output, facts), progress_callback(progress)],
     )
-    with args.main_process_first():
-        checkpoint = last_whole_checkpoint(checkpoints, args.world_size)
+    told = run(trainer, checkpoints, output, spec["base"])
+    if trainer.is_world_process_zero():
+        trainer.save_head(output)
+    return facts | told
+
+
+def run(trainer: Any, checkpoints: Path, output: str | Path, base: dict[str, Any]) -> dict[str, Any]:
+    """Train on from the last whole checkpoint and save the adapter; return ``steps`` and ``loss``.
+
+    Called in each of the processes that share a training; the first one saves.
+    """
+    with trainer.args.main_process_first():
+        checkpoint = last_whole_checkpoint(checkpoints, trainer.args.world_size)
     result = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.accelerator.wait_for_everyone()  # all have written their share of the last checkpoint
     if trainer.is_world_process_zero():
         shutil.rmtree(output, ignore_errors=True)
-        save_adapter(trainer.model, output, spec["base"])
-        trainer.save_head(output)
-    return facts | dict(steps=trainer.state.global_step, loss=result.training_loss)
+        save_adapter(trainer.model, output, base)
+    return dict(steps=trainer.state.global_step, loss=result.training_loss)
 
 
 def lora_config(lora: dict[str, Any]) -> Any:
