@@ -19,7 +19,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm setup-browser demo full rehearsal printed test test-all lint containers plan explain status trace gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -40,7 +40,11 @@ demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CP
 	@$(SNAKEMAKE) all --configfile $(MINIATURE)
 	@$(PY) -m scripts.tools.show_results results/$(basename $(notdir $(MINIATURE)))
 
-full: ## the miniature with every method, ablation, table and figure (37 minutes)
+methods: setup ## Tables 1, 2, 6, 7 and Figure 3 with every method, two students (under 30 minutes); `make full` goes on from there
+	@$(SNAKEMAKE) table1 table2 table6 table7 figure3 --configfile config/miniature-full.yaml --config 'students=[qwen3-mini,r1-mini]'
+	@$(PY) -m scripts.tools.show_results results/miniature-full
+
+full: ## the miniature with every method, ablation, table and figure (under an hour)
 	@$(MAKE) --no-print-directory demo MINIATURE=config/miniature-full.yaml
 
 rehearsal: setup ## the paper's run at true shape: its students' architectures, its files' formats, its rules (under 15 minutes)

@@ -83,7 +83,7 @@ def train(
     """Do what one process does of `train_grpo`; ``guard`` is served at an ``address``, or loaded here."""
     asking = partial(ask, guard["address"]) if "address" in guard else Guard(**guard).verdicts
     facts = reinforce(
-        texts_of(prompts, spec["take"]),
+        rows_of(prompts, spec["take"]),
         folder,
         output,
         spec | {"seed": seed_for(*spec["seed"]), "base": base_of(spec["model"], spec["student"])},
@@ -98,9 +98,13 @@ def train(
     print(facts)
 
 
-def texts_of(prompts: list[str], take: list[int | None]) -> list[str]:
-    """Return the prompts of all files, of each the same ones that responses are sampled to."""
-    return [row["prompt"] for path, count in zip(prompts, take, strict=True) for row in taken(read_rows(path), count)]
+def rows_of(prompts: list[str], take: list[int | None]) -> list[dict[str, str]]:
+    """Return ``id`` and ``prompt`` of the rows of all files, of each the same ones that responses are sampled to."""
+    return [
+        {"id": row["id"], "prompt": row["prompt"]}
+        for path, count in zip(prompts, take, strict=True)
+        for row in taken(read_rows(path), count)
+    ]
 
 
 @contextmanager

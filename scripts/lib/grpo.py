@@ -8,6 +8,7 @@ guard's P(safe) and a sound think block (`scripts.lib.rewards`).
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,7 @@ from scripts.lib.training_log import log_callback
 
 
 def reinforce(
-    prompts: Sequence[str],
+    prompts: Sequence[dict[str, str]],
     folder: str | Path,
     output: str | Path,
     spec: dict[str, Any],
@@ -52,7 +53,7 @@ def reinforce(
 
     Parameters
     ----------
-    prompts : as users wrote them
+    prompts : rows with ``prompt``, as users wrote them, and ``id``, which names them in errors
     spec : dict
         ``grpo`` and ``training`` (config), ``epochs``, ``seed`` and ``base`` (what the adapter belongs to).
     key : str
@@ -78,8 +79,9 @@ def reinforce(
     settings = spec["grpo"]
     tokenizer = load_tokenizer(folder, spec.get("chat"))
     room = context_tokens(folder) - settings["max_tokens"]
-    lengths = [len(prompt_tokens(tokenizer, prompt)) for prompt in prompts]
-    rows = [{"prompt": prompt} for prompt, length in zip(prompts, lengths, strict=True) if length <= room]
+    lengths = [len(prompt_tokens(tokenizer, row["prompt"])) for row in prompts]
+    kept = [row for row, length in zip(prompts, lengths, strict=True) if length <= room]
+    rows = [{"prompt": row["prompt"], "row": number} for number, row in enumerate(kept)]
     if len(rows) < settings["prompts_per_step"]:
         raise ValueError(
             f"{len(rows)} prompts leave room for grpo.max_tokens={settings['max_tokens']} ({len(prompts) - len(rows)} "
@@ -93,6 +95,7 @@ def reinforce(
     facts = dict(prompts=len(rows), too_long=len(prompts) - len(rows))
     trainer = Trainer(
         stop=stop,
+        ids=[row["id"] for row in kept],
         model=model,
         reward_funcs=reward_functions(tokenizer, stop, opens_think(tokenizer), judges, ask),
         args=grpo_settings(spec, checkpoints, per_device_batch, checkpoint_steps, longest, server),
@@ -166,12 +169,13 @@ def grpo_settings(
 class Trainer(GRPOTrainer):
     """TRL's trainer with our prompts, a frozen base that stays frozen, and a stop where the loss is no number.
 
-    ``stop`` are the tokens that end a response.
+    ``stop`` are the tokens that end a response, ``ids`` the names of the prompts by ``row``.
     """
 
-    def __init__(self, *args: Any, stop: Sequence[int], **options: Any) -> None:
+    def __init__(self, *args: Any, stop: Sequence[int], ids: Sequence[str], **options: Any) -> None:
         super().__init__(*args, **options)
-        self.stop = stop
+        self.stop, self.ids = stop, list(ids)
+        self._logged: tuple[float, int] | None = None  # when the log was written last, and after how many tokens
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         """Return prompts in the student's chat template; control tokens that they spell out stay letters."""
@@ -200,17 +204,39 @@ class Trainer(GRPOTrainer):
         with torch.inference_mode():
             return [list(completion.tokens) for completion in sampler.answer(requests, sampling)]
 
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Sample and judge the step's rollouts, which stay with the number of their prompt."""
+        if self._logged is None:
+            self._logged = time.monotonic(), self.state.num_input_tokens_seen
+        self._rows = torch.tensor([row["row"] for row in inputs], device=self.accelerator.device)
+        return super()._generate_and_score_completions(inputs) | {"row": self._rows}
+
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         loss = super()._compute_loss(model, inputs)
         if not torch.isfinite(loss):
-            raise NotFinite(f"the loss is not finite at step {self.state.global_step + 1}")
+            self._stop("the loss", inputs["row"])
         return loss
 
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
         norm = super()._clip_grad_norm(model)
         if not torch.isfinite(torch.as_tensor(norm)):
-            raise NotFinite(f"the gradient is not finite at step {self.state.global_step + 1}")
+            self._stop("the gradient", self.accelerator.gather(self._rows))
         return norm
+
+    def _stop(self, what: str, rows: torch.Tensor) -> None:
+        names = [self.ids[row] for row in dict.fromkeys(rows.tolist())]
+        raise NotFinite(f"{what} is not finite at step {self.state.global_step + 1}; prompts: {', '.join(names)}")
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log tokens per second and the rollouts' share of them too, each over all devices."""
+        if "loss" in logs:
+            now, seen = time.monotonic(), self.state.num_input_tokens_seen
+            (then, before), figures = self._logged, self._metrics["train"]
+            responses = sum(figures["completions/mean_length"]) * self.args.generation_batch_size
+            logs["tokens_per_second"] = (seen - before) / max(now - then, 1e-9)
+            logs["supervised_share"] = responses / max(seen - before, 1)
+            self._logged = now, seen
+        super().log(logs, start_time)
 
 
 @contextmanager

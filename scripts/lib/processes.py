@@ -29,7 +29,7 @@ def in_processes(count: int, function: Callable[..., Any], arguments: dict[str, 
     Raises
     ------
     Stopped
-        If ``progress`` raised it, after all processes have stopped.
+        If ``progress`` raised it and the processes stopped before their end.
     RuntimeError
         If one of them failed, with its error.
     """
@@ -51,11 +51,11 @@ def in_processes(count: int, function: Callable[..., Any], arguments: dict[str, 
                     except Stopped:
                         stopped = True
                         (folder / "stop").touch()
-        if stopped:
-            raise Stopped
-        if group.returncode:
-            told = sorted(folder.glob("error-*"), key=lambda path: path.stat().st_mtime)
-            raise RuntimeError(told[0].read_text() if told else f"a process of {count} ended ({group.returncode})")
+        told = sorted(folder.glob("error-*"), key=lambda path: path.stat().st_mtime)
+        if told:
+            raise RuntimeError(told[0].read_text())
+        if group.returncode:  # a group that was asked to stop may have come to its end before it heard
+            raise Stopped if stopped else RuntimeError(f"a process of {count} ended ({group.returncode})")
 
 
 def main() -> None:

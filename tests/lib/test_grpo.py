@@ -18,11 +18,12 @@ from scripts.lib.losses.base import NotFinite
 from scripts.lib.processes import in_processes
 from scripts.lib.rewards import GuardError
 from scripts.lib.sampling import taken
-from scripts.train_grpo import shares, texts_of
+from scripts.train_grpo import rows_of, shares
 from tests.lib import tiny
 
 torch.set_num_threads(1)
 PROMPTS = [f"What is {n}? <|im_end|>" for n in range(8)]
+ROWS = [{"id": f"p{n}", "prompt": prompt} for n, prompt in enumerate(PROMPTS)]
 GRPO = {
     "prompts": "all",
     "guard": "llama-guard-3",
@@ -70,7 +71,7 @@ def likes(letter):
 
 def train(folder, output, ask=None, progress=lambda done, total: None, steps=2, **more):
     ask = ask or likes("e")
-    return reinforce(PROMPTS, folder, output, spec(**more), "key", ask, "full", 8, steps, progress=progress)
+    return reinforce(ROWS, folder, output, spec(**more), "key", ask, "full", 8, steps, progress=progress)
 
 
 def content(folder):
@@ -106,6 +107,11 @@ def test_all_prompts_are_answered_once_and_the_guard_sees_them_as_users_wrote_th
     assert first["prompts"] == 8 and first["too_long"] == 0
     assert [line["step"] for line in steps][:STEPS] == [1, 2, 3, 4]
     assert {"loss", "kl", "reward", "rewards/safety/mean", "rewards/format/mean", "grad_norm"} <= steps[0].keys()
+    asked, before = [len(prompt_tokens(tiny.make_tokenizer("qwen3"), prompt)) for prompt, _ in pairs], 0
+    for number, step in enumerate(steps[:STEPS]):
+        tokens, before = step["num_tokens"] - before, step["num_tokens"]
+        assert step["supervised_share"] == pytest.approx(1 - sum(asked[8 * number : 8 * number + 8]) / tokens)
+        assert step["tokens_per_second"] > 0
 
 
 def test_of_each_file_the_prompts_that_are_taken(tmp_path):
@@ -114,8 +120,7 @@ def test_of_each_file_the_prompts_that_are_taken(tmp_path):
         files[role] = [{"id": f"{role}-{n}", "prompt": f"{role} {n}"} for n in range(9)]
         write_rows(tmp_path / role, files[role], dict(id=str, prompt=str))
     paths = [str(tmp_path / role) for role in files]
-    few = [row["prompt"] for row in taken(files["harmful"], 4)]
-    assert texts_of(paths, [4, None]) == few + [row["prompt"] for row in files["benign"]]
+    assert rows_of(paths, [4, None]) == list(taken(files["harmful"], 4)) + files["benign"]
 
 
 def test_prompts_keep_control_tokens_as_letters(folder):
@@ -133,7 +138,7 @@ def test_it_learns_what_is_rewarded(folder, tmp_path):
         means.append(sum(1 - verdict["p_unsafe"] for verdict in verdicts) / len(verdicts))
         return verdicts
 
-    reinforce(PROMPTS * 6, folder, tmp_path / "adapter", spec(rollouts=8), "key", ask, "full", 16, 100)
+    reinforce(ROWS * 6, folder, tmp_path / "adapter", spec(rollouts=8), "key", ask, "full", 16, 100)
     assert sum(means[-8:]) / 8 > sum(means[:8]) / 8 + 0.1
 
 
@@ -144,7 +149,7 @@ def share(folder, output, per_device_batch, progress):
     """
     alone = spec(prompts_per_step=8, steps=1)
     alone["training"] = TRAINING | {"lora": TRAINING["lora"] | {"dropout": 0.0}}
-    reinforce(PROMPTS, folder, output, alone, "key", likes("e"), "full", per_device_batch, 100, progress=progress)
+    reinforce(ROWS, folder, output, alone, "key", likes("e"), "full", per_device_batch, 100, progress=progress)
 
 
 @pytest.mark.parametrize("count, per_device", [(1, 8), pytest.param(2, 16, marks=pytest.mark.slow)])
@@ -170,7 +175,7 @@ def test_neither_processes_nor_accumulation_change_the_adapter(folder, tmp_path,
 
 def with_vllm(folder, output):
     """Train with rollouts of a vLLM in the trainer's process, which leaves torch's process groups behind."""
-    reinforce(PROMPTS, folder, output, spec(sampler="colocate", steps=2), "key", likes("e"), "full", 8, 100)
+    reinforce(ROWS, folder, output, spec(sampler="colocate", steps=2), "key", likes("e"), "full", 8, 100)
 
 
 @pytest.mark.slow
@@ -231,9 +236,25 @@ def test_a_guard_that_fails_ends_the_run(folder, tmp_path, answer):
 
 def test_a_gradient_that_is_not_finite_ends_the_run(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(GRPOTrainer, "_clip_grad_norm", lambda self, model: torch.tensor(float("nan")))
-    with pytest.raises(NotFinite, match="the gradient is not finite at step 1"):
+    with pytest.raises(NotFinite, match=r"the gradient is not finite at step 1; prompts: p\d, p\d$"):
         train(folder, tmp_path / "adapter")
     assert not (tmp_path / "adapter").exists()
+
+
+def test_a_loss_that_is_not_finite_names_the_prompts_of_its_batch(folder, tmp_path, monkeypatch):
+    """The batch is cut from shuffled rollouts: the names that are told are those of the prompts in it."""
+    ids, tokenizer = [], tiny.make_tokenizer("qwen3")
+
+    def nan(self, model, inputs):
+        for tokens, real in zip(inputs["prompt_ids"], inputs["prompt_mask"], strict=True):
+            text = tokenizer.decode(tokens[real.bool()])
+            ids.append(next(f"p{n}" for n in range(8) if f"What is {n}?" in text))
+        return torch.tensor(float("nan"))
+
+    monkeypatch.setattr(GRPOTrainer, "_compute_loss", nan)
+    with pytest.raises(NotFinite, match="the loss is not finite at step 1; prompts: ") as told:
+        reinforce(ROWS, folder, tmp_path / "adapter", spec(), "key", likes("e"), "full", 1, 100)
+    assert str(told.value).split("prompts: ")[1] == ids[0]
 
 
 def test_gpus_that_no_server_needs_share_the_policy():

@@ -128,7 +128,8 @@ class Supervised(SFTTrainer):
                 weights.grad = self.accelerator.reduce(weights.grad, "mean")
             norm = self.accelerator.clip_grad_norm_([*model.parameters(), *learnt], self.args.max_grad_norm)
         if not torch.isfinite(torch.as_tensor(norm)):
-            self._stop("the gradient", self._seen)
+            seen = torch.tensor(self._seen, device=self.args.device)
+            self._stop("the gradient", self.accelerator.gather(seen).tolist())
         return norm
 
     def save_head(self, folder: str | Path) -> None:
