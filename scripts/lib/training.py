@@ -146,6 +146,8 @@ def trainer_settings(spec: dict[str, Any], checkpoints: Path, per_device_batch: 
 def accumulation(rows: int, per_device_batch: int, what: str, rule: str) -> int:
     """Return how many batches of each device make up a step of ``rows``; ValueError if they cannot."""
     devices = max(1, int(os.environ.get("WORLD_SIZE", "1")))
+    if rows % devices:
+        raise ValueError(f"{what} cannot be shared by {devices} devices; set {rule}'s resource gpu to what divides it")
     batches, rest = divmod(rows, per_device_batch * devices)
     if rest:
         raise ValueError(
