@@ -44,11 +44,19 @@ def figure8_cells():
     ]
 
 
-def cost_jobs():
+def cost_spec(students=STUDENTS, methods=METHODS):
+    return spec(
+        jobs=[job for job, _ in cost_jobs(students, methods)],
+        students=labelled("models", students),
+        methods=labelled("methods", [method for method in methods if method in METHODS]),
+    )
+
+
+def cost_jobs(students=STUDENTS, methods=METHODS):
     """Return student, method, replicate and stage of each job behind an adapter, with the identity of what it made."""
     jobs = []
-    for student in STUDENTS:
-        for method in methods_of(student):
+    for student in students:
+        for method in (method for method in methods_of(student) if method in methods):
             for replicate in REPLICATES if method != "initial" else ():
                 cell = dict(student=student, method=method, replicate=replicate)
                 made = [("training", f"{ADAPTER}.identity.json")]
@@ -163,22 +171,32 @@ rule write_cost:
     conda:
         "../envs/scoring.yaml"
     params:
-        spec=spec(
-            jobs=[job for job, _ in cost_jobs()],
-            students=labelled("models", STUDENTS),
-            methods=labelled("methods", METHODS),
-        ),
+        spec=cost_spec(),
         code=code_of("write_cost"),
         environment=environment_of(),
     script:
         "../scripts/write_cost.py"
 
 
+use rule write_cost as write_figure3_cost with:
+    input:
+        identities=[path for _, path in cost_jobs(figure3_students(), FIGURE3)],
+    output:
+        csv="<results>/tables/figure3-cost.csv",
+        identity="<results>/tables/figure3-cost.identity.json",
+    log:
+        "<results>/logs/write_figure3_cost.log",
+    params:
+        spec=cost_spec(figure3_students(), FIGURE3),
+        code=code_of("write_cost"),
+        environment=environment_of(),
+
+
 rule plot_reinforcement:
     """Safety, reasoning and time of ThinkSafe against online reinforcement learning (Figure 3)."""
     input:
         table="<results>/tables/figure3.csv",
-        cost="<results>/tables/cost.csv",
+        cost="<results>/tables/figure3-cost.csv",
     output:
         png=report("<results>/figures/figure3.png", caption="../report/figure3.rst", category="Figures"),
         pdf="<results>/figures/figure3.pdf",
