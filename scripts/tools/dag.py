@@ -65,6 +65,13 @@ def planned(config: str, target: str = "all", folder: Path | None = None) -> lis
     SystemExit
         With Snakemake's message, where the config or the target cannot be planned.
     """
+    with graph(config, [target], folder) as found:
+        return ordered(_jobs(found))
+
+
+@contextlib.contextmanager
+def graph(config: str, targets: Sequence[str] = ("all",), folder: Path | None = None) -> Iterator[Any]:
+    """Give Snakemake's own DAG of the targets, with what it has on record; see `planned`."""
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import print_exception
     from snakemake.settings.enums import RerunTrigger
@@ -80,7 +87,7 @@ def planned(config: str, target: str = "all", folder: Path | None = None) -> lis
 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     files = [] if config == "config/config.yaml" else [(ROOT / config).resolve()]
-    dag_settings = DAGSettings(targets={target}, rerun_triggers={RerunTrigger.parse_choice(t) for t in TRIGGERS})
+    dag_settings = DAGSettings(targets=set(targets), rerun_triggers={RerunTrigger.parse_choice(t) for t in TRIGGERS})
     with (
         contextlib.redirect_stdout(sys.stderr),
         SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api,
@@ -100,8 +107,8 @@ def planned(config: str, target: str = "all", folder: Path | None = None) -> lis
             workflow._build_dag()
         except Exception as error:
             print_exception(error)
-            sys.exit(f"{config}, {target}: cannot be planned ({type(error).__name__})")
-        return ordered(_jobs(workflow.dag))
+            sys.exit(f"{config}, {', '.join(targets)}: cannot be planned ({type(error).__name__})")
+        yield workflow.dag
 
 
 def _jobs(dag: Any) -> Iterator[Job]:
