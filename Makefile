@@ -80,6 +80,10 @@ trace: setup ## from a number back to the raw answers: make trace CELL=qwen3-min
 bundle: setup ## a finished run as one archive: make bundle CONFIG=... TIER=scores|responses|adapters|datasets|all [TARGET=] [PUBLIC=1]
 	@$(PY) scripts/tools/bundle.py --config $(CONFIG) --tier $(or $(TIER),scores) --target $(TARGET) $(if $(PUBLIC),--public)
 
+restore: setup ## a bundle's results in place, checked, with their provenance: make restore CONFIG=... BUNDLE=file, address or hub data set [FITTING=1]
+	@test -n "$(BUNDLE)" || { echo "restore: name a bundle, as in make restore CONFIG=config/miniature.yaml BUNDLE=scores.tar.gz" >&2; exit 2; }
+	@$(PY) scripts/tools/restore.py --config $(CONFIG) --bundle "$(BUNDLE)" $(if $(FITTING),--fitting)
+
 gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
 	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'
 	@$(PYTEST) -q -m gpu

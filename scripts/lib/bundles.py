@@ -134,7 +134,7 @@ class Bundle:
 
     Attributes
     ----------
-    manifest : ``run``, ``tier``, ``public``, ``target``, ``files`` (size and sha256 by name), ``withheld`` (sha256 by
+    manifest : ``run``, ``tier``, ``public``, ``target``, ``planned`` (the target in Snakemake's words), ``files`` (size and sha256 by name), ``withheld`` (sha256 by
         name), ``record_format`` and ``snakemake``
     jobs : the provenance of each job behind what is in it: ``rule``, ``outputs``, ``input``, ``params``, ...
     texts : identities and adapters' settings, parsed
@@ -305,7 +305,15 @@ def _manifest(path: Path, text: bytes) -> dict[str, Any]:
         f"{path}: is of format {found.get('format')!r}; this version reads format {FORMAT} alone",
     )
     kinds = dict(
-        run=str, tier=str, public=bool, target=str, snakemake=str, record_format=int, files=dict, withheld=dict
+        run=str,
+        tier=str,
+        public=bool,
+        target=str,
+        planned=str,
+        snakemake=str,
+        record_format=int,
+        files=dict,
+        withheld=dict,
     )
     for key, kind in kinds.items():
         _expect(isinstance(found.get(key), kind), f"{path}: {MANIFEST} lacks {key}")

@@ -144,7 +144,8 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
         Where something that belongs into it is stale, missing or without provenance.
     """
     version = provenance.check_format()
-    with dag.graph(config, ["all" if target in _students(config) else target], root) as graph:
+    planned = "all" if target in _students(config) else target
+    with dag.graph(config, [planned], root) as graph:
         settings = json.loads(json.dumps(graph.workflow.globals["config"]))
         nodes = selected(graph, target, settings)
         if not nodes:
@@ -161,6 +162,7 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
         "tier": tier,
         "public": public,
         "target": target,
+        "planned": planned,
         "snakemake": version,
         "record_format": provenance.RECORD_FORMAT,
         "withheld": withheld,
