@@ -134,8 +134,8 @@ class Bundle:
 
     Attributes
     ----------
-    manifest : ``run``, ``tier``, ``public``, ``target``, ``planned`` (the target in Snakemake's words), ``files`` (size and sha256 by name), ``withheld`` (sha256 by
-        name), ``record_format`` and ``snakemake``
+    manifest : ``run``, ``tier``, ``public``, ``target``, ``planned`` (the target in Snakemake's words), ``files`` (size
+        and sha256 by name), ``withheld`` (sha256 by name), ``record_format`` and ``snakemake``
     jobs : the provenance of each job behind what is in it: ``rule``, ``outputs``, ``input``, ``params``, ...
     texts : identities and adapters' settings, parsed
     owner : which of the jobs a result belongs to

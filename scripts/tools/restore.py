@@ -29,7 +29,7 @@ from scripts.tools.provenance import Fit, Node  # noqa: E402
 SHOWN = 12  # reasons
 
 
-# ------------------------------------------------------------------------------------------------------ where it is from
+# ---------------------------------------------------------------------------------------------------- where it is from
 def fetched(place: str, folder: Path) -> Path:
     """Return the local file of a bundle, which a file, an address or a data set on the hub names.
 
@@ -186,8 +186,8 @@ def restore(
             say(line)
         if fit.reasons and not fitting:
             raise BundleError(
-                f"{len(fit.reasons):,} of {len(bundle.jobs):,} jobs do not fit, so that nothing was placed; take what does "
-                "fit with FITTING=1"
+                f"{len(fit.reasons):,} of {len(bundle.jobs):,} jobs do not fit, so that nothing was placed; take what "
+                "does fit with FITTING=1"
             )
         files = placed(graph, bundle, fit, root, lambda number, node: True)
     say(f"placed {len(files):,} files, with the provenance of {len(bundle.jobs) - len(fit.reasons):,} jobs")
