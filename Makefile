@@ -84,6 +84,10 @@ restore: setup ## a bundle's results in place, checked, with their provenance: m
 	@test -n "$(BUNDLE)" || { echo "restore: name a bundle, as in make restore CONFIG=config/miniature.yaml BUNDLE=scores.tar.gz" >&2; exit 2; }
 	@$(PY) scripts/tools/restore.py --config $(CONFIG) --bundle "$(BUNDLE)" $(if $(FITTING),--fitting)
 
+reproduce: setup ## what lies above a tier made again and compared with a bundle: make reproduce CONFIG=... BUNDLE=... TIER=scores|responses|adapters|datasets
+	@test -n "$(BUNDLE)" || { echo "reproduce: name a bundle, as in make reproduce CONFIG=config/miniature.yaml BUNDLE=scores.tar.gz" >&2; exit 2; }
+	@$(PY) scripts/tools/reproduce.py --config $(CONFIG) --bundle "$(BUNDLE)" --tier $(or $(TIER),scores)
+
 gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
 	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'
 	@$(PYTEST) -q -m gpu
