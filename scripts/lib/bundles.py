@@ -218,45 +218,45 @@ def members(path: Path) -> Iterator[tuple[str, int, Iterator[bytes]]]:
 
     Not by `tarfile`'s own reader, which follows links, extended headers and sparse maps: a bundle has none.
     """
-    limit = MAX_RATIO * max(path.stat().st_size, 1 << 12)
-    try:
-        with gzip.open(path, "rb") as stream:
-            read = 0
-            for _ in range(MAX_FILES + 2):
-                header = stream.read(BLOCK)
-                if header == bytes(BLOCK):
-                    # To the end, so that gzip's own checksum is looked at.
-                    while rest := stream.read(CHUNK):
-                        read += len(rest)
-                        if rest.strip(b"\0") or read > limit:
-                            raise BundleError(f"{path}: goes on after its end")
-                    return
-                if len(header) < BLOCK:
-                    raise BundleError(f"{path}: is cut off")
+    limit = min(MAX_BYTES, MAX_RATIO * max(path.stat().st_size, 1 << 12))
+    bomb = BundleError(f"{path}: unpacks to more than {limit:,} bytes; that is no bundle but a bomb")
+    read = 0
+    with gzip.open(path, "rb") as stream:
+        for _ in range(MAX_FILES + 2):
+            header = _read(path, stream, BLOCK)
+            if header == bytes(BLOCK):
+                while rest := _read(path, stream, CHUNK):  # to the end, so that gzip's own checksum is looked at
+                    if rest.strip(b"\0") or (read := read + len(rest)) > limit:
+                        raise BundleError(f"{path}: goes on after its end")
+                return
+            try:
                 info = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
-                if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
-                    raise BundleError(
-                        f"{path}: {info.name} is no plain file (a link, folder, device or extended header)"
-                    )
-                if info.size < 0 or (read := read + info.size + BLOCK) > min(limit, MAX_BYTES):
-                    raise BundleError(
-                        f"{path}: unpacks to more than {min(limit, MAX_BYTES):,} bytes; that is no bundle but a bomb"
-                    )
-                yield checked_name(path, info.name), info.size, _content(path, stream, info.size)
-            raise BundleError(f"{path}: has more than {MAX_FILES:,} files")
-    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.HeaderError, UnicodeError) as error:
-        raise BundleError(f"{path}: is cut off or damaged ({error})") from None
+            except (tarfile.HeaderError, UnicodeError) as error:
+                raise BundleError(f"{path}: is cut off or damaged ({error})") from None
+            if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+                raise BundleError(f"{path}: {info.name} is no plain file (a link, folder, device or extended header)")
+            if info.size < 0 or (read := read + info.size + BLOCK) > limit:
+                raise bomb
+            yield checked_name(path, info.name), info.size, _content(path, stream, info.size)
+    raise BundleError(f"{path}: has more than {MAX_FILES:,} files")
 
 
 def _content(path: Path, stream: Any, size: int) -> Iterator[bytes]:
     left = size
     while left:
-        chunk = stream.read(min(CHUNK, left))
+        chunk = _read(path, stream, min(CHUNK, left))
         if not chunk:
             raise BundleError(f"{path}: is cut off")
         left -= len(chunk)
         yield chunk
-    stream.read(-size % BLOCK)
+    _read(path, stream, -size % BLOCK)
+
+
+def _read(path: Path, stream: Any, size: int) -> bytes:
+    try:
+        return stream.read(size)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BundleError(f"{path}: is cut off or damaged ({error})") from None
 
 
 def checked_name(path: Path, name: str) -> str:

@@ -30,7 +30,16 @@ from scripts.tools import restore  # noqa: E402
 from scripts.tools.provenance import Fit  # noqa: E402
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within the interval", "different"
-KEYS = ("student", "method", "metric", "question", "role", "replicate", "steering")  # what names a row of a table
+KEYS = (
+    "student",
+    "method",
+    "metric",
+    "question",
+    "against",
+    "role",
+    "replicate",
+    "steering",
+)  # what names a row of a table
 TIMED = ("cost", "figure3")  # hours, which no two runs share
 
 
@@ -74,7 +83,7 @@ def prepare(config: str, bundle: Bundle, tier: str, root: Path) -> tuple[list[st
     """
     if TIERS[bundle.manifest["tier"]] > TIERS[tier]:
         raise BundleError(
-            f"{bundle.path}: begins with {bundle.manifest['tier']}; TIER={tier} needs a bundle of {tier} or a deeper one"
+            f"{bundle.path}: begins with {bundle.manifest['tier']}; TIER={tier} needs one of {tier} or a deeper one"
         )
     level = LEVELS.index(tier)
     above = {output for job in bundle.jobs for output in job["outputs"] if bundles.level_of(job["rule"]) > level}
@@ -83,8 +92,8 @@ def prepare(config: str, bundle: Bundle, tier: str, root: Path) -> tuple[list[st
     if not (mark.is_file() and read_json(mark) == begun):
         if here := sorted(output for output in above if (root / output).exists()):
             raise BundleError(
-                f"{len(here):,} results above the tier are here already, {here[0]} among them: nothing would be made again. "
-                f"Use a fresh clone, or move results/{bundle.run} away"
+                f"{len(here):,} results above the tier are here already, {here[0]} among them: nothing would be made "
+                f"again. Use a fresh clone, or move results/{bundle.run} away"
             )
     with restore.fitted(config, bundle, root, ignore=sorted(above)) as (graph, fit):
         if fit.reasons:
@@ -116,9 +125,11 @@ def cells(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         kind, student, _, method, replicate, _, benchmark = parts[3:]
         yield f"{kind}/{student}/{method}/{replicate}/{benchmark.removesuffix('.json')}", found
         return
+    seen: Counter[str] = Counter()
     for row in csv.DictReader(io.StringIO(text)):
-        key = [row[column] for column in KEYS if row.get(column)]
-        yield "/".join([Path(name).stem, *key]), row
+        cell = "/".join([Path(name).stem, *(row[column] for column in KEYS if row.get(column))])
+        seen[cell] += 1
+        yield cell if seen[cell] == 1 else f"{cell} ({seen[cell]})", row
 
 
 def compared(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> str:
@@ -201,8 +212,8 @@ def page(found: Mapping[str, Any]) -> str:
             )
         lines += [
             "",
-            "*Within the interval*: the value made here lies in the interval of the bundle's. Of two independent samples "
-            "of one size about one in six does not, by chance alone, at 95 %.",
+            "*Within the interval*: the value made here lies in the interval of the bundle's. Of two independent "
+            "samples of one size about one in six does not, by chance alone, at 95 %.",
         ]
     if kept := found["taken_as_they_are"]:
         lines += ["", "Not made again, as the bundle lacks what they are made of:", "", *(f"- {one}" for one in kept)]
