@@ -1,0 +1,273 @@
+"""A bundle's round trip: made of a run, restored elsewhere, its tables made again; stale is afterwards what was before.
+
+The quick tests take a table of the paper's printed numbers, the slow one the miniature's machinery (config/smoke.yaml).
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts.lib import bundles
+from scripts.lib.bundles import BundleError
+from scripts.tools import bundle, dag, explain, provenance, reproduce, restore
+from tests.workflow.dags import ROOT
+
+TABLE = "results/small/tables/table1.csv"
+SMALL = {
+    "extends": str(ROOT / "config/printed.yaml"),
+    "run": "small",
+    "select": {"students": ["qwen3-0.6b"], "methods": ["initial", "thinksafe"], "benchmarks": ["harmbench", "gsm8k"]},
+}
+
+
+def forked(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function gives in a process of its own: Snakemake leaves its mark on the one that it runs in."""
+    import snakemake.api  # noqa: F401 - once, before the forks
+
+    def run(pipe: Any) -> None:
+        try:
+            pipe.send((function(*arguments), None))
+        except (BundleError, SystemExit) as error:
+            pipe.send((None, str(error)))
+
+    context = multiprocessing.get_context("fork")
+    mine, its = context.Pipe()
+    child = context.Process(target=run, args=(its,))
+    child.start()
+    its.close()
+    try:
+        found, error = mine.recv()
+    finally:
+        child.join()
+    if error is not None:
+        raise BundleError(error)
+    return found
+
+
+class Place:
+    """A folder with a config, results and Snakemake's records."""
+
+    def __init__(self, folder: Path, **changes: Any) -> None:
+        self.root = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "config").exists():
+            (folder / "config").symlink_to(ROOT / "config")
+        self.config = str(folder / "small.yaml")
+        self.change(**changes)
+
+    def change(self, **changes: Any) -> None:
+        """Let the config say something else."""
+        Path(self.config).write_text(yaml.safe_dump({**SMALL, **changes}))
+
+    def stale(self, target: str = "table1") -> set[str]:
+        """Return the jobs that Snakemake would run."""
+
+        def planned() -> set[str]:
+            return {job.title for job in dag.planned(self.config, target, self.root) if job.stale and job.params}
+
+        return forked(planned)
+
+    def restore(self, path: Path, fitting: bool = False) -> list[str]:
+        """Restore a bundle and return what was told."""
+
+        def run() -> list[str]:
+            told: list[str] = []
+            restore.restore(self.config, bundles.open_bundle(path), self.root, fitting, told.append)
+            return told
+
+        return forked(run)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the results, without what Snakemake and bundles keep for themselves."""
+        return {
+            str(path.relative_to(self.root)): path.read_bytes()
+            for path in sorted((self.root / "results").rglob("*"))
+            if path.is_file() and not {"bundles", "logs"} & set(path.parts)
+        }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Return a finished run: Table 1 of two methods of one student."""
+    place = Place(tmp_path_factory.mktemp("made"))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", place.config]
+    done = subprocess.run([*command, "--cores", "2", "table1"], cwd=place.root, capture_output=True, text=True)
+    assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
+    return place
+
+
+@pytest.fixture(scope="module")
+def packed(made: Place) -> Path:
+    """Return a bundle of it."""
+    return forked(bundle.make_bundle, made.config, "scores", "table1", False, made.root)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "an interval": {"scoring": {"confidence": 0.9}},
+    "a label": {"models": {"qwen3-0.6b": {"label": "Another"}}},
+    "a benchmark's rows": {"benchmarks": {"harmbench": {"rows": 300}}},
+    "another selection": {"select": {**SMALL["select"], "methods": ["initial"]}},
+}
+
+
+def test_the_round_trip(made: Place, packed: Path, tmp_path: Path) -> None:
+    """The same files, the same records, nothing to do; then each edit makes stale here what it does there."""
+    there = Place(tmp_path / "there")
+    told = there.restore(packed)
+    assert there.files() == {name: data for name, data in made.files().items() if "claims" not in name}
+    assert told[-1].startswith("placed ") and told[-1].endswith("with the provenance of 2 jobs")
+    for record in (made.root / ".snakemake/metadata").rglob("*"):
+        if record.is_file():
+            one, two = (json.loads(path.read_text()) for path in (record, there.root / record.relative_to(made.root)))
+            assert {key for key in one if one[key] != two[key]} <= {"job_hash", "starttime", "endtime"}
+    for name, changes in CHANGES.items():
+        made.change(**changes)
+        there.change(**changes)
+        before, after = made.stale(), there.stale()
+        assert before == after, name
+        assert bool(before) is (name != "nothing"), name
+    made.change()
+
+
+def test_the_same_run_gives_the_same_bytes(made: Place, packed: Path) -> None:
+    first = packed.read_bytes()
+    for path in (made.root / TABLE, packed):
+        os.utime(path, (1, 1))
+    assert forked(bundle.make_bundle, made.config, "scores", "table1", False, made.root).read_bytes() == first
+
+
+def test_tables_are_made_again_to_the_byte(packed: Path, tmp_path: Path) -> None:
+    there = Place(tmp_path / "there")
+    command = [
+        sys.executable,
+        str(ROOT / "scripts/tools/reproduce.py"),
+        "--config",
+        there.config,
+        "--bundle",
+        str(packed),
+    ]
+    done = subprocess.run([*command, "--folder", str(there.root)], capture_output=True, text=True)
+    assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
+    found = json.loads((there.root / "results/small/reproduction-scores.json").read_text())
+    assert found["counts"] == {"identical": len(found["cells"])} and len(found["cells"]) > 3
+    assert found["files"] == {"identical": 3} and not found["taken_as_they_are"]
+    assert "0 within the interval, 0 different" in done.stdout
+    assert done.stdout.splitlines()[-1] == "results/small/reproduction-scores.md"
+    # What is here already would not be made again.
+    elsewhere = Place(tmp_path / "elsewhere")
+    elsewhere.restore(packed)
+    with pytest.raises(BundleError, match="are here already"):
+        forked(reproduce.prepare, elsewhere.config, bundles.open_bundle(packed), "scores", elsewhere.root)
+
+
+def test_what_does_not_fit_is_told_and_refused(packed: Path, tmp_path: Path) -> None:
+    there = Place(tmp_path / "there", scoring={"confidence": 0.9})
+    with pytest.raises(BundleError, match="2 of 2 jobs do not fit, so that nothing was placed"):
+        there.restore(packed)
+    assert not (there.root / TABLE).exists()
+    assert "does not fit: config: confidence: 0.95 -> 0.9" in there.restore(packed, fitting=True)
+    there.change(models={"qwen3-0.6b": {"label": "Another"}})
+    told = there.restore(packed, fitting=True)
+    assert told[-1].endswith("with the provenance of 1 jobs") and not (there.root / TABLE).exists()
+    assert there.stale() == {"write_table1 1"}
+
+
+def test_what_is_here_is_not_overwritten(packed: Path, tmp_path: Path) -> None:
+    there = Place(tmp_path / "there")
+    (there.root / TABLE).parent.mkdir(parents=True)
+    (there.root / TABLE).write_text("mine\n")
+    assert any("is here already, with other content" in line for line in there.restore(packed, fitting=True))
+    assert (there.root / TABLE).read_text() == "mine\n"
+
+
+def test_another_source_does_not_fit(packed: Path, tmp_path: Path) -> None:
+    """Snakemake would not look: the file is older than what is placed."""
+    (tmp_path / "there").mkdir()
+    shutil.copytree(ROOT / "config", tmp_path / "there/config")
+    source = tmp_path / "there/config/paper/table1.csv"
+    source.write_text(source.read_text() + "\n")
+    os.utime(source, (1, 1))
+    with pytest.raises(BundleError, match="2 of 2 jobs do not fit"):
+        Place(tmp_path / "there").restore(packed)
+
+
+def test_other_code_does_not_fit(packed: Path, tmp_path: Path) -> None:
+    found = bundles.open_bundle(packed)
+    for job in found.jobs:
+        job["params"] = [
+            text.replace('"scripts/lib/tables.py":"', '"scripts/lib/tables.py":"0') for text in job["params"]
+        ]
+
+    def told() -> list[str]:
+        there = Place(tmp_path / "there")
+        with restore.fitted(there.config, found, there.root) as (_, fit):
+            return list(restore.told(found, fit))
+
+    assert "does not fit: code: scripts/lib/tables.py changed" in forked(told)
+
+
+def test_another_run_and_another_format_are_refused(packed: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="is of the run small, and this config's run is other"):
+        Place(tmp_path / "there", run="other").restore(packed)
+    found = bundles.open_bundle(packed)
+    found.manifest["record_format"] = 5
+    with pytest.raises(BundleError, match="format 5; Snakemake .* here keeps format 6"):
+        with restore.fitted("config/printed.yaml", found, tmp_path):
+            pass
+
+
+def test_the_form_of_records_is_the_one_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snakemake's private form, for the locked version: look at `provenance.place` before this is changed."""
+    import snakemake.persistence as theirs
+
+    assert theirs.RECORD_FORMAT_VERSION == provenance.RECORD_FORMAT == 6
+    assert set(theirs.MetadataRecord().model_dump()) == {
+        *("rule", "input", "log", "shellcmd", "params", "code", "record_format_version", "conda_env"),
+        *("container_img_url", "software_stack_hash", "job_hash", "starttime", "endtime", "incomplete"),
+        *("external_jobid", "input_checksums"),
+    }
+    monkeypatch.setattr(theirs, "RECORD_FORMAT_VERSION", 7)
+    with pytest.raises(BundleError, match="keeps its records in format 7, and bundles are made for format 6"):
+        provenance.check_format()
+
+
+def test_the_kinds_of_params_are_told_apart() -> None:
+    assert [explain.kind_of(value) for value in ({"scripts/x.py": "0"}, {"numpy": "2.4"}, {"a": 1}, {})] == [
+        *("code", "environment", "spec", "spec")
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------------ its place
+def test_a_bundle_from_an_address(packed: Path, tmp_path: Path) -> None:
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+    from threading import Thread
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(packed.parent)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}/"
+        assert restore.fetched(address + packed.name, tmp_path).read_bytes() == packed.read_bytes()
+        with pytest.raises(BundleError, match="cannot be downloaded .*404"):
+            restore.fetched(address + "other.tar.gz", tmp_path)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_place_that_is_none(tmp_path: Path) -> None:
+    for place in ("no-such.tar.gz", "results/no/such.tar.gz", "one", "a/b/c"):
+        with pytest.raises(BundleError, match="no such file"):
+            restore.fetched(place, tmp_path)
