@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.lib import bundles
+from scripts.lib import bundles, files
 from scripts.lib.bundles import BundleError
 from scripts.lib.staleness import code_digests
 from scripts.tools import bundle, dag, explain, provenance, reproduce, restore
@@ -294,3 +294,121 @@ def test_a_place_that_is_none(tmp_path: Path) -> None:
     for place in ("no-such.tar.gz", "results/no/such.tar.gz", "one", "a/b/c"):
         with pytest.raises(BundleError, match="no such file"):
             restore.fetched(place, tmp_path)
+
+
+# --------------------------------------------------------------------------------------------------- a run with models
+class Clone(Place):
+    """A copy of the workflow, as a fresh clone is, whose own tools are run."""
+
+    def __init__(self, folder: Path, config: str) -> None:
+        self.root, self.name = folder, config
+        folder.mkdir(parents=True)
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/")):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        self.change()
+
+    def change(self, **changes: Any) -> None:
+        """Let the config say something else."""
+        self.config = str(self.root / "changed.yaml")
+        changed = {"extends": str(self.root / "config" / self.name), "run": Path(self.name).stem, **changes}
+        Path(self.config).write_text(yaml.safe_dump(changed))
+
+    def python(self, *arguments: str) -> list[str]:
+        """Run Python here and return the lines that it prints."""
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=environment)
+        assert not done.returncode, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """Return the miniature, where CI or somebody has made it with this code, or a minute of it."""
+    folder = tmp_path_factory.mktemp("trained")
+    clone = Clone(folder / "miniature", "miniature.yaml")
+    if (ROOT / "results/miniature/claims.json").is_file():
+        shutil.copytree(ROOT / "results/miniature", clone.root / "results/miniature", dirs_exist_ok=True)
+        shutil.copytree(ROOT / ".snakemake/metadata", clone.root / ".snakemake/metadata")
+        if not clone.stale("all"):
+            return clone
+    clone = Clone(folder / "smoke", "smoke.yaml")
+    clone.python("-m", "snakemake", "all", "--configfile", clone.config, "--quiet", "all")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def everything(trained: Clone) -> Path:
+    """Return a bundle of all of it."""
+    *_, path = trained.python("scripts/tools/bundle.py", "--config", trained.config, "--tier", "all")
+    return trained.root / path
+
+
+@pytest.mark.slow
+def test_a_real_run_comes_back_whole(trained: Clone, everything: Path, tmp_path: Path) -> None:
+    there = Clone(tmp_path / "there", trained.name)
+    there.python("scripts/tools/restore.py", "--config", there.config, "--bundle", str(everything))
+    dry = there.python("-m", "snakemake", "-n", "all", "--configfile", there.config)
+    assert any(line.startswith("Nothing to be done") for line in dry), dry
+    ours, theirs = trained.files(), there.files()
+    left_out = {name for name in set(ours) - set(theirs) if ".tensorboard/" not in name}
+    assert not left_out and not set(theirs) - set(ours)
+    assert {name for name in theirs if theirs[name] != ours[name]} == set()
+    for changes in (
+        {"scoring": {"confidence": 0.9}},
+        {"sampling": {"safety": {"max_tokens": 40}}},
+        {"training": {"learning_rate": 1e-4}},
+        {"guards": {"llama-guard-3": {"max_prompt_tokens": 99}}},
+        {"models": {"qwen3-mini": {"label": "Another"}}},
+    ):
+        for place in (trained, there):
+            place.change(**changes)
+        assert (stale := trained.stale("all")) and stale == there.stale("all"), changes
+    trained.change()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tier", ["scores", "responses", "datasets"])
+def test_a_real_run_is_made_again_from_each_tier(tier: str, trained: Clone, everything: Path, tmp_path: Path) -> None:
+    """On one machine, with the transformers engine, to the byte."""
+    if tier == "datasets" and trained.name == "miniature.yaml":
+        pytest.skip("ten minutes; seen in the smoke run")
+    there = Clone(tmp_path / "there", trained.name)
+    there.python("scripts/tools/reproduce.py", "--config", there.config, "--bundle", str(everything), "--tier", tier)
+    (found,) = (there.root / "results").glob(f"*/reproduction-{tier}.json")
+    told = json.loads(found.read_text())
+    assert set(told["counts"]) == {"identical"} and set(told["files"]) == {"identical"}
+    assert not told["taken_as_they_are"]
+
+
+@pytest.mark.slow
+def test_a_public_bundle_tells_no_text_and_its_tables_are_made_again(trained: Clone, tmp_path: Path) -> None:
+    arguments = ("--config", trained.config, "--tier", "scores", "--public")
+    *_, path = trained.python("scripts/tools/bundle.py", *arguments)
+    found = bundles.open_bundle(trained.root / path)
+    assert found.manifest["withheld"]
+    texts = [
+        row["response"]
+        for file in (trained.root / "results").glob("*/responses/*/*/*/*/harmful/part-0.parquet")
+        for row in files.read_rows(file)
+        if len(row["response"]) > 40
+    ]
+    assert texts
+    bundles.extract(found, lambda name: tmp_path / "out" / name)
+    for file in (tmp_path / "out").rglob("*"):
+        if file.suffix == ".parquet":
+            rows = files.read_rows(file)
+            assert not rows or not {"response", "prompt", "asked"} & set(rows[0]), file
+        elif file.is_file():
+            data = file.read_bytes()
+            assert not [text for text in texts[:20] if text.encode() in data], file
+            assert file.name.endswith(".record.json") is False or b'"host"' not in data, file
+    there = Clone(tmp_path / "there", trained.name)
+    there.python("scripts/tools/reproduce.py", "--config", there.config, "--bundle", str(trained.root / path))
+    (page,) = (there.root / "results").glob("*/reproduction-scores.json")
+    told = json.loads(page.read_text())
+    assert set(told["counts"]) == {"identical"} and set(told["files"]) == {"identical"}
+    assert any(cell["cell"].startswith("table1/") for cell in told["cells"])
