@@ -54,10 +54,10 @@ def fetched(place: str, folder: Path) -> Path:
         raise BundleError(
             f"{place}: no such file; name a file, an address (https://...) or a data set on the hub (owner/name)"
         )
-    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub import HfApi, constants, hf_hub_download
 
     try:
-        found = HfApi().list_repo_files(name, repo_type="dataset", revision=revision or None)
+        found = HfApi(endpoint=constants.ENDPOINT).list_repo_files(name, repo_type="dataset", revision=revision or None)
         held = [one for one in found if one.endswith(".tar.gz")]
         if not file and len(held) != 1:
             raise BundleError(

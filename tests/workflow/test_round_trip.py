@@ -25,6 +25,7 @@ from scripts.lib import bundles, files
 from scripts.lib.bundles import BundleError
 from scripts.lib.staleness import code_digests
 from scripts.tools import bundle, dag, explain, provenance, reproduce, restore
+from tests.lib.hub_server import serving
 from tests.workflow.dags import ROOT
 
 TABLE = "results/small/tables/table1.csv"
@@ -288,6 +289,30 @@ def test_a_bundle_from_an_address(packed: Path, tmp_path: Path) -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_a_bundle_from_the_hub(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    with serving() as hub:
+        template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        for name, value in {
+            "ENDPOINT": hub.endpoint,
+            "HUGGINGFACE_CO_URL_TEMPLATE": template,
+            "HF_HUB_CACHE": str(tmp_path / "cache"),
+            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_OFFLINE": False,
+        }.items():
+            monkeypatch.setattr(constants, name, value)
+        held = {"README.md": b"#", "scores.tar.gz": packed.read_bytes()}
+        hub.add("dataset", "org/one", held)
+        hub.add("dataset", "org/two", held | {"bundles/all.tar.gz": b"?"})
+        for place in ("org/one", f"org/one@{'a' * 40}", "org/two:scores.tar.gz"):
+            assert restore.fetched(place, tmp_path).read_bytes() == packed.read_bytes()
+        with pytest.raises(BundleError, match="has 2 bundles; name one as org/two:FILE"):
+            restore.fetched("org/two", tmp_path)
+        with pytest.raises(BundleError, match="org/none: cannot be had from the hub"):
+            restore.fetched("org/none", tmp_path)
 
 
 def test_a_place_that_is_none(tmp_path: Path) -> None:
