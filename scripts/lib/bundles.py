@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from scripts.lib.files import IDENTITY, RECORD, atomic
+from scripts.lib.manifests import file_digest
 from scripts.lib.models import base_of
 from scripts.lib.staleness import canonical
 
@@ -123,8 +124,7 @@ def facts(content: Path | bytes) -> dict[str, Any]:
     """Return size and digest of a content."""
     if isinstance(content, bytes):
         return {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    with open(content, "rb") as handle:
-        return {"sha256": hashlib.file_digest(handle, "sha256").hexdigest(), "size": content.stat().st_size}
+    return {"sha256": file_digest(content), "size": content.stat().st_size}
 
 
 # ------------------------------------------------------------------------------------------------------------- reading

@@ -184,11 +184,17 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
 
     facts = {name: bundles.facts(members[name]) for name in sorted(members)}
     times = min(job["started"] for job in jobs), max(job["ended"] for job in jobs)
-    members["ro-crate-metadata.json"] = crate.describe(manifest, facts, times)
+    members["ro-crate-metadata.json"] = crate.describe(manifest, facts, times, _version())
     name = "-".join([tier, *([] if target == "all" else [target]), *(["public"] if public else [])])
     path = root / "results" / settings["run"] / "bundles" / f"{name.replace('/', '-')}.tar.gz"
     bundles.write_bundle(path, manifest, members)
     return path
+
+
+def _version() -> str:
+    import yaml
+
+    return str(yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"])
 
 
 def _students(config: str) -> set[str]:

@@ -27,12 +27,20 @@ KINDS = {
     ".pdf": "application/pdf",
     ".parquet": "application/vnd.apache.parquet",
     ".txt": "text/plain",
+    ".tex": "application/x-tex",
+    ".yaml": "application/yaml",
+    ".cff": "application/yaml",
+    ".jinja": "text/plain",
+    ".sh": "application/x-sh",
+    ".safetensors": "application/octet-stream",
 }
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
 MAIN = "workflow/Snakefile"
 
 
-def describe(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]], times: tuple[float, float]) -> bytes:
+def describe(
+    manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]], times: tuple[float, float], version: str
+) -> bytes:
     """Return the description of a bundle.
 
     Parameters
@@ -40,6 +48,7 @@ def describe(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]
     manifest : what the bundle's own manifest says of run, tier, target and Snakemake
     files : size and digest of each of its files, by name
     times : when the first of its jobs began and the last one ended, in seconds since 1970
+    version : of the workflow
     """
     from rocrate.model.contextentity import ContextEntity
     from rocrate.rocrate import ROCrate
@@ -71,7 +80,7 @@ def describe(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]
             main=True,
             lang="snakemake",
             lang_version=manifest["snakemake"],
-            properties={"name": "ThinkSafe-Flow", "license": {"@id": LICENCE}},
+            properties={"name": "ThinkSafe-Flow", "version": version, "license": {"@id": LICENCE}},
         )
         results = []
         for name, facts in files.items():
@@ -84,17 +93,19 @@ def describe(manifest: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]
     action = crate.add_action(
         workflow,
         identifier="#run",
-        object=[crate.get("config.json")],
+        object=crate.get("config.json"),
         result=results,
         properties={
             "@type": "CreateAction",
             "name": f"the run {manifest['run']}",
+            "description": "What Snakemake made, from the first job to the last; provenance.json tells of each.",
             "startTime": began,
             "endTime": ended,
-            "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+            "actionStatus": "http://schema.org/CompletedActionStatus",
         },
     )
-    root["mentions"] = [action]
+    root["mentions"] = action
+    crate.get("README.md")["about"] = root
     return json_bytes(_sorted(crate.metadata.generate()))
 
 

@@ -129,6 +129,7 @@ def place(graph: Any, node: Node, told: dict[str, Any]) -> None:
                 input_checksums=told["input_checksums"],
             ),
         )
+        records._unmark_incomplete(str(output))  # of a run that was killed here
 
 
 # --------------------------------------------------------------------------------------------------------- what fits
@@ -204,7 +205,8 @@ def _strangers(bundle: Bundle, node: Node, told: dict[str, Any], root: Path, ign
             if digest and digest != file_digest(root / output):
                 lines.append(f"{output} is here already, with other content; move it away or keep it")
     for folder in node.folders:
-        if (root / folder).is_dir() and (here := identity_of(root, node)) and here != content_in(bundle, folder):
+        made = content_in(bundle, folder)
+        if made and (root / folder).is_dir() and identity_of(root, node) != made:
             lines.append(f"{folder} is here already, with other content; move it away or keep it")
     for path in node.inputs:
         checksum = told["input_checksums"].get(path)

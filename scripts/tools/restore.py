@@ -27,6 +27,7 @@ from scripts.tools import dag, provenance  # noqa: E402
 from scripts.tools.provenance import Fit, Node  # noqa: E402
 
 SHOWN = 12  # reasons
+LOCKS = ("workflow/requirements/", "workflow/envs/")
 
 
 # ---------------------------------------------------------------------------------------------------- where it is from
@@ -100,6 +101,10 @@ def placed(graph: object, bundle: Bundle, fit: Fit, root: Path, wanted: Callable
     ----------
     wanted : which of the jobs that fit are placed, by their number in the bundle
     """
+    if any((root / ".snakemake/locks").glob("*.lock")):
+        raise BundleError(
+            f"Snakemake is at work in {root}, or was killed there: let it end, or run `snakemake --unlock`"
+        )
     numbers = {number for number, node in fit.nodes.items() if number not in fit.reasons and wanted(number, node)}
     staging = root / "results" / bundle.run / "bundles" / f".placing-{os.getpid()}"
     files = [name for name, number in bundle.owner.items() if number in numbers]
@@ -154,6 +159,9 @@ def told(bundle: Bundle, fit: Fit) -> Iterator[str]:
             yield line + (f"   {bad[level]:,} jobs do not fit" if bad[level] else "")
     if manifest["withheld"]:
         yield f"  held back, with their digests told: {len(manifest['withheld']):,} files"
+    if other := [name for name in sorted(manifest["files"]) if name.startswith(LOCKS) and not _is_ours(bundle, name)]:
+        yield f"  made with other {', '.join(name.removeprefix('workflow/') for name in other)}:"
+        yield "  what of these can change a number is compared job by job"
     by_reason = defaultdict(list)
     derived = 0
     for number, lines in sorted(fit.reasons.items()):
@@ -169,6 +177,11 @@ def told(bundle: Bundle, fit: Fit) -> Iterator[str]:
         yield f"... and {len(by_reason) - SHOWN:,} other reasons"
     if derived:
         yield f"made from those: {derived:,} jobs"
+
+
+def _is_ours(bundle: Bundle, name: str) -> bool:
+    path = ROOT / name.removeprefix("workflow/")
+    return path.is_file() and file_digest(path) == bundle.digest(name)
 
 
 def restore(

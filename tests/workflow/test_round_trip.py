@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
+from snakemake.persistence.file import FilePersistence
 
 from scripts.lib import bundles, files
 from scripts.lib.bundles import BundleError
@@ -172,6 +174,31 @@ def test_the_same_run_gives_the_same_bytes(made: Place, packed: Path) -> None:
     assert forked(bundle.make_bundle, made.config, "scores", "table1", False, made.root).read_bytes() == first
 
 
+def test_the_bundle_is_a_crate_of_a_workflow_run(packed: Path, tmp_path: Path) -> None:
+    """The structure that RO-Crate 1.1 and Workflow Run Crate 0.5 ask for, and the library reads it."""
+    from rocrate.rocrate import ROCrate
+
+    with tarfile.open(packed) as archive:
+        archive.extractall(tmp_path, filter="data")
+    crate = ROCrate(tmp_path)
+    root, workflow = crate.root_dataset, crate.mainEntity
+    assert {"Process Run Crate", "Workflow Run Crate", "Workflow RO-Crate"} == {
+        one["name"] for one in root["conformsTo"]
+    }
+    assert all(root[name] for name in ("name", "description", "datePublished", "license"))
+    assert set(workflow.type) == {"File", "SoftwareSourceCode", "ComputationalWorkflow"}
+    assert "Snakemake" in workflow["programmingLanguage"]["name"] and workflow["version"]
+    (action,) = crate.get_by_type("CreateAction")
+    assert action["instrument"] is workflow and action["object"].id == "config.json" and action in [root["mentions"]]
+    assert action["startTime"] < action["endTime"] == root["datePublished"]
+    # Every file is described, with the digest that the manifest has, and nothing else is.
+    manifest = json.loads((tmp_path / "bundle.json").read_text())["files"]
+    described = {file.id: file["sha256"] for file in crate.get_by_type("File") if "sha256" in file}
+    assert described == {name: facts["sha256"] for name, facts in manifest.items() if name != "ro-crate-metadata.json"}
+    assert {result.id for result in action["result"]} == {name for name in manifest if name.startswith("results/")}
+    assert str(tmp_path) not in (tmp_path / "ro-crate-metadata.json").read_text()
+
+
 def test_tables_are_made_again_to_the_byte(packed: Path, tmp_path: Path) -> None:
     there = Place(tmp_path / "there")
     command = [
@@ -218,6 +245,19 @@ def test_what_is_here_is_not_overwritten(packed: Path, tmp_path: Path) -> None:
     (there.root / TABLE).write_text("mine\n")
     assert any("is here already, with other content" in line for line in there.restore(packed, fitting=True))
     assert (there.root / TABLE).read_text() == "mine\n"
+
+
+def test_what_a_killed_run_has_left_is_no_hindrance(packed: Path, tmp_path: Path) -> None:
+    there = Place(tmp_path / "there")
+    (there.root / ".snakemake/locks").mkdir(parents=True)
+    (there.root / ".snakemake/locks/0.output.lock").write_text(f"{TABLE}\n")
+    with pytest.raises(BundleError, match="Snakemake is at work in .* or was killed there"):
+        there.restore(packed)
+    shutil.rmtree(there.root / ".snakemake/locks")
+    marked = FilePersistence(path=there.root / ".snakemake")
+    marked._mark_incomplete(TABLE, None)
+    there.restore(packed)
+    assert marked._filter_incomplete_keys([TABLE]) == set()
 
 
 def test_another_source_does_not_fit(packed: Path, tmp_path: Path) -> None:
