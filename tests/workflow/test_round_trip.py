@@ -391,30 +391,34 @@ class Clone(Place):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """Return the miniature, where CI or somebody has made it with this code, or a minute of it."""
-    folder = tmp_path_factory.mktemp("trained")
-    clone = Clone(folder / "miniature", "miniature.yaml")
-    if (ROOT / "results/miniature/claims.json").is_file():
-        shutil.copytree(ROOT / "results/miniature", clone.root / "results/miniature", dirs_exist_ok=True)
-        shutil.copytree(ROOT / ".snakemake/metadata", clone.root / ".snakemake/metadata")
-        if not clone.stale("all"):
-            return clone
-    clone = Clone(folder / "smoke", "smoke.yaml")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """Return a minute of the miniature: every rule, one student."""
+    clone = Clone(tmp_path_factory.mktemp("smoke") / "smoke", "smoke.yaml")
     clone.python("-m", "snakemake", "all", "--configfile", clone.config, "--quiet", "all")
     return clone
 
 
 @pytest.fixture(scope="module")
-def everything(trained: Clone) -> Path:
-    """Return a bundle of all of it."""
-    *_, path = trained.python("scripts/tools/bundle.py", "--config", trained.config, "--tier", "all")
-    return trained.root / path
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """Return the miniature, where CI or somebody has made it with this code, or else a minute of it."""
+    if (ROOT / "results/miniature/claims.json").is_file():
+        clone = Clone(tmp_path_factory.mktemp("trained") / "miniature", "miniature.yaml")
+        shutil.copytree(ROOT / "results/miniature", clone.root / "results/miniature", dirs_exist_ok=True)
+        shutil.copytree(ROOT / ".snakemake/metadata", clone.root / ".snakemake/metadata")
+        if not clone.stale("all"):
+            return clone
+    return request.getfixturevalue("smoke")
+
+
+def whole(run: Clone) -> Path:
+    """Return a bundle of all of a run."""
+    *_, path = run.python("scripts/tools/bundle.py", "--config", run.config, "--tier", "all")
+    return run.root / path
 
 
 @pytest.mark.slow
-def test_a_real_run_comes_back_whole(trained: Clone, everything: Path, tmp_path: Path) -> None:
-    there = Clone(tmp_path / "there", trained.name)
+def test_a_real_run_comes_back_whole(trained: Clone, tmp_path: Path) -> None:
+    there, everything = Clone(tmp_path / "there", trained.name), whole(trained)
     there.python("scripts/tools/restore.py", "--config", there.config, "--bundle", str(everything))
     dry = there.python("-m", "snakemake", "-n", "all", "--configfile", there.config)
     assert any(line.startswith("Nothing to be done") for line in dry), dry
@@ -436,13 +440,12 @@ def test_a_real_run_comes_back_whole(trained: Clone, everything: Path, tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tier", ["scores", "responses", "datasets"])
-def test_a_real_run_is_made_again_from_each_tier(tier: str, trained: Clone, everything: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tier", ["responses", "adapters", "datasets"])
+def test_a_run_is_made_again_from_each_tier(tier: str, smoke: Clone, tmp_path: Path) -> None:
     """On one machine, with the transformers engine, to the byte."""
-    if tier == "datasets" and trained.name == "miniature.yaml":
-        pytest.skip("ten minutes; seen in the smoke run")
-    there = Clone(tmp_path / "there", trained.name)
-    there.python("scripts/tools/reproduce.py", "--config", there.config, "--bundle", str(everything), "--tier", tier)
+    there = Clone(tmp_path / "there", smoke.name)
+    path = str(whole(smoke))
+    there.python("scripts/tools/reproduce.py", "--config", there.config, "--bundle", path, "--tier", tier)
     (found,) = (there.root / "results").glob(f"*/reproduction-{tier}.json")
     told = json.loads(found.read_text())
     assert set(told["counts"]) == {"identical"} and set(told["files"]) == {"identical"}
