@@ -317,6 +317,8 @@ def _manifest(path: Path, text: bytes) -> dict[str, Any]:
     )
     for key, kind in kinds.items():
         _expect(isinstance(found.get(key), kind), f"{path}: {MANIFEST} lacks {key}")
+    for key in ("target", "planned", "snakemake"):  # these are shown
+        _expect(found[key].isprintable(), f"{path}: {MANIFEST} has signs in {key} that cannot be printed")
     _expect(RUN.fullmatch(found["run"]), f"{path}: {found['run']!r} is no name of a run")
     _expect(found["tier"] in TIERS, f"{path}: there is no tier {found['tier']!r}")
     total = 0
@@ -430,9 +432,9 @@ def _jobs(found: Any) -> list[dict[str, Any]]:
         for key, kind in JOB.items():
             _expect(isinstance(job[key], kind), f"{PROVENANCE}: {key} of {job['rule']!r} is of another kind")
         texts = [*job["outputs"], *job["input"], *job["params"], *job["input_checksums"].values()]
-        _expect(
-            all(isinstance(text, str) for text in texts), f"{PROVENANCE}: {job['rule']}: holds something else than text"
-        )
+        _expect(all(isinstance(text, str) for text in texts), f"{PROVENANCE}: {job['rule']!r}: holds more than text")
+        shown = [job["rule"], *job["outputs"], *job["input"]]
+        _expect(all(text.isprintable() for text in shown), f"{PROVENANCE}: {job['rule']!r}: cannot be printed")
         _expect(
             any(path.endswith(IDENTITY) for path in job["outputs"]), f"{PROVENANCE}: {job['rule']}: has no identity"
         )

@@ -310,6 +310,12 @@ def test_a_provenance_that_claims_other_files(good: Members, tmp_path: Path) -> 
     refused(packed(tmp_path / "e.tar.gz", good | {"provenance.json": b"[" * 100_000}), "JSON")
 
 
+def test_what_would_write_to_the_terminal(good: Members, tmp_path: Path) -> None:
+    refused(raw(tmp_path / "a.tar.gz", infos(good, {"target": "all\x1b[2J"})), "cannot be printed")
+    more = changed(lambda job: job["input"].append("x\x1b[2J"), good)
+    refused(packed(tmp_path / "b.tar.gz", more), "cannot be printed")
+
+
 def test_a_pickle_in_place_of_safetensors(tmp_path: Path) -> None:
     bad = pickle.dumps({"w": [0.0, 0.0]})
     refused(packed(tmp_path / "a.tar.gz", content(tmp_path / "1", weights=bad)), "a pickle may be in their place")
