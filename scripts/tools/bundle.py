@@ -32,7 +32,7 @@ README = """# {run}: a bundle of ThinkSafe-Flow
 From its {tier} on ({target}){public}. In a clone of the workflow:
 
     make restore CONFIG=... BUNDLE=this-file.tar.gz
-    make reproduce CONFIG=... BUNDLE=this-file.tar.gz TIER={tier}
+    make reproduce CONFIG=... BUNDLE=this-file.tar.gz TIER={deepest}
 
 `bundle.json` has size and digest of every file, `provenance.json` how each was made, `config.json` the config as it was
 read, `workflow/` the versions that made it, `ro-crate-metadata.json` the same for machines (Workflow Run RO-Crate).
@@ -172,7 +172,11 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
         "config.json": bundles.json_bytes(settings),
         "LICENCES.md": licences(settings).encode(),
         "README.md": README.format(
-            run=settings["run"], tier=tier, target=target, public=", without prompts and responses" if public else ""
+            run=settings["run"],
+            tier=tier,
+            deepest="datasets" if tier == "all" else tier,
+            target=target,
+            public=", without prompts and responses" if public else "",
         ).encode(),
     }
     members |= {
