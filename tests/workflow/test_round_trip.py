@@ -460,7 +460,7 @@ def test_a_public_bundle_tells_no_text_and_its_tables_are_made_again(trained: Cl
     assert found.manifest["withheld"]
     texts = [
         row["response"]
-        for file in (trained.root / "results").glob("*/responses/*/*/*/*/harmful/part-0.parquet")
+        for file in (trained.root / "results").glob("*/responses/**/harmful/part-0.parquet")
         for row in files.read_rows(file)
         if len(row["response"]) > 40
     ]
