@@ -39,10 +39,13 @@ RULES = {
     "scores": "judge_answers score_safety score_reasoning score_perplexity write_printed_scores",
 }
 LEVEL_OF = {rule: level for level, rules in RULES.items() for rule in rules.split()}  # all others write tables
-# What a public bundle shows of a rule below the tables. Verdicts and scores have ids and no text, weights none either.
+# Whose outputs a public bundle shows though they are made from text: verdicts, scores, weights, counts and lengths.
+# What else is made from prompts or responses is taken to show them.
 TELLS_NO_TEXT = frozenset(
-    f"judge_responses {RULES['adapters']} {RULES['scores']} build_tokenizer pretrain_model train_guard".split()
+    f"judge_responses {RULES['adapters']} {RULES['scores']} build_tokenizer pretrain_model train_guard "
+    "write_lengths plot_lengths write_table4".split()
 )
+COUNTS = (IDENTITY, ".statistics.json")  # of any rule
 COMPANIONS = (RECORD, ".training.jsonl", ".fixed.json")  # stand beside an identity, and no rule's outputs
 ENDINGS = (".json", ".jsonl", ".csv", ".md", ".tex", ".txt", ".jinja", ".parquet", ".png", ".pdf", ".safetensors")
 MAGIC = {".parquet": b"PAR1", ".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-"}
@@ -74,13 +77,6 @@ def level_of(rule: str) -> int:
 def identity_among(outputs: list[str]) -> str:
     """Return the identity among a job's outputs; every rule that makes something has one."""
     return next(path for path in outputs if path.endswith(IDENTITY))
-
-
-def may_show(rule: str, output: str) -> bool:
-    """Tell whether a public bundle shows an output: prompts and responses stay behind, their digests and counts go."""
-    if rule in TELLS_NO_TEXT or level_of(rule) == LEVELS.index("tables"):
-        return True
-    return output.endswith((IDENTITY, ".statistics.json"))
 
 
 def name_in_run(path: str) -> str:

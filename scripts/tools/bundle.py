@@ -19,7 +19,7 @@ from scripts.lib import bundles  # noqa: E402 - runs as a script, too
 from scripts.lib.bundles import LEVELS, TIERS, BundleError  # noqa: E402
 from scripts.lib.files import IDENTITY, RECORD, read_json  # noqa: E402
 from scripts.lib.hub_lock import remote_sources  # noqa: E402
-from scripts.lib.manifests import file_digest  # noqa: E402
+from scripts.lib.manifests import content_digest, file_digest  # noqa: E402
 from scripts.tools import dag, provenance  # noqa: E402
 from scripts.tools.provenance import Node  # noqa: E402
 
@@ -86,12 +86,22 @@ def chosen(nodes: Sequence[Node], tier: str) -> set[str]:
     return found
 
 
+def with_text(nodes: Iterable[Node]) -> set[str]:
+    """Return the outputs that show prompts or responses, as far as nobody has looked and said otherwise."""
+    found: set[str] = set()
+    for node in nodes:  # each after what it needs
+        if node.rule not in bundles.TELLS_NO_TEXT and (node.level < TABLES or found & set(node.inputs)):
+            found.update(output for output in node.outputs if not output.endswith(bundles.COUNTS))
+    return found
+
+
 def files_of(
-    nodes: Iterable[Node], outputs: set[str], root: Path, public: bool
+    nodes: Sequence[Node], outputs: set[str], root: Path, public: bool
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the files behind outputs by name, with what stands beside them; and the digests of those held back."""
     members: dict[str, Any] = {}
     withheld: dict[str, str] = {}
+    texts = with_text(nodes) if public else set()
     for node in nodes:
         mine = [output for output in node.outputs if output in outputs]
         for output in mine:
@@ -99,8 +109,8 @@ def files_of(
                 raise BundleError(
                     f"{output}: is not here, though all is up to date (a restored run?); take a lesser TIER"
                 )
-            if public and not bundles.may_show(node.rule, output):
-                withheld[output] = file_digest(root / output)
+            if output in texts:
+                withheld[output] = content_digest(root / output)
             elif output in node.folders:
                 files = sorted(path for path in (root / output).rglob("*") if path.is_file())
                 members |= {str(path.relative_to(root)): path for path in files if path.name != provenance.TIMESTAMP}

@@ -17,6 +17,7 @@ from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -353,6 +354,24 @@ def test_a_bundle_from_the_hub(packed: Path, tmp_path: Path, monkeypatch: pytest
             restore.fetched("org/two", tmp_path)
         with pytest.raises(BundleError, match="org/none: cannot be had from the hub"):
             restore.fetched("org/none", tmp_path)
+
+
+def test_what_is_made_from_text_is_taken_to_show_it() -> None:
+    """A new table of samples stays out of public bundles until somebody says that it has none."""
+
+    def node(rule: str, output: str, *inputs: str) -> provenance.Node:
+        job = SimpleNamespace(rule=SimpleNamespace(name=rule))
+        return provenance.Node(job, [output, f"{output}.identity.json"], list(inputs), [], False)
+
+    nodes = [
+        node("sample_answers", "answers"),
+        node("judge_answers", "verdicts", "answers"),
+        node("score_safety", "scores", "answers", "verdicts"),
+        node("write_table1", "table", "scores"),
+        node("write_samples", "samples", "answers"),
+        node("plot_samples", "figure", "samples"),
+    ]
+    assert bundle.with_text(nodes) == {"answers", "samples", "figure"}
 
 
 def test_a_place_that_is_none(tmp_path: Path) -> None:
