@@ -74,6 +74,11 @@ def level_of(rule: str) -> int:
     return LEVELS.index(LEVEL_OF.get(rule, "tables"))
 
 
+def reach(tier: str) -> str:
+    """Return in words how deep a bundle of a tier goes."""
+    return "whole" if tier == "all" else f"from its {tier} on"
+
+
 def identity_among(outputs: list[str]) -> str:
     """Return the identity among a job's outputs; every rule that makes something has one."""
     return next(path for path in outputs if path.endswith(IDENTITY))

@@ -29,7 +29,7 @@ PRIVATE = ("host", "slurm_job")  # of a record, which a public bundle does not t
 
 README = """# {run}: a bundle of ThinkSafe-Flow
 
-From its {tier} on ({target}){public}. In a clone of the workflow:
+The run {run}, {reach} ({target}){public}. In a clone of the workflow:
 
     make restore CONFIG=... BUNDLE=this-file.tar.gz
     make reproduce CONFIG=... BUNDLE=this-file.tar.gz TIER={deepest}
@@ -183,7 +183,7 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
         "LICENCES.md": licences(settings).encode(),
         "README.md": README.format(
             run=settings["run"],
-            tier=tier,
+            reach=bundles.reach(tier),
             deepest="datasets" if tier == "all" else tier,
             target=target,
             public=", without prompts and responses" if public else "",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from scripts.lib.bundles import json_bytes
+from scripts.lib.bundles import json_bytes, reach
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -58,7 +58,7 @@ def describe(
     root = crate.root_dataset
     crate.name = f"ThinkSafe-Flow: {manifest['run']}"
     crate.description = (
-        f"Results of the run {manifest['run']} (target {manifest['target']}), from its {manifest['tier']} on"
+        f"Results of the run {manifest['run']} (target {manifest['target']}), {reach(manifest['tier'])}"
         + (", without prompts and responses" if manifest["public"] else "")
         + ". Restored by `make restore`; bundle.json has size and digest of every file."
     )

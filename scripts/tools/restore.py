@@ -145,7 +145,7 @@ def told(bundle: Bundle, fit: Fit) -> Iterator[str]:
     """Yield what is in a bundle, and what of it does not fit and why."""
     manifest = bundle.manifest
     public = ", without prompts and responses" if manifest["public"] else ""
-    yield f"{bundle.path}: run {bundle.run}, from its {manifest['tier']} on ({manifest['target']}){public}"
+    yield f"{bundle.path}: run {bundle.run}, {bundles.reach(manifest['tier'])} ({manifest['target']}){public}"
     files, sizes = Counter(), Counter()
     for name, number in bundle.owner.items():
         level = level_of(bundle.jobs[number]["rule"])
