@@ -19,7 +19,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace bundle restore reproduce gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -80,6 +80,17 @@ status: ## how far a run is, and what went wrong; reads files only: make status 
 trace: setup ## from a number back to the raw answers: make trace CELL=qwen3-mini/thinksafe/gsm8k
 	@test -n "$(CELL)" || { echo "trace: name a cell or a file, as in make trace CELL=qwen3-mini/thinksafe/gsm8k" >&2; exit 2; }
 	@$(PY) scripts/tools/trace.py "$(CELL)" $(if $(RUN),--run results/$(RUN))
+
+bundle: setup ## a finished run as one archive: make bundle CONFIG=... TIER=scores|responses|adapters|datasets|all [TARGET=] [PUBLIC=1]
+	@$(PY) scripts/tools/bundle.py --config $(CONFIG) --tier $(or $(TIER),scores) --target $(TARGET) $(if $(PUBLIC),--public)
+
+restore: setup ## a bundle's results in place, checked, with their provenance: make restore CONFIG=... BUNDLE=file, address or hub data set [FITTING=1]
+	@test -n "$(BUNDLE)" || { echo "restore: name a bundle, as in make restore CONFIG=config/miniature.yaml BUNDLE=scores.tar.gz" >&2; exit 2; }
+	@$(PY) scripts/tools/restore.py --config $(CONFIG) --bundle "$(BUNDLE)" $(if $(FITTING),--fitting)
+
+reproduce: setup ## what lies above a tier made again and compared with a bundle: make reproduce CONFIG=... BUNDLE=... TIER=scores|responses|adapters|datasets
+	@test -n "$(BUNDLE)" || { echo "reproduce: name a bundle, as in make reproduce CONFIG=config/miniature.yaml BUNDLE=scores.tar.gz" >&2; exit 2; }
+	@$(PY) scripts/tools/reproduce.py --config $(CONFIG) --bundle "$(BUNDLE)" --tier $(or $(TIER),scores)
 
 gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
 	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'

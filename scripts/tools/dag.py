@@ -16,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIGGERS = ("mtime", "params", "input")  # profiles/default/config.yaml
+LARGEST = 1_000_000_000  # bytes of an input that counts by its content, as there
 PARAMS = ("spec", "code", "environment")
 
 
@@ -65,6 +66,13 @@ def planned(config: str, target: str = "all", folder: Path | None = None) -> lis
     SystemExit
         With Snakemake's message, where the config or the target cannot be planned.
     """
+    with graph(config, [target], folder) as found:
+        return ordered(_jobs(found))
+
+
+@contextlib.contextmanager
+def graph(config: str, targets: Sequence[str] = ("all",), folder: Path | None = None) -> Iterator[Any]:
+    """Give Snakemake's own DAG of the targets, with what it has on record; see `planned`."""
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import print_exception
     from snakemake.settings.enums import RerunTrigger
@@ -80,28 +88,30 @@ def planned(config: str, target: str = "all", folder: Path | None = None) -> lis
 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     files = [] if config == "config/config.yaml" else [(ROOT / config).resolve()]
-    dag_settings = DAGSettings(targets={target}, rerun_triggers={RerunTrigger.parse_choice(t) for t in TRIGGERS})
-    with (
-        contextlib.redirect_stdout(sys.stderr),
-        SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api,
-    ):
+    dag_settings = DAGSettings(
+        targets=set(targets),
+        rerun_triggers={RerunTrigger.parse_choice(t) for t in TRIGGERS},
+        max_checksum_file_size=LARGEST,
+    )
+    with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
         try:
-            made = api.workflow(
-                resource_settings=ResourceSettings(cores=1),
-                config_settings=ConfigSettings(configfiles=files),
-                storage_settings=StorageSettings(),
-                workflow_settings=WorkflowSettings(),
-                snakefile=ROOT / "Snakefile",
-                workdir=folder or ROOT,
-            )
-            made.dag(dag_settings=dag_settings)
-            workflow = made._workflow
-            workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
-            workflow._build_dag()
+            with contextlib.redirect_stdout(sys.stderr):
+                made = api.workflow(
+                    resource_settings=ResourceSettings(cores=1),
+                    config_settings=ConfigSettings(configfiles=files),
+                    storage_settings=StorageSettings(),
+                    workflow_settings=WorkflowSettings(),
+                    snakefile=ROOT / "Snakefile",
+                    workdir=folder or ROOT,
+                )
+                made.dag(dag_settings=dag_settings)
+                workflow = made._workflow
+                workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
+                workflow._build_dag()
         except Exception as error:
             print_exception(error)
-            sys.exit(f"{config}, {target}: cannot be planned ({type(error).__name__})")
-        return ordered(_jobs(workflow.dag))
+            sys.exit(f"{config}, {', '.join(targets)}: cannot be planned ({type(error).__name__})")
+        yield workflow.dag
 
 
 def _jobs(dag: Any) -> Iterator[Job]:

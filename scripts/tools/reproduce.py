@@ -1,0 +1,256 @@
+"""Make again what lies above a tier, and compare it with a bundle: `make reproduce CONFIG= BUNDLE= TIER=`.
+
+Only the bundle's files up to the tier are placed; Snakemake makes the rest anew by the rules that made it first, and
+each cell of scores and tables is held against the bundle's: identical, within its interval, or different. Written to
+results/<run>/reproduction-<tier>.md and .json (docs/reproducing.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from scripts.lib import bundles  # noqa: E402 - runs as a script, too
+from scripts.lib.bundles import LEVELS, TIERS, Bundle, BundleError  # noqa: E402
+from scripts.lib.files import IDENTITY, read_json, write_json, write_text  # noqa: E402
+from scripts.lib.manifests import file_digest  # noqa: E402
+from scripts.tools import restore  # noqa: E402
+from scripts.tools.provenance import Fit  # noqa: E402
+
+IDENTICAL, WITHIN, DIFFERENT = "identical", "within the interval", "different"
+KEYS = (
+    "student",
+    "method",
+    "metric",
+    "question",
+    "against",
+    "role",
+    "replicate",
+    "steering",
+)  # what names a row of a table
+TIMED = ("cost", "figure3")  # hours, which no two runs share
+
+
+def remade(bundle: Bundle, fit: Fit, tier: str) -> tuple[set[int], set[int]]:
+    """Return which jobs above a tier are made again, and which are taken as they are, as the bundle lacks their inputs.
+
+    Parameters
+    ----------
+    fit : of a bundle that fits as a whole
+    """
+    level = LEVELS.index(tier)
+    numbers = {node: number for number, node in fit.nodes.items()}
+    makers = {output: node for node in numbers for output in node.outputs}
+    again: set[int] = set()
+    kept: set[int] = set()
+
+    def is_there(path: str) -> bool:
+        maker = makers.get(path)
+        return maker is None or numbers[maker] in again or all(map(bundle.holds, {path, *maker.folders}))
+
+    for node, number in numbers.items():  # each after what it needs
+        if node.level > level:
+            (again if all(map(is_there, node.inputs)) else kept).add(number)
+    return again, kept
+
+
+def targets(fit: Fit, again: set[int]) -> list[str]:
+    """Return the outputs that Snakemake is asked for: of the jobs that no other one of them needs."""
+    nodes = [fit.nodes[number] for number in sorted(again)]
+    needed = {path for node in nodes for path in node.inputs}
+    return [node.identity for node in nodes if not needed & set(node.outputs)]
+
+
+def prepare(config: str, bundle: Bundle, tier: str, root: Path) -> tuple[list[str], set[str], set[str]]:
+    """Place what a tier begins with; return Snakemake's targets, the rules that may run, and what is not made again.
+
+    Raises
+    ------
+    BundleError
+        Where the bundle does not reach down to the tier or does not fit, or results of the levels above are here.
+    """
+    if TIERS[bundle.manifest["tier"]] > TIERS[tier]:
+        raise BundleError(
+            f"{bundle.path}: begins with {bundle.manifest['tier']}; TIER={tier} needs one of {tier} or a deeper one"
+        )
+    level = LEVELS.index(tier)
+    above = {output for job in bundle.jobs for output in job["outputs"] if bundles.level_of(job["rule"]) > level}
+    mark = root / f".snakemake/thinksafe/{bundle.run}.reproduction.json"
+    begun = {"bundle": file_digest(bundle.path), "tier": tier}
+    if not (mark.is_file() and read_json(mark) == begun):
+        if here := sorted(output for output in above if (root / output).exists()):
+            raise BundleError(
+                f"{len(here):,} results above the tier are here already, {here[0]} among them: nothing would be made "
+                f"again. Use a fresh clone, or move results/{bundle.run} away"
+            )
+    with restore.fitted(config, bundle, root, ignore=sorted(above)) as (graph, fit):
+        if fit.reasons:
+            raise BundleError("\n".join(["does not fit here", *restore.told(bundle, fit)]))
+        again, kept = remade(bundle, fit, tier)
+        if not again:
+            raise BundleError(f"{bundle.path}: holds nothing from which a level above {tier} could be made")
+        restore.placed(graph, bundle, fit, root, lambda number, node: number not in again)
+        write_json(mark, begun)
+        rules = {fit.nodes[number].rule for number in again}
+        return targets(fit, again), rules, {fit.nodes[number].title for number in kept}
+
+
+def run(config: str, asked: list[str], rules: set[str], root: Path) -> None:
+    """Let Snakemake make the targets, by these rules alone: what lies below the tier is never made."""
+    files = [] if config == "config/config.yaml" else ["--configfile", str((ROOT / config).resolve())]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *files]
+    done = subprocess.run([*command, "--allowed-rules", *sorted(rules), "--", *asked], cwd=root, check=False)
+    if done.returncode:
+        raise BundleError("Snakemake could not make all of it again; mend what it tells above and run this once more")
+
+
+# ----------------------------------------------------------------------------------------------------------- comparing
+def cells(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the numbers of each cell that a score or a tidy table holds."""
+    parts = Path(name).parts
+    if name.endswith(".json"):
+        found = json.loads(text)
+        kind, student, _, method, replicate, _, benchmark = parts[3:]
+        yield f"{kind}/{student}/{method}/{replicate}/{benchmark.removesuffix('.json')}", found
+        return
+    seen: Counter[str] = Counter()
+    for row in csv.DictReader(io.StringIO(text)):
+        cell = "/".join([Path(name).stem, *(row[column] for column in KEYS if row.get(column))])
+        seen[cell] += 1
+        yield cell if seen[cell] == 1 else f"{cell} ({seen[cell]})", row
+
+
+def compared(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> str:
+    """Return how a cell made again stands to the bundle's."""
+    if before == after:
+        return IDENTICAL
+    try:
+        low, value, high = float(before["low"]), float((after or {})["value"]), float(before["high"])
+    except (KeyError, TypeError, ValueError):
+        return DIFFERENT  # it has no interval, or is not there any more
+    return WITHIN if low <= value <= high else DIFFERENT
+
+
+def is_compared(name: str) -> bool:
+    """Tell whether a file has cells: a score, or a tidy table of something else than time."""
+    parts = Path(name).parts
+    if parts[2] == "tables":
+        return name.endswith(".csv") and Path(name).stem not in TIMED
+    return parts[2] == "scores" and name.endswith(".json") and not name.endswith((IDENTITY, ".record.json"))
+
+
+def compare(bundle: Bundle, tier: str, kept: set[str], root: Path) -> dict[str, Any]:
+    """Return every cell of the levels above a tier beside the bundle's, and how many files are the same to the byte."""
+    level = LEVELS.index(tier)
+    made = {
+        name
+        for name, number in bundle.owner.items()
+        if bundles.level_of(bundle.jobs[number]["rule"]) > level and name in bundle.jobs[number]["outputs"]
+    }
+    files = Counter(
+        "identical" if (root / name).is_file() and file_digest(root / name) == bundle.digest(name) else "different"
+        for name in made
+        if not name.endswith(IDENTITY)
+    )
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = {name for name in made if is_compared(name)}
+        bundles.extract(bundle, lambda name: Path(folder) / name if name in wanted else None)
+        for name in sorted(wanted):
+            here = root / name
+            now = dict(cells(name, here.read_text(encoding="utf-8"))) if here.is_file() else {}
+            for cell, before in cells(name, (Path(folder) / name).read_text(encoding="utf-8")):
+                after = now.get(cell)
+                row = {"cell": cell, "verdict": compared(before, after), "file": name}
+                rows.append(row | {"bundle": _numbers(before), "here": _numbers(after or {})})
+    return {
+        "run": bundle.run,
+        "tier": tier,
+        "bundle": file_digest(bundle.path),
+        "cells": rows,
+        "counts": dict(Counter(row["verdict"] for row in rows)),
+        "files": dict(files),
+        "taken_as_they_are": sorted(kept),
+    }
+
+
+def _numbers(cell: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: cell[key] for key in ("value", "low", "high", "n") if cell.get(key) not in (None, "")}
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """Return a comparison as Markdown: the counts, and each cell that is not the same."""
+    counts = found["counts"]
+    lines = [
+        f"# {found['run']} made again from its {found['tier']}",
+        "",
+        f"{sum(counts.values()):,} cells beside those of the bundle {found['bundle'][:12]}: "
+        + ", ".join(f"{counts.get(verdict, 0):,} {verdict}" for verdict in (IDENTICAL, WITHIN, DIFFERENT))
+        + f". Files: {found['files'].get('identical', 0):,} the same to the byte, "
+        f"{found['files'].get('different', 0):,} not.",
+    ]
+    if changed := [row for row in found["cells"] if row["verdict"] != IDENTICAL]:
+        lines += ["", "| Cell | Bundle | Interval | Here | |", "| :-- | --: | :-: | --: | :-- |"]
+        for row in sorted(changed, key=lambda row: (row["verdict"] != DIFFERENT, row["cell"])):
+            before, after = row["bundle"], row["here"]
+            interval = f"{_short(before['low'])} to {_short(before['high'])}" if "low" in before else ""
+            lines.append(
+                f"| {row['cell']} | {_short(before.get('value', ''))} | {interval} | {_short(after.get('value', ''))} "
+                f"| {row['verdict']} |"
+            )
+        lines += [
+            "",
+            "*Within the interval*: the value made here lies in the interval of the bundle's. Of two independent "
+            "samples of one size about one in six does not, by chance alone, at 95 %.",
+        ]
+    if kept := found["taken_as_they_are"]:
+        lines += ["", "Not made again, as the bundle lacks what they are made of:", "", *(f"- {one}" for one in kept)]
+    return "\n".join(lines) + "\n"
+
+
+def _short(value: Any) -> str:
+    try:
+        return f"{float(value):.2f}"
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def main() -> None:
+    """Reproduce what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", default="config/config.yaml")
+    parser.add_argument(
+        "--bundle", required=True, help="a file, https://..., or owner/name[@revision][:file] on the hub"
+    )
+    parser.add_argument("--tier", choices=[tier for tier in TIERS if tier != "all"], default="scores")
+    parser.add_argument("--folder", type=Path, default=ROOT, help="where results/ and .snakemake/ are")
+    arguments = parser.parse_args()
+    root = arguments.folder
+    try:
+        bundle = bundles.open_bundle(restore.fetched(arguments.bundle, root / ".snakemake/thinksafe"))
+        asked, rules, kept = prepare(arguments.config, bundle, arguments.tier, root)
+        run(arguments.config, asked, rules, root)
+        found = compare(bundle, arguments.tier, kept, root)
+    except BundleError as error:
+        sys.exit(f"reproduce: {error}")
+    path = root / "results" / bundle.run / f"reproduction-{arguments.tier}"
+    write_json(path.with_suffix(".json"), found)
+    write_text(path.with_suffix(".md"), page(found))
+    print(page(found))
+    print(path.with_suffix(".md").relative_to(root))
+
+
+if __name__ == "__main__":
+    main()
