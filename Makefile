@@ -77,9 +77,9 @@ explain: setup ## what a change made stale, why, what it reaches and what it cos
 status: ## how far a run is, and what went wrong; reads files only: make status RUN=miniature
 	@$(PY) scripts/tools/status.py $(if $(RUN),--run $(RUN))
 
-trace: setup ## from a number back to the raw answers: make trace CELL=qwen3-mini/thinksafe/gsm8k
-	@test -n "$(CELL)" || { echo "trace: name a cell or a file, as in make trace CELL=qwen3-mini/thinksafe/gsm8k" >&2; exit 2; }
-	@$(PY) scripts/tools/trace.py "$(CELL)" $(if $(RUN),--run results/$(RUN))
+trace: setup ## a number's whole chain: make trace CELL=qwen3-mini/thinksafe/gsm8k; what rests on a file: make trace FILE=...
+	@test -n "$(CELL)$(FILE)" || { echo "trace: name a cell, as in make trace CELL=qwen3-mini/thinksafe/gsm8k, or a file, as in make trace FILE=config/paper/table4.csv" >&2; exit 2; }
+	@$(PY) scripts/tools/trace.py $(if $(FILE),--file "$(FILE)","$(CELL)") $(if $(RUN),--run "$(RUN)") $(if $(FULL),--full)
 
 gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
 	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'

@@ -25,6 +25,8 @@ from scripts.lib.meters import GpuMeter
 from scripts.lib.staleness import digest_of
 from scripts.lib.versions import installed
 
+SNAKEMAKES = ".snakemake_timestamp"  # what Snakemake leaves in a folder when its job has ended, after the identity
+
 
 def file_digest(path: str | Path) -> str:
     """Return the sha256 of a file's content; one process reads an unchanged file once (a user's weights are large)."""
@@ -43,7 +45,7 @@ def content_digest(path: str | Path) -> str:
     path = Path(path)
     if path.is_file():
         return file_digest(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != SNAKEMAKES)
     listing = [[str(file.relative_to(path)), file_digest(file)] for file in files]
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
