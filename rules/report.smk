@@ -36,6 +36,26 @@ def report_parts(which, pattern):
     ]
 
 
+def report_identities():
+    """Return the identities of what stands behind the cells, as far as the page shows their lineage."""
+    if config["printed"]:
+        return []
+    cell, verdict = f"{CELL}/part-{{part}}.identity.json", f"verdicts/by-{{guard}}/on-answers/{CELL}/part-{{part}}"
+    found = [
+        *score_files(cells_of(STUDENTS), "identity.json"),
+        *report_parts("answers", f"<results>/answers/{cell}"),
+        *report_parts("verdicts", f"<results>/{verdict}.identity.json"),
+        *[f"<results>/benchmarks/{name}.identity.json" for name in BENCHMARKS],
+    ]
+    for job, path in cost_jobs():
+        found.append(path)
+        sampled = "/on-responses/" not in path and path.startswith("<results>/responses/")
+        found += [f"<results>/prompts/{path.split('/')[-2]}.identity.json"] if sampled else []
+    sets = [training_set_of(cell["method"]) for cell in trained_cells() if "data" in config["methods"][cell["method"]]]
+    found += [path.removesuffix(".parquet") + IDENTITY for path in sets if path.startswith("<results>/corpora/")]
+    return sorted(set(found))
+
+
 rule write_report:
     """The run as one page that opens offline: tables, claims, cost, curves, and a reader of samples."""
     input:
@@ -47,6 +67,7 @@ rule write_report:
         verdicts=report_parts("verdicts", f"<results>/verdicts/by-{{guard}}/on-answers/{CELL}/part-{{part}}.parquet"),
         prompts=[] if config["printed"] else [f"<results>/benchmarks/{name}.parquet" for name in BENCHMARKS],
         adapters=[] if config["printed"] else [f"{ADAPTER}.identity.json".format(**cell) for cell in trained_cells()],
+        identities=report_identities(),
     output:
         html="<results>/report/index.html",
         identity="<results>/report/index.identity.json",

@@ -149,3 +149,52 @@ def sources(spec: Any) -> dict[str, str]:
         for value in spec:
             found |= sources(value)
     return found
+
+
+def graph(lineage: Lineage, roots: Sequence[str]) -> dict[str, list[Any]]:
+    """Return what stands behind some files as plain values, each file and each set of modules once.
+
+    Returns
+    -------
+    dict
+        ``steps``: ``[name, digest by which it was used, number of its maker or None, numbers of its inputs]``;
+        ``makers``: ``[modules, versions]``; ``roots``: numbers of the steps of ``roots``, None for an unknown one.
+    """
+    steps: list[list[Any]] = []
+    places: dict[str, int] = {}
+    makers: dict[str, int] = {}
+
+    def place(step: Step) -> int:
+        if step.name not in places:
+            places[step.name] = len(steps)
+            steps.append([step.name, step.digest[:12], None, []])
+        return places[step.name]
+
+    done: set[str] = set()
+    for root in roots:
+        path: list[int] = []
+        for step in lineage.chain(root, seen=done) if lineage.identity_of(root) else ():
+            number = place(step)
+            path[step.depth :] = [number]
+            if step.depth and number not in (inputs := steps[path[-2]][3]):
+                inputs.append(number)
+            if step.identity and steps[number][2] is None:
+                told = lineage.identities[step.identity]
+                versions = ", ".join(f"{name} {version}" for name, version in told["environment"].items())
+                steps[number][2] = makers.setdefault(f"{modules(told['code'])}\n{versions}", len(makers))
+    by_maker: dict[str, int] = {}
+    for name, number in places.items():  # several files of one job: what is behind one is behind the others
+        identity = lineage.identity_of(name)
+        if identity and (first := by_maker.setdefault(identity, number)) != number:
+            steps[number][3] = steps[first][3] = steps[first][3] or steps[number][3]
+    return {
+        "steps": steps,
+        "makers": [maker.split("\n") for maker in makers],
+        "roots": [places.get(root) for root in roots],
+    }
+
+
+def modules(code: dict[str, str]) -> str:
+    """Return a job's modules by their short names, its script first."""
+    names = sorted(code, key=lambda path: (path.count("/"), path))
+    return ", ".join(name.removeprefix("scripts/").removesuffix(".py") for name in names)

@@ -1,7 +1,7 @@
 """Back from a number to everything behind it (`make trace CELL=…`), and forth from a file to every number (`FILE=…`).
 
 A CELL is ``student/method/metric`` of a table, ``student/method/benchmark/item[/draw]`` for one answer,
-``student/method/row`` for one training row, ``student/method`` for an adapter, or a file of a run. Walks the identities:
+``student/method/row`` for one training row, ``student/method`` for an adapter, or a file of a run. Walks identities:
 each names its inputs by path and digest. Content that is no longer what was used is marked, so that a number can be
 audited without running anything. Reads files only, so it is safe beside the driver.
 """
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from scripts.lib.files import IDENTITY, read_rows  # noqa: E402 - runs as a script, too
-from scripts.lib.lineage import Lineage, Step, sources  # noqa: E402
+from scripts.lib.lineage import Lineage, Step, modules, sources  # noqa: E402
 from scripts.lib.manifests import content_digest, input_digest  # noqa: E402
 from scripts.lib.schema import nearest  # noqa: E402
 
@@ -244,12 +244,6 @@ def short(text: str) -> str:
     return line if len(line) <= SHOWN else f"{line[:SHOWN]}… ({len(line):,} characters)"
 
 
-def modules_of(code: dict[str, str]) -> str:
-    """Return a job's modules by their short names, its script first."""
-    names = sorted(code, key=lambda path: (path.count("/"), path))
-    return ", ".join(name.removeprefix("scripts/").removesuffix(".py") for name in names)
-
-
 def tree(lineage: Lineage, what: Asked, full: bool = False) -> list[str]:
     """Return the chain as a tree, then the modules and sources that it names with their digests."""
     lines, code, outside, seen = [*what.head], {}, {}, set()
@@ -265,7 +259,7 @@ def tree(lineage: Lineage, what: Asked, full: bool = False) -> list[str]:
                 made = lineage.identities[step.identity]
                 code |= {(path, digest): None for path, digest in made["code"].items()}
                 outside |= sources(made["spec"])
-                lines.append(f"{under}code: {modules_of(made['code'])}")
+                lines.append(f"{under}code: {modules(made['code'])}")
                 if made["environment"]:
                     lines.append(f"{under}with: " + ", ".join(f"{n} {v}" for n, v in made["environment"].items()))
                 spec = json.dumps(made["spec"], ensure_ascii=False, sort_keys=True)
@@ -341,11 +335,11 @@ def dependents(lineage: Lineage, text: str) -> list[str]:
     """
     name = lineage.name_of(text) if Path(text).exists() else text
     used = {n: d for told in lineage.identities.values() for n, d in told["inputs"].items()}
-    modules = {path for told in lineage.identities.values() for path in told["code"]}
+    code = {path for told in lineage.identities.values() for path in told["code"]}
     outside = {n for told in lineage.identities.values() for n in sources(told["spec"])}
-    if not (lineage.identity_of(name) or name in used or name in modules or name in outside):
-        where = [name for name in (*lineage.made, *used, *modules, *outside) if Path(name).name == Path(text).name]
-        raise unknown("file", text, where or [*lineage.made, *used, *modules, *outside])
+    if not (lineage.identity_of(name) or name in used or name in code or name in outside):
+        where = [name for name in (*lineage.made, *used, *code, *outside) if Path(name).name == Path(text).name]
+        raise unknown("file", text, where or [*lineage.made, *used, *code, *outside])
     found = lineage.dependents(name)
     if not found:
         return [f"{name}: nothing that has been made rests on it"]

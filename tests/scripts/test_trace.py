@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.files import write_json, write_rows
-from scripts.lib.lineage import Lineage, sources
+from scripts.lib.lineage import Lineage, graph, sources
 from scripts.lib.manifests import content_digest, write_identity
 from scripts.tools.trace import TraceError, asked, dependents, run_of, tree
 
@@ -44,9 +46,23 @@ def answers(part, ids):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A run with one cell and all behind it, in two shards each."""
+def run(built, tmp_path, monkeypatch):
+    """A copy of the run, as the current folder."""
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A run with one cell and all behind it, in two shards each."""
+    folder = tmp_path_factory.mktemp("built")
+    with contextlib.chdir(folder):
+        write_run()
+    return folder
+
+
+def write_run():
     base = "results/trial/"
     write_json("config/guard.txt", "is it safe?")
     ids = [["harmful-000000", "harmful-000001"], ["harmful-000002"]]
@@ -85,7 +101,7 @@ def run(tmp_path, monkeypatch):
     write_json(base + "figures/figure1.png", 1)
     made("figures/figure1.png", ["tables/table1.csv"])
     Path(base, "logs").mkdir()
-    return tmp_path
+    Path(base, "logs/x.log").touch()
 
 
 def look(text, **options):
@@ -191,6 +207,21 @@ def test_a_run_in_the_making_is_read_as_far_as_it_is(run):
     Path(f"results/trial/{ADAPTER}.identity.json").write_text('{"content": ')  # being written
     assert f"{ADAPTER}.identity.json" in look(f"{STUDENT}/{METHOD}/harmbench")
     assert "table1" in forth(f"answers/{ON}/part-0.parquet")
+
+
+def test_the_graph_of_the_page_is_the_chain(run):
+    """What the page shows and what `make trace` prints are one thing, each file once."""
+    lineage = Lineage("results/trial")
+    roots = [f"scores/safety/{ON}.json", "tables/table1.csv", "scores/unknown.json"]
+    told = graph(lineage, roots)
+    names = [step[0] for step in told["steps"]]
+    assert len(names) == len(set(names)) and set(names) >= {step.name for step in lineage.chain("tables/table1.csv")}
+    assert told["roots"] == [0, names.index("tables/table1.csv"), None]
+    for name, _, maker, inputs in told["steps"]:
+        identity = lineage.identity_of(name)
+        assert {names[number] for number in inputs} == set(lineage.identities[identity]["inputs"] if identity else ())
+        assert (maker is None) == (identity is None)
+    assert ["score_safety", "numpy 2.4.6"] in told["makers"] and ["train_student", "numpy 2.4.6"] in told["makers"]
 
 
 def test_which_run_is_meant(run):
