@@ -19,7 +19,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace appendix gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -80,6 +80,9 @@ status: ## how far a run is, and what went wrong; reads files only: make status 
 trace: setup ## a number's whole chain: make trace CELL=qwen3-mini/thinksafe/gsm8k; what rests on a file: make trace FILE=...
 	@test -n "$(CELL)$(FILE)" || { echo "trace: name a cell, as in make trace CELL=qwen3-mini/thinksafe/gsm8k, or a file, as in make trace FILE=config/paper/table4.csv" >&2; exit 2; }
 	@$(PY) scripts/tools/trace.py $(if $(FILE),--file "$(FILE)","$(CELL)") $(if $(RUN),--run "$(RUN)") $(if $(FULL),--full)
+
+appendix: setup ## for reviewers, from the run's records: results/<run>/appendix.md, checklist.md: make appendix CONFIG=config/miniature.yaml
+	@$(SNAKEMAKE) appendix --configfile $(CONFIG)
 
 gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
 	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'

@@ -93,3 +93,57 @@ rule write_report:
         environment=environment_of("report"),
     script:
         "../scripts/write_report.py"
+
+
+LICENCES = yaml.safe_load((Path(workflow.basedir) / "config/licences/assets.yaml").read_text(encoding="utf-8"))
+
+
+def appendix_config():
+    """Return the shipped overlay that names this run; nothing where it is the paper's config or one of the user's own."""
+    path = Path("config") / f"{config['run']}.yaml"
+    return str(path) if (Path(workflow.basedir) / path).is_file() else None
+
+
+def appendix_identities():
+    """Return the identities of all that the run trains, samples, judges and scores, and of the models it builds."""
+    built = [config["models"][student] for student in STUDENTS]
+    built = [path for name, entry in zip(STUDENTS, built) for path in model_files(name, entry)]
+    guards = {path.split("/by-")[1].partition("/")[0] for path in report_identities() if "/by-" in path}
+    built += [path for guard in sorted(guards) for path in model_files(guard, config["guards"][guard])]
+    return sorted({*report_identities(), *[path for path in built if path.endswith(IDENTITY)]})
+
+
+rule write_appendix:
+    """What a reviewer asks for: compute, seeds, licences, intervals, how to rerun, and a filled checklist."""
+    input:
+        identities=appendix_identities(),
+        tables=[path for path in report_tables() if not path.endswith(("-beside-paper.csv", "/cost.csv"))],
+        claims=[path for path in PAPER if Path(path).name == "claims.json"],
+    output:
+        appendix="<results>/appendix.md",
+        checklist="<results>/checklist.md",
+        identity="<results>/appendix.identity.json",
+    log:
+        "<results>/logs/write_appendix.log",
+    conda:
+        "../envs/paper.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        spec=spec(
+            run=config["run"],
+            config=appendix_config(),
+            printed=config["printed"],
+            seeds=config["seeds"],
+            replicates=REPLICATES,
+            confidence=config["scoring"]["confidence"],
+            students=[label for _, label in labelled("models", STUDENTS)],
+            methods=[label for _, label in labelled("methods", METHODS)],
+            benchmarks=[config["benchmarks"][name]["label"] for name in BENCHMARKS],
+            licences=LICENCES,
+        ),
+        code=code_of("write_appendix"),
+        environment=environment_of(),
+    script:
+        "../scripts/write_appendix.py"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.files import IDENTITY, read_json
+from scripts.lib.staleness import digest_of
 
 Identity = dict[str, Any]
 SOURCES = ("hub", "url", "folder", "file")  # kinds of a `source` that no rule made
@@ -135,14 +136,14 @@ class Lineage:
         return sorted(found)
 
 
-def sources(spec: Any) -> dict[str, str]:
-    """Return what a spec takes from outside, each with what fixes it: a commit, a digest of its content, or nothing."""
-    found: dict[str, str] = {}
+def sources(spec: Any) -> dict[str, tuple[str, str]]:
+    """Return what a spec takes from outside: its kind, and what fixes it (a commit, a digest, or nothing)."""
+    found: dict[str, tuple[str, str]] = {}
     if isinstance(spec, dict):
         for kind in SOURCES:
             if isinstance(spec.get(kind), str):
                 fixed = spec.get("revision") or spec.get("content") or spec.get("sha256") or ""
-                found[spec[kind]] = fixed if isinstance(fixed, str) else ""
+                found[spec[kind]] = kind, fixed if isinstance(fixed, str) else digest_of(fixed)  # a folder's files
         for value in spec.values():
             found |= sources(value)
     elif isinstance(spec, list):

@@ -272,7 +272,7 @@ def tree(lineage: Lineage, what: Asked, full: bool = False) -> list[str]:
         lines += [
             "",
             "From outside:",
-            *(f"  {name}  {fixed[:12] or 'at no commit'}" for name, fixed in outside.items()),
+            *(f"  {name}  {fixed[:12] or 'at no commit'}" for name, (_, fixed) in outside.items()),
         ]
     return lines + _code(code)
 

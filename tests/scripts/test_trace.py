@@ -240,7 +240,7 @@ def test_sources_are_found_with_what_fixes_them():
         "parts": [{"source": {"file": "a.csv", "content": "cd"}}],
         "hub": None,
     }
-    assert sources(spec) == {"org/m": "ab", "a.csv": "cd"}
+    assert sources(spec) == {"org/m": ("hub", "ab"), "a.csv": ("file", "cd")}
 
 
 def test_on_the_command_line(run):

@@ -32,6 +32,7 @@ NAMED = (
     "figures",
     "claims",
     "report",
+    "appendix",
 )
 TARGETS = ("all", "chat", "dataset", "adapter", "evaluation", *NAMED)
 
