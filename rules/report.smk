@@ -86,7 +86,7 @@ rule write_report:
             students=labelled("models", STUDENTS),
             methods=labelled("methods", METHODS),
             benchmarks=columns(),
-            template={kind: content_of(Path(workflow.basedir) / path) for kind, path in PAGE.items()},
+            template={kind: content_of(ROOT / path) for kind, path in PAGE.items()},
             **config["report"],
         ),
         code=code_of("write_report"),
@@ -95,13 +95,13 @@ rule write_report:
         "../scripts/write_report.py"
 
 
-LICENCES = yaml.safe_load((Path(workflow.basedir) / "config/licences/assets.yaml").read_text(encoding="utf-8"))
+LICENCES = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
 
 
 def appendix_config():
     """Return the shipped overlay that names this run; nothing where it is the paper's config or one of the user's own."""
     path = Path("config") / f"{config['run']}.yaml"
-    return str(path) if (Path(workflow.basedir) / path).is_file() else None
+    return str(path) if (ROOT / path).is_file() else None
 
 
 def appendix_identities():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.files import IDENTITY, read_json
-from scripts.lib.staleness import digest_of
+from scripts.lib.staleness import ROOT, digest_of
 
 Identity = dict[str, Any]
 SOURCES = ("hub", "url", "folder", "file")  # kinds of a `source` that no rule made
@@ -66,8 +66,14 @@ class Lineage:
 
     def path_of(self, name: str) -> Path:
         """Return where a file is: in the run's folder, or in the project's."""
-        inside = self.run / name
-        return inside if inside.exists() or name in self.made or name in self.identities else self.project / name
+        if name in self.made or name in self.identities:
+            return self.run / name
+        places = (
+            self.run / name,
+            self.project / name,
+            ROOT / name,
+        )  # ROOT: it comes with the workflow (docs/module.md)
+        return next((path for path in places if path.exists()), places[1])
 
     @property
     def project(self) -> Path:
