@@ -68,11 +68,8 @@ class Lineage:
         """Return where a file is: in the run's folder, or in the project's."""
         if name in self.made or name in self.identities:
             return self.run / name
-        places = (
-            self.run / name,
-            self.project / name,
-            ROOT / name,
-        )  # ROOT: it comes with the workflow (docs/module.md)
+        # The last: it comes with the workflow, which another one uses as a module.
+        places = (self.run / name, self.project / name, ROOT / name)
         return next((path for path in places if path.exists()), places[1])
 
     @property

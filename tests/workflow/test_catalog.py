@@ -38,6 +38,7 @@ def test_its_claims_about_software_hold() -> None:
     assert deployment["apptainer"] == any("    container:\n" in text for text in RULES.values())
 
 
+@pytest.mark.slow
 def test_its_flags_run_from_where_the_catalog_looks(tmp_path: Path) -> None:
     """The mandatory flags, in a directory without our profiles, through workflow/Snakefile."""
     printed = dry_run(
@@ -51,17 +52,8 @@ def test_its_flags_run_from_where_the_catalog_looks(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_its_report_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "config").symlink_to(ROOT / "config")
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(ROOT / "workflow/Snakefile"),
-        "--cores",
-        "2",
-        "tables",
-    ]
-    command += ["--configfile", "config/printed.yaml", *FLAGS]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile"), "--cores", "2"]
+    command += ["tables", "--configfile", "config/printed.yaml", *FLAGS]
     for more in ([], ["--report", "report.html"]):
         done = subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
