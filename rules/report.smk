@@ -36,26 +36,6 @@ def report_parts(which, pattern):
     ]
 
 
-def report_identities():
-    """Return the identities of what stands behind the cells, as far as the page shows their lineage."""
-    if config["printed"]:
-        return []
-    cell, verdict = f"{CELL}/part-{{part}}.identity.json", f"verdicts/by-{{guard}}/on-answers/{CELL}/part-{{part}}"
-    found = [
-        *score_files(cells_of(STUDENTS), "identity.json"),
-        *report_parts("answers", f"<results>/answers/{cell}"),
-        *report_parts("verdicts", f"<results>/{verdict}.identity.json"),
-        *[f"<results>/benchmarks/{name}.identity.json" for name in BENCHMARKS],
-    ]
-    for job, path in cost_jobs():
-        found.append(path)
-        sampled = "/on-responses/" not in path and path.startswith("<results>/responses/")
-        found += [f"<results>/prompts/{path.split('/')[-2]}.identity.json"] if sampled else []
-    sets = [training_set_of(cell["method"]) for cell in trained_cells() if "data" in config["methods"][cell["method"]]]
-    found += [path.removesuffix(".parquet") + IDENTITY for path in sets if path.startswith("<results>/corpora/")]
-    return sorted(set(found))
-
-
 rule write_report:
     """The run as one page that opens offline: tables, claims, cost, curves, and a reader of samples."""
     input:
@@ -67,7 +47,7 @@ rule write_report:
         verdicts=report_parts("verdicts", f"<results>/verdicts/by-{{guard}}/on-answers/{CELL}/part-{{part}}.parquet"),
         prompts=[] if config["printed"] else [f"<results>/benchmarks/{name}.parquet" for name in BENCHMARKS],
         adapters=[] if config["printed"] else [f"{ADAPTER}.identity.json".format(**cell) for cell in trained_cells()],
-        identities=report_identities(),
+        identities=lambda wildcards: report_identities(),
     output:
         html="<results>/report/index.html",
         identity="<results>/report/index.identity.json",
@@ -95,6 +75,26 @@ rule write_report:
         "../scripts/write_report.py"
 
 
+def report_identities():
+    """Return the identities of what stands behind the cells, as far as the page shows their lineage."""
+    if config["printed"]:
+        return []
+    cell, verdict = f"{CELL}/part-{{part}}.identity.json", f"verdicts/by-{{guard}}/on-answers/{CELL}/part-{{part}}"
+    found = [
+        *score_files(cells_of(STUDENTS), "identity.json"),
+        *report_parts("answers", f"<results>/answers/{cell}"),
+        *report_parts("verdicts", f"<results>/{verdict}.identity.json"),
+        *[f"<results>/benchmarks/{name}.identity.json" for name in BENCHMARKS],
+    ]
+    for job, path in cost_jobs():
+        found.append(path)
+        sampled = "/on-responses/" not in path and path.startswith("<results>/responses/")
+        found += [f"<results>/prompts/{path.split('/')[-2]}.identity.json"] if sampled else []
+    sets = [training_set_of(cell["method"]) for cell in trained_cells() if "data" in config["methods"][cell["method"]]]
+    found += [path.removesuffix(".parquet") + IDENTITY for path in sets if path.startswith("<results>/corpora/")]
+    return sorted(set(found))
+
+
 LICENCES = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
 
 
@@ -116,7 +116,7 @@ def appendix_identities():
 rule write_appendix:
     """What a reviewer asks for: compute, seeds, licences, intervals, how to rerun, and a filled checklist."""
     input:
-        identities=appendix_identities(),
+        identities=lambda wildcards: appendix_identities(),
         tables=[path for path in report_tables() if not path.endswith(("-beside-paper.csv", "/cost.csv"))],
         claims=[path for path in PAPER if Path(path).name == "claims.json"],
     output:
