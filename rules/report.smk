@@ -79,11 +79,18 @@ def report_identities():
     """Return the identities of what stands behind the cells, as far as the page shows their lineage."""
     if config["printed"]:
         return []
-    cell, verdict = f"{CELL}/part-{{part}}.identity.json", f"verdicts/by-{{guard}}/on-answers/{CELL}/part-{{part}}"
+    cell = f"{CELL}/part-{{part}}.identity.json"
+    verdict = f"<results>/verdicts/by-{{guard}}/on-answers/{cell}"
     found = [
         *score_files(cells_of(STUDENTS), "identity.json"),
         *report_parts("answers", f"<results>/answers/{cell}"),
-        *report_parts("verdicts", f"<results>/{verdict}.identity.json"),
+        *report_parts("verdicts", verdict),
+        *[
+            verdict.format(**entry, guard=guard, part=part)
+            for entry in report_cells()
+            for part in range(entry["verdicts"])
+            for guard in audits_of(entry["benchmark"])
+        ],
         *[f"<results>/benchmarks/{name}.identity.json" for name in BENCHMARKS],
     ]
     for job, path in cost_jobs():
