@@ -93,10 +93,11 @@ def report_identities():
         ],
         *[f"<results>/benchmarks/{name}.identity.json" for name in BENCHMARKS],
     ]
-    for job, path in cost_jobs():
-        found.append(path)
-        sampled = "/on-responses/" not in path and path.startswith("<results>/responses/")
-        found += [f"<results>/prompts/{path.split('/')[-2]}.identity.json"] if sampled else []
+    behind = [path for _, path in cost_jobs()]
+    found += behind
+    found += [
+        f"<results>/prompts/{p.split('/')[-2]}.identity.json" for p in behind if p.startswith("<results>/responses/")
+    ]
     sets = [training_set_of(cell["method"]) for cell in trained_cells() if "data" in config["methods"][cell["method"]]]
     found += [path.removesuffix(".parquet") + IDENTITY for path in sets if path.startswith("<results>/corpora/")]
     return sorted(set(found))
@@ -113,8 +114,7 @@ def appendix_config():
 
 def appendix_identities():
     """Return the identities of all that the run trains, samples, judges and scores, and of the models it builds."""
-    built = [config["models"][student] for student in STUDENTS]
-    built = [path for name, entry in zip(STUDENTS, built) for path in model_files(name, entry)]
+    built = [path for student in STUDENTS for path in model_files(student, config["models"][student])]
     guards = {path.split("/by-")[1].partition("/")[0] for path in report_identities() if "/by-" in path}
     built += [path for guard in sorted(guards) for path in model_files(guard, config["guards"][guard])]
     return sorted({*report_identities(), *[path for path in built if path.endswith(IDENTITY)]})

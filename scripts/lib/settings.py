@@ -10,6 +10,7 @@ short for ``select={students: [...]}``, and so are ``methods`` and ``benchmarks`
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -76,9 +77,10 @@ def load(
 
 def _at_home(layer: Mapping[str, Any], home: Path) -> dict[str, Any]:
     """Return a layer of ours in which the files that come with the workflow are found from any working directory."""
-    found = {**layer, "guards": {name: dict(entry) for name, entry in layer.get("guards", {}).items()}}
-    for entry, key in ((found, "paper"), *((guard, "format") for guard in found["guards"].values())):
-        if key in entry:
+    found = copy.deepcopy(dict(layer))
+    guards = found.get("guards") or {}
+    for entry, key in ((found, "paper"), *((guard, "format") for guard in guards.values() if guard)):
+        if entry.get(key):
             entry[key] = str(home / entry[key])
     return found
 

@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib.files import IDENTITY, read_rows  # noqa: E402 - runs as a script, too
+from scripts.lib.files import IDENTITY  # noqa: E402 - runs as a script, too
 from scripts.lib.lineage import Lineage, Step, modules, sources  # noqa: E402
 from scripts.lib.manifests import content_digest, input_digest  # noqa: E402
 from scripts.lib.schema import nearest  # noqa: E402
@@ -117,7 +117,7 @@ def _cell(lineage: Lineage, student: str, method: str, metric: str, item: str = 
     benchmark = next((part for part in metric.split(":") if (student, method, part) in scores), metric)
     if files := scores.get((student, method, benchmark)):
         if item:
-            ids = {row["id"] for file in files for row in rows_of(lineage, file.removesuffix(".json") + ".parquet")}
+            ids = {i for file in files for i in ids_of(lineage, file.removesuffix(".json") + ".parquet")}
             if item not in ids:
                 raise unknown(f"item of {benchmark}", item, ids)
         if draw and not draw.isdigit():
@@ -137,14 +137,14 @@ def _cell(lineage: Lineage, student: str, method: str, metric: str, item: str = 
     raise unknown(f"metric or benchmark of {student}/{method}", metric, known)
 
 
-def rows_of(lineage: Lineage, name: str) -> list[dict[str, Any]]:
-    """Return the rows of a Parquet file with ids, none where it is not there or has no ids."""
+def ids_of(lineage: Lineage, name: str) -> set[str]:
+    """Return the ids of a Parquet file's rows, none where it is not there or its rows have none."""
     import pyarrow.parquet as pq
 
     path = lineage.path_of(name)
     if path.suffix != ".parquet" or not path.is_file() or "id" not in pq.read_schema(path).names:
-        return []
-    return read_rows(path)
+        return set()
+    return set(pq.read_table(path, columns=["id"])["id"].to_pylist())
 
 
 def _sets(lineage: Lineage, student: str, method: str) -> list[str]:
@@ -157,11 +157,11 @@ def _sets(lineage: Lineage, student: str, method: str) -> list[str]:
 
 
 def _training_ids(lineage: Lineage, student: str, method: str) -> list[str]:
-    return [row["id"] for name in _sets(lineage, student, method) for row in rows_of(lineage, name)]
+    return [row for name in _sets(lineage, student, method) for row in ids_of(lineage, name)]
 
 
 def _training_row(lineage: Lineage, student: str, method: str, row: str) -> list[str]:
-    return [name for name in _sets(lineage, student, method) if any(r["id"] == row for r in rows_of(lineage, name))]
+    return [name for name in _sets(lineage, student, method) if row in ids_of(lineage, name)]
 
 
 def _left_out(lineage: Lineage, student: str, method: str, row: str) -> list[str]:
@@ -169,7 +169,7 @@ def _left_out(lineage: Lineage, student: str, method: str, row: str) -> list[str
     return [
         name
         for name in _sets(lineage, student, method)
-        if any(r["id"] == row for step in lineage.chain(name) for r in rows_of(lineage, step.name))
+        if any(row in ids_of(lineage, step.name) for step in lineage.chain(name))
     ]
 
 
@@ -222,12 +222,15 @@ def state_of(lineage: Lineage, step: Step) -> str:
 
 def found_in(lineage: Lineage, name: str, item: str | None, draw: int | None) -> list[dict[str, Any]]:
     """Return the rows of a file about one item, of all draws or of one."""
+    import pyarrow.parquet as pq
+
     if item is None:
         return []
     identity = lineage.identity_of(name)
     beside = lineage.identities[identity]["content"] if identity else {}
     names = [name] if name.endswith(".parquet") else beside  # a score's rows lie beside it
-    rows = [row for file in names for row in rows_of(lineage, file) if row["id"] == item]
+    files = [lineage.path_of(file) for file in names if item in ids_of(lineage, file)]
+    rows = [row for file in files for row in pq.read_table(file, filters=[("id", "=", item)]).to_pylist()]
     return [row for row in rows if draw is None or row.get("draw", draw) == draw]
 
 
@@ -249,8 +252,7 @@ def tree(lineage: Lineage, what: Asked, full: bool = False) -> list[str]:
     lines, code, outside, seen = [*what.head], {}, {}, set()
     for root, only in what.roots:
         steps = _without_other_parts(lineage, lineage.chain(root, only, seen), what)
-        for number, step in enumerate(steps):
-            before, under = _branches(steps, number)
+        for step, (before, under) in zip(steps, _branches(steps), strict=True):
             state = state_of(lineage, step)
             told = f"  ({state})" if state else ""
             lines.append(f"{before}{step.name}  {step.digest[:12]}{'  (see above)' if step.again else told}")
@@ -277,19 +279,17 @@ def tree(lineage: Lineage, what: Asked, full: bool = False) -> list[str]:
     return lines + _code(code)
 
 
-def _branches(steps: Sequence[Step], number: int) -> tuple[str, str]:
-    """Return what stands before a step's own line and before the lines under it."""
-    depth, after = steps[number].depth, steps[number + 1 :]
-
-    def goes_on(level: int) -> bool:
-        follows = next((step for step in after if step.depth <= level), None)
-        return follows is not None and follows.depth == level
-
-    bars = "".join("│  " if goes_on(level) else "   " for level in range(1, depth))
-    below = "│  " if after and after[0].depth == depth + 1 else "   "
-    if not depth:
-        return "", below
-    return bars + ("├─ " if goes_on(depth) else "└─ "), bars + ("│  " if goes_on(depth) else "   ") + below
+def _branches(steps: Sequence[Step]) -> list[tuple[str, str]]:
+    """Return, for each step, what stands before its own line and before the lines under it."""
+    drawn, goes_on, after = [], set(), 0  # goes_on: depths at which a later step is a sibling; after: the next depth
+    for step in reversed(steps):
+        bars = "".join("│  " if level in goes_on else "   " for level in range(1, step.depth))
+        below = "│  " if after == step.depth + 1 else "   "
+        own, under = ("├─ ", "│  ") if step.depth in goes_on else ("└─ ", "   ")
+        drawn.append((bars + own, bars + under + below) if step.depth else ("", below))
+        goes_on = {level for level in goes_on if level < step.depth} | {step.depth}
+        after = step.depth
+    return drawn[::-1]
 
 
 def _without_other_parts(lineage: Lineage, steps: list[Step], what: Asked) -> list[Step]:
