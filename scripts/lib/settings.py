@@ -113,7 +113,7 @@ def _layers(file: Path, seen: set[Path]) -> Iterator[dict[str, Any]]:
     yield layer
 
 
-def of_workflow(workflow: Any, base: str | Path, given: Mapping[str, Any]) -> dict[str, Any]:
+def of_workflow(workflow: Any, base: str | Path, given: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Return the config of a Snakemake run whose Snakefile names ``base`` as its ``configfile``.
 
     In a module (docs/module.md) ``given``, the config that it was given, is the overlay; it may extend one of ours.
