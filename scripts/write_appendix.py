@@ -232,7 +232,8 @@ def _compute(facts: Row, total: Row) -> list[str]:
         markdown(head, rows, left=1),
         f"All together {hours(total['device'])} device hours and {hours(total['wall'])} wall hours with one job after "
         f"another, all attempts included, on: {total['devices']}. A device hour is an hour of a GPU, or of a processor "
-        "thread where a job held no GPU. Preparing data, perplexities, tables and figures are not counted.",
+        "thread where a job held no GPU. Preparing data (the miniature's teacher, who stands for published sets, with "
+        "it), perplexities, tables and figures are not counted.",
     ]
 
 
