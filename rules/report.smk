@@ -115,16 +115,21 @@ def appendix_config():
 def appendix_identities():
     """Return the identities of all that the run trains, samples, judges and scores, and of the models it builds."""
     built = [path for student in STUDENTS for path in model_files(student, config["models"][student])]
-    guards = {path.split("/by-")[1].partition("/")[0] for path in report_identities() if "/by-" in path}
+    behind = report_identities()
+    guards = {part.removeprefix("by-") for path in behind for part in Path(path).parts if part.startswith("by-")}
     built += [path for guard in sorted(guards) for path in model_files(guard, config["guards"][guard])]
-    return sorted({*report_identities(), *[path for path in built if path.endswith(IDENTITY)]})
+    return sorted({*behind, *[path for path in built if path.endswith(IDENTITY)]})
 
 
 rule write_appendix:
     """What a reviewer asks for: compute, seeds, licences, intervals, how to rerun, and a filled checklist."""
     input:
         identities=lambda wildcards: appendix_identities(),
-        tables=[path for path in report_tables() if not path.endswith(("-beside-paper.csv", "/cost.csv"))],
+        tables=[
+            path
+            for path in report_tables()
+            if not path.endswith("-beside-paper.csv") and Path(path).name != "cost.csv"
+        ],
         claims=[path for path in PAPER if Path(path).name == "claims.json"],
     output:
         appendix="<results>/appendix.md",
