@@ -19,7 +19,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace bundle restore reproduce gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace appendix bundle restore reproduce gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -77,9 +77,12 @@ explain: setup ## what a change made stale, why, what it reaches and what it cos
 status: ## how far a run is, and what went wrong; reads files only: make status RUN=miniature
 	@$(PY) scripts/tools/status.py $(if $(RUN),--run $(RUN))
 
-trace: setup ## from a number back to the raw answers: make trace CELL=qwen3-mini/thinksafe/gsm8k
-	@test -n "$(CELL)" || { echo "trace: name a cell or a file, as in make trace CELL=qwen3-mini/thinksafe/gsm8k" >&2; exit 2; }
-	@$(PY) scripts/tools/trace.py "$(CELL)" $(if $(RUN),--run results/$(RUN))
+trace: setup ## a number's whole chain: make trace CELL=qwen3-mini/thinksafe/gsm8k; what rests on a file: make trace FILE=...
+	@test -n "$(CELL)$(FILE)" || { echo "trace: name a cell, as in make trace CELL=qwen3-mini/thinksafe/gsm8k, or a file, as in make trace FILE=config/paper/table4.csv" >&2; exit 2; }
+	@$(PY) scripts/tools/trace.py $(if $(FILE),--file "$(FILE)","$(CELL)") $(if $(RUN),--run "$(RUN)") $(if $(FULL),--full)
+
+appendix: setup ## for reviewers, from the run's records: results/<run>/appendix.md, checklist.md: make appendix CONFIG=config/miniature.yaml
+	@$(SNAKEMAKE) appendix --configfile $(CONFIG)
 
 bundle: setup ## a finished run as one archive: make bundle CONFIG=... TIER=scores|responses|adapters|datasets|all [TARGET=] [PUBLIC=1]
 	@$(PY) scripts/tools/bundle.py --config $(CONFIG) --tier $(or $(TIER),scores) --target $(TARGET) $(if $(PUBLIC),--public)

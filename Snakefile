@@ -14,7 +14,7 @@ configfile: "config/config.yaml"
 
 try:
     # Read again in layers: an overlay's `source` replaces the paper's instead of mixing with it.
-    config = settings.of_workflow(workflow, workflow.source_path("config/config.yaml"))
+    config = settings.of_workflow(workflow, workflow.source_path("config/config.yaml"), config)
 except settings.SettingsError as error:
     raise WorkflowError(str(error)) from None
 

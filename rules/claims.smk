@@ -4,7 +4,7 @@ import yaml
 
 from scripts.lib.claims import ClaimError, read_claims
 
-CLAIMS = yaml.safe_load((Path(workflow.basedir) / "config/claims.yaml").read_text(encoding="utf-8"))
+CLAIMS = yaml.safe_load((ROOT / "config/claims.yaml").read_text(encoding="utf-8"))
 try:
     read_claims(CLAIMS, list(config["families"]))
 except ClaimError as error:

@@ -16,10 +16,16 @@ from scripts.lib.consistency import KINDS
 from scripts.lib.contents import with_contents
 from scripts.lib.files import IDENTITY, write_json
 from scripts.lib.leases import devices_of
-from scripts.lib.staleness import canonical, code_digests, digest_of
+from scripts.lib.staleness import ROOT, canonical, code_digests, digest_of
 from scripts.lib.versions import pinned
 
 ENGINES = {"transformers": "scripts/lib/engine_transformers.py", "vllm": "scripts/lib/engine_vllm.py"}
+
+
+# As a module of another workflow (docs/module.md) the working directory is that one's, paths and names may have a prefix.
+MAIN = workflow.modifier.is_main_snakefile()
+PREFIX = workflow.modifier.modify_rulename("")
+RUN = str(workflow.modifier.modify_path(f"results/{config['run']}"))
 
 
 # What comes from the hub is taken at the commit that the lock has for it (rules/hub.smk); ASKED is as config says it.
@@ -72,7 +78,7 @@ def model_files(name, entry):
     if "built" in source:
         return [f"<results>/models/{name}{IDENTITY}"]
     if "folder" in source:
-        return sorted(str(path) for path in Path(source["folder"]).iterdir() if path.is_file())
+        return [local(path) for path in sorted(map(str, Path(source["folder"]).iterdir())) if Path(path).is_file()]
     return []  # a hub model is pinned by its revision, which is in the spec
 
 
@@ -141,7 +147,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 # Jobs never reach for the hub: what they need is fetched before (rules/hub.smk).
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
-os.environ["PYTHONPATH"] = str(workflow.basedir)
+os.environ["PYTHONPATH"] = str(ROOT)
 os.environ["THINKSAFE_DRIVER"] = str(os.getpid())
 
 
@@ -157,7 +163,7 @@ def is_news(record):
 
 
 # A dry run lists every job with its reason; while jobs run, each says itself how far it is (`--verbose` shows both).
-if not (workflow.output_settings.dryrun or workflow.output_settings.verbose):
+if MAIN and not (workflow.output_settings.dryrun or workflow.output_settings.verbose):
     logging.getLogger("snakemake.logging").addFilter(is_news)
 
 
@@ -200,7 +206,7 @@ def tell_status(jobs):
     """Leave the list of what this run means to do, for `make status`."""
     told = [
         {
-            "rule": job.rule.name,
+            "rule": job.rule.name.removeprefix(PREFIX),
             "wildcards": dict(job.wildcards_dict),
             "identity": str(job.output.identity),
             "log": str(job.log[0]),
@@ -214,13 +220,13 @@ def tell_status(jobs):
 
 def fix_claims():
     """Keep the claims as they are when a run begins: its board tells whether they were changed after (docs/claims.md)."""
-    path = Path(f"results/{config['run']}/claims.fixed.json")
+    path = Path(RUN) / "claims.fixed.json"
     if not path.exists():
         write_json(path, {"claims": CLAIMS, "digest": digest_of(CLAIMS)})
 
 
 onstart:
-    planned = [job for job in workflow.dag.needrun_jobs() if job.rule.name not in ONLINE]
+    planned = [job for job in workflow.dag.needrun_jobs() if job.rule.name.removeprefix(PREFIX) not in ONLINE]
     check_pins(planned)
     if planned:
         tell_status(planned)
@@ -236,4 +242,4 @@ onstart:
             '"torch"' in str(job.params.get("environment")) for job in planned
         ):
             os.environ["THINKSAFE_WARM"] = f"{folder}/warm"
-            subprocess.Popen([sys.executable, "-m", "scripts.lib.warm", os.environ["THINKSAFE_WARM"]])
+            subprocess.Popen([sys.executable, "-m", "scripts.lib.warm", os.environ["THINKSAFE_WARM"]], cwd=ROOT)

@@ -2,12 +2,6 @@
 # node, asked for by name; they make no artifact, and their work is nobody's input (docs/running-the-paper.md).
 
 
-localrules:
-    lock_hub,
-    check_hub,
-    fetch,
-
-
 def fetch_spec():
     """Return what the selection takes from elsewhere."""
     return spec(sources=remote_sources(used(ASKED)), lock=config["hub"]["lock"])
@@ -17,6 +11,7 @@ rule lock_hub:
     """Write the commit of every model and data set of the config that the lock lacks."""
     log:
         "<results>/logs/lock_hub.log",
+    localrule: True
     conda:
         "../envs/data.yaml"
     params:
@@ -29,6 +24,7 @@ rule check_hub:
     """Say how much there is to download, and what would stop it."""
     log:
         "<results>/logs/check_hub.log",
+    localrule: True
     conda:
         "../envs/data.yaml"
     params:
@@ -41,6 +37,7 @@ rule fetch:
     """Download and verify what the selection takes from the hub."""
     log:
         "<results>/logs/fetch.log",
+    localrule: True
     conda:
         "../envs/data.yaml"
     params:

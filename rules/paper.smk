@@ -356,7 +356,7 @@ rule write_table4:
     input:
         sets=lambda wildcards: [path.format(**cell) for cell in trained_cells() for path in table4_sets(cell)],
         adapters=lambda wildcards: [f"{ADAPTER}.identity.json".format(**cell) for cell in trained_cells()],
-        paper=f"{config['paper']}/table4.csv",
+        paper=local(f"{config['paper']}/table4.csv"),
     output:
         csv="<results>/tables/table4.csv",
         md=report("<results>/tables/table4.md", caption="../report/table4.rst", category="Tables"),
@@ -390,7 +390,7 @@ def steerings_used():
 rule write_table5:
     """The instructions to refuse (Table 5)."""
     input:
-        paper=f"{config['paper']}/table5.csv",
+        paper=local(f"{config['paper']}/table5.csv"),
     output:
         csv="<results>/tables/table5.csv",
         md=report("<results>/tables/table5.md", caption="../report/table5.rst", category="Tables"),

@@ -7,7 +7,7 @@ ruleorder: write_printed_scores > score_safety > score_reasoning
 rule write_printed_scores:
     """The paper's own printed cells as scores, all at once (Tables 1, 2, 6, 7)."""
     input:
-        tables=[f"{config['paper']}/table{table}.csv" for table in (1, 2, 6, 7)],
+        tables=[local(f"{config['paper']}/table{table}.csv") for table in (1, 2, 6, 7)],
     output:
         scores=score_files(cells_of(STUDENTS)),
         identity="<results>/scores/printed.identity.json",

@@ -8,7 +8,7 @@ def source_files(entry):
         return [f"<results>/published/{source['published']}"]
     if "world" in source:
         return [f"<results>/world/{source['world']}.parquet"]
-    return [source["file"]] if "file" in source else []
+    return [local(source["file"])] if "file" in source else []
 
 
 def prompts_spec(wildcards):

@@ -47,6 +47,7 @@ rule write_report:
         verdicts=report_parts("verdicts", f"<results>/verdicts/by-{{guard}}/on-answers/{CELL}/part-{{part}}.parquet"),
         prompts=[] if config["printed"] else [f"<results>/benchmarks/{name}.parquet" for name in BENCHMARKS],
         adapters=[] if config["printed"] else [f"{ADAPTER}.identity.json".format(**cell) for cell in trained_cells()],
+        identities=lambda wildcards: report_identities(),
     output:
         html="<results>/report/index.html",
         identity="<results>/report/index.identity.json",
@@ -65,10 +66,96 @@ rule write_report:
             students=labelled("models", STUDENTS),
             methods=labelled("methods", METHODS),
             benchmarks=columns(),
-            template={kind: content_of(Path(workflow.basedir) / path) for kind, path in PAGE.items()},
+            template={kind: content_of(ROOT / path) for kind, path in PAGE.items()},
             **config["report"],
         ),
         code=code_of("write_report"),
         environment=environment_of("report"),
     script:
         "../scripts/write_report.py"
+
+
+def report_identities():
+    """Return the identities of what stands behind the cells, as far as the page shows their lineage."""
+    if config["printed"]:
+        return []
+    cell = f"{CELL}/part-{{part}}.identity.json"
+    verdict = f"<results>/verdicts/by-{{guard}}/on-answers/{cell}"
+    found = [
+        *score_files(cells_of(STUDENTS), "identity.json"),
+        *report_parts("answers", f"<results>/answers/{cell}"),
+        *report_parts("verdicts", verdict),
+        *[
+            verdict.format(**entry, guard=guard, part=part)
+            for entry in report_cells()
+            for part in range(entry["verdicts"])
+            for guard in audits_of(entry["benchmark"])
+        ],
+        *[f"<results>/benchmarks/{name}.identity.json" for name in BENCHMARKS],
+    ]
+    behind = [path for _, path in cost_jobs()]
+    found += behind
+    found += [
+        f"<results>/prompts/{p.split('/')[-2]}.identity.json" for p in behind if p.startswith("<results>/responses/")
+    ]
+    sets = [training_set_of(cell["method"]) for cell in trained_cells() if "data" in config["methods"][cell["method"]]]
+    found += [path.removesuffix(".parquet") + IDENTITY for path in sets if path.startswith("<results>/corpora/")]
+    return sorted(set(found))
+
+
+LICENCES = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
+
+
+def appendix_config():
+    """Return the shipped overlay that names this run; nothing where it is the paper's config or one of the user's own."""
+    path = Path("config") / f"{config['run']}.yaml"
+    return str(path) if (ROOT / path).is_file() else None
+
+
+def appendix_identities():
+    """Return the identities of all that the run trains, samples, judges and scores, and of the models it builds."""
+    built = [path for student in STUDENTS for path in model_files(student, config["models"][student])]
+    behind = report_identities()
+    guards = {part.removeprefix("by-") for path in behind for part in Path(path).parts if part.startswith("by-")}
+    built += [path for guard in sorted(guards) for path in model_files(guard, config["guards"][guard])]
+    return sorted({*behind, *[path for path in built if path.endswith(IDENTITY)]})
+
+
+rule write_appendix:
+    """What a reviewer asks for: compute, seeds, licences, intervals, how to rerun, and a filled checklist."""
+    input:
+        identities=lambda wildcards: appendix_identities(),
+        tables=[
+            path
+            for path in report_tables()
+            if not path.endswith("-beside-paper.csv") and Path(path).name != "cost.csv"
+        ],
+        claims=[path for path in PAPER if Path(path).name == "claims.json"],
+    output:
+        appendix="<results>/appendix.md",
+        checklist="<results>/checklist.md",
+        identity="<results>/appendix.identity.json",
+    log:
+        "<results>/logs/write_appendix.log",
+    conda:
+        "../envs/paper.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        spec=spec(
+            run=config["run"],
+            config=appendix_config(),
+            printed=config["printed"],
+            seeds=config["seeds"],
+            replicates=REPLICATES,
+            confidence=config["scoring"]["confidence"],
+            students=[label for _, label in labelled("models", STUDENTS)],
+            methods=[label for _, label in labelled("methods", METHODS)],
+            benchmarks=[config["benchmarks"][name]["label"] for name in BENCHMARKS],
+            licences=LICENCES,
+        ),
+        code=code_of("write_appendix"),
+        environment=environment_of(),
+    script:
+        "../scripts/write_appendix.py"

@@ -44,7 +44,7 @@ def guard_spec(guard):
 
 def guard_format(guard):
     """Return the file with the guard's question, for a guard whose tokenizer has no template for it."""
-    return [config["guards"][guard]["format"]] if config["guards"][guard].get("format") else []
+    return [local(config["guards"][guard]["format"])] if config["guards"][guard].get("format") else []
 
 
 def guard_code(guard):

@@ -186,3 +186,10 @@ rule report:
     """The run as one page that opens offline: results/<run>/report/index.html (docs/report.md)."""
     input:
         rules.write_report.output.html,
+
+
+rule appendix:
+    """What a reviewer asks for: results/<run>/appendix.md and checklist.md (docs/appendix.md)."""
+    input:
+        rules.write_appendix.output.appendix,
+        rules.write_appendix.output.checklist,

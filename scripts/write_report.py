@@ -6,6 +6,7 @@ from typing import Any
 
 from scripts.lib.drawing import colour
 from scripts.lib.files import IDENTITY, read_json, read_rows, write_text
+from scripts.lib.lineage import Lineage, graph
 from scripts.lib.page import PAGE, chosen, curve, embedded, log_of, relative, samples_of, shortened, source_hash
 from scripts.lib.staleness import ROOT
 from scripts.lib.tables import read_csv
@@ -21,6 +22,7 @@ def write_report(
     claims: Sequence[str],
     spec: Row,
     output_html: str,
+    identities: Sequence[str] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Write the page. What a model wrote is in it as data only, and reaches the screen as text.
@@ -34,6 +36,7 @@ def write_report(
     prompts : path of each benchmark's prompts
     adapters : ``student``, ``method``, ``replicate`` and ``path`` of the identity
     claims : path of the claims board as JSON, or nothing
+    identities : paths of the identities that the lineage of a cell may be told from
     spec : dict
         ``run``; ``students``, ``methods`` and ``steerings`` as pairs of id and label; ``benchmarks``; ``public``;
         ``samples``, about how many responses the reader of samples holds.
@@ -86,6 +89,10 @@ def write_report(
             data["answers"] += [[number, *sample] for sample in found]
         data["cells"].append([*key, {name: link(path) for name, path in files.items() if path}])
         progress(number + 1, len(cells))
+    run = Path(output_html).parent.parent  # names in identities are from here
+    lineage = Lineage(run, [Path(path).relative_to(run).as_posix() for path in identities])
+    scores = [Path(cell["score"]).relative_to(run).as_posix() for cell in cells] if identities else []
+    data["lineage"] = graph(lineage, scores)
     style, script, html = ((ROOT / PAGE[kind]).read_text(encoding="utf-8") for kind in ("css", "js", "html"))
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     text = page.from_string(html).render(
@@ -127,5 +134,6 @@ if __name__ == "__main__":
         adapters=[cell | {"path": path} for cell, path in zip(spec["adapters"], ways["adapters"], strict=True)],
         claims=list(snakemake.input.claims),
         spec=spec,
+        identities=list(snakemake.input.identities),
         output_html=snakemake.output.html,
     )

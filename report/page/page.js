@@ -217,7 +217,7 @@
     const text = h(order === 0 ? "b" : order === 1 ? "u" : "span", {}, number(row.value));
     return h("td", {},
       h("a", { href: files.score, title: hint }, text),
-      h("a", { href: files.identity, class: "id", title: "what this was made of" }, "id"),
+      h("a", { href: lineageOf(entry.student, entry.method, metric) || files.identity, class: "id", title: "what this was made of" }, "id"),
       place("table-intervals").checked ? h("span", { class: "interval" }, between(row)) : null,
       paper && paper.paper !== null && paper.paper !== undefined
         ? h("span", { class: "paper" }, `paper ${number(paper.paper)}${paper.verdict ? `, ${paper.verdict}` : ""}`) : null);
@@ -238,6 +238,45 @@
         return h("td", { class: long ? "words" : kind(name) },
           value === null ? "" : typeof value === "number" && !Number.isInteger(value) ? number(value) : label[value] || String(value));
       })))));
+  }
+
+  // ---------------------------------------------------------------- lineage
+  const AVERAGED = {
+    safety_avg: (kind) => kind !== "reasoning", harm_avg3: (kind) => kind === "harm", reasoning_avg: (kind) => kind === "reasoning",
+  };
+  function behind(student, method, metric) { // the steps from which a number's lineage begins
+    const names = AVERAGED[metric] ? data.benchmarks.filter((b) => AVERAGED[metric](b.kind)).map((b) => b.id) : [metric];
+    return data.cells.flatMap(([s1, m1, , benchmark], index) =>
+      s1 === student && m1 === method && names.includes(benchmark) ? [data.lineage.roots[index]] : []).filter((step) => step !== null && step !== undefined);
+  }
+  const lineageOf = (...cell) => (behind(...cell).length ? "#lineage=" + cell.map(encodeURIComponent).join("/") : null);
+
+  function step(number) {
+    const [name, digest, maker, inputs] = data.lineage.steps[number];
+    const inRun = maker !== null;
+    const title = [inRun ? h("a", { href: `../${name}` }, name) : name, " ", h("span", { class: "id" }, digest)];
+    if (!inRun) return h("li", {}, title);
+    const [modules, versions] = data.lineage.makers[maker];
+    const fold = h("details", {}, h("summary", {}, title));
+    fold.addEventListener("toggle", () => { // its inside is made when somebody looks
+      if (fold.childElementCount > 1) return;
+      fold.append(h("p", { class: "facts" }, `Code: ${modules}. `, versions ? `With ${versions}. ` : ""), h("ul", { class: "steps" }, inputs.map(step)));
+    });
+    return h("li", {}, fold);
+  }
+
+  function drawLineage() {
+    const match = /^#lineage=(.+)$/.exec(location.hash);
+    const cell = match ? match[1].split("/").map((part) => { try { return decodeURIComponent(part); } catch { return part; } }) : [];
+    const roots = cell.length === 3 ? behind(...cell) : [];
+    place("lineage-place").replaceChildren(
+      roots.length
+        ? h("div", {}, h("h3", {}, cell.map((id) => label[id] || id).join(", ")), h("ul", { class: "steps" }, roots.map(step)),
+            h("p", { class: "facts" }, "With rows, settings and checks: ", h("code", {}, `make trace CELL=${cell.join("/")} RUN=${data.run}`)))
+        : h("p", { class: "status" }, data.lineage.steps.length ? "No cell is chosen." : "This page holds no lineage."));
+    if (!roots.length) return;
+    place("lineage-place").querySelector("details").open = true;
+    place("lineage").scrollIntoView();
   }
 
   // ---------------------------------------------------------------- claims
@@ -459,7 +498,9 @@
     if (event.key === "ArrowLeft") move(-1);
   });
   drawSample();
-  window.addEventListener("hashchange", follow);
-  follow();
+  for (const look of [drawLineage, follow]) {
+    window.addEventListener("hashchange", look);
+    look();
+  }
   document.documentElement.dataset.ready = "yes";
 })();

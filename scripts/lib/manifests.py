@@ -22,8 +22,10 @@ from typing import Any
 
 from scripts.lib.files import IDENTITY, RECORD, read_json, write_json
 from scripts.lib.meters import GpuMeter
-from scripts.lib.staleness import digest_of
+from scripts.lib.staleness import ROOT, digest_of
 from scripts.lib.versions import installed
+
+SNAKEMAKES = ".snakemake_timestamp"  # what Snakemake leaves in a folder when its job has ended, after the identity
 
 
 def file_digest(path: str | Path) -> str:
@@ -43,7 +45,7 @@ def content_digest(path: str | Path) -> str:
     path = Path(path)
     if path.is_file():
         return file_digest(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != SNAKEMAKES)
     listing = [[str(file.relative_to(path)), file_digest(file)] for file in files]
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
@@ -65,11 +67,11 @@ def write_identity(job: dict[str, Any]) -> None:
     write_json(
         job["identity"],
         {
-            "content": {_name(output): content_digest(output) for output in job["outputs"]},
+            "content": {_name(output, job): content_digest(output) for output in job["outputs"]},
             "spec": json.loads(job["params"]["spec"]),
             "code": json.loads(job["params"]["code"]),
             "environment": json.loads(job["params"]["environment"]),
-            "inputs": {_name(path): input_digest(path) for path in job["inputs"]},
+            "inputs": {_name(path, job): input_digest(path) for path in job["inputs"]},
         },
     )
 
@@ -180,10 +182,17 @@ def _tokens(job: dict[str, Any]) -> dict[str, int]:
     return {"tokens": sum(pc.sum(pq.read_table(path, columns=["tokens"])["tokens"]).as_py() or 0 for path in paths)}
 
 
-def _name(path: str | Path) -> str:
-    """Return a path as it reads from the run's folder, so that a moved or renamed run keeps its identities."""
-    parts = Path(path).parts
-    return "/".join(parts[2:]) if parts[:1] == ("results",) and len(parts) > 2 else str(path)
+def _name(path: str | Path, job: dict[str, Any]) -> str:
+    """Return a path as it reads from the run's folder, so that a moved or renamed run keeps its identities.
+
+    A file that comes with the workflow reads from the workflow's, wherever that is (docs/module.md).
+    """
+    parts = Path(job["identity"]).parts
+    run = Path(*parts[: parts.index("results") + 2]) if "results" in parts else None
+    for folder in (run, ROOT):
+        if folder and Path(path).is_relative_to(folder):
+            return Path(path).relative_to(folder).as_posix()
+    return str(path)
 
 
 def _device() -> str:

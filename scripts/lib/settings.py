@@ -10,6 +10,7 @@ short for ``select={students: [...]}``, and so are ``methods`` and ``benchmarks`
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -46,7 +47,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         return mapping
 
 
-def load(files: Sequence[str | Path], command_line: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def load(
+    files: Sequence[str | Path], command_line: Mapping[str, Any] | None = None, home: Path | None = None
+) -> dict[str, Any]:
     """Return the merged, typed and checked config of a run.
 
     Parameters
@@ -54,6 +57,7 @@ def load(files: Sequence[str | Path], command_line: Mapping[str, Any] | None = N
     files : the paper's config, then overlays in their order. The last one names the run: by ``run``, or else by its
         own name.
     command_line : what ``--config`` gave, as Snakemake parsed it.
+    home : the workflow's own folder, where it is not the working directory: files that come with it are there.
 
     Raises
     ------
@@ -62,11 +66,23 @@ def load(files: Sequence[str | Path], command_line: Mapping[str, Any] | None = N
     """
     seen: set[Path] = set()
     layers = [layer for file in files for layer in _layers(Path(file), seen)]
+    if home:
+        layers = [_at_home(layer, home) for layer in layers]
     layers.append(_select(_nulls(command_line or {})))
     config = validate(merge(layers))
     if problems := [*_unused_steerings(layers, config)]:
         raise SettingsError("\n".join(f"config: {problem}" for problem in problems))
     return config
+
+
+def _at_home(layer: Mapping[str, Any], home: Path) -> dict[str, Any]:
+    """Return a layer of ours in which the files that come with the workflow are found from any working directory."""
+    found = copy.deepcopy(dict(layer))
+    guards = found.get("guards") or {}
+    for entry, key in ((found, "paper"), *((guard, "format") for guard in guards.values() if guard)):
+        if entry.get(key):
+            entry[key] = str(home / entry[key])
+    return found
 
 
 def _unused_steerings(layers: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Iterator[str]:
@@ -97,8 +113,15 @@ def _layers(file: Path, seen: set[Path]) -> Iterator[dict[str, Any]]:
     yield layer
 
 
-def of_workflow(workflow: Any, base: str | Path) -> dict[str, Any]:
-    """Return the config of a Snakemake run whose Snakefile names ``base`` as its ``configfile``."""
+def of_workflow(workflow: Any, base: str | Path, given: Mapping[str, Any] = {}) -> dict[str, Any]:
+    """Return the config of a Snakemake run whose Snakefile names ``base`` as its ``configfile``.
+
+    In a module (docs/module.md) ``given``, the config that it was given, is the overlay; it may extend one of ours.
+    """
+    if not workflow.modifier.is_main_snakefile():
+        overlay = {key: value for key, value in given.items() if key != "extends"}
+        extended = [SCHEMA.parent / given["extends"]] if "extends" in given else []
+        return load([SCHEMA.parent / "config.yaml", *extended], overlay, home=SCHEMA.parents[1])
     files = list(workflow.overwrite_configfiles)
     if not files or not workflow.config_settings.replace_workflow_config:
         files.insert(0, base)

@@ -203,6 +203,33 @@ def said(browser) -> str:
     return browser.execute_script("return document.getElementById('sample-place').textContent")
 
 
+def test_a_cells_lineage_unfolds(browser, tmp_path):
+    """`id` beside a number, an average too, leads to the files behind it, down to modules; a name is text."""
+    from selenium.webdriver.common.by import By
+
+    arguments, base = make_run(tmp_path, students=1, methods=1), "harmbench/student-0/initial"
+    told = {"code": {"scripts/score_safety.py": "0"}, "environment": {"numpy": "2.4.6"}, "spec": {}}
+    answers = {"content": {f"{base}-answers.parquet": "a" * 64}, "inputs": {"<b>&amp;": "b" * 64}}
+    score = {"content": {f"{base}.json": "c" * 64}, "inputs": {f"{base}-answers.parquet": "a" * 64}}
+    for name, parts in ((base, score), (f"{base}-answers", answers)):
+        write_json(tmp_path / f"{name}.identity.json", told | parts)
+    arguments["identities"] = [str(tmp_path / f"{name}.identity.json") for name in (base, f"{base}-answers")]
+    page, data = page_of(tmp_path, arguments)
+    assert data["lineage"]["roots"] == [0, None, None] and len(data["lineage"]["steps"]) == 3
+    opened(browser, page)
+    assert "No cell is chosen." in browser.find_element(By.ID, "lineage-place").text
+    links = {link.get_attribute("href").partition("#")[2] for link in browser.find_elements(By.CSS_SELECTOR, "td .id")}
+    assert links == {"lineage=student-0/initial/harmbench", "lineage=student-0/initial/safety_avg", ""}
+    browser.execute_script("document.querySelector('td .id[href$=safety_avg]').click()")
+    place = browser.find_element(By.ID, "lineage-place")
+    assert f"{base}.json cccccccccccc" in place.text and "Code: score_safety. With numpy 2.4.6." in place.text
+    assert "make trace CELL=student-0/initial/safety_avg RUN=trial" in place.text and "<b>" not in place.text
+    browser.execute_script("arguments[0].click()", place.find_element(By.CSS_SELECTOR, "details details summary"))
+    assert "<b>&amp; bbbbbbbbbbbb" in place.text
+    assert place.find_element(By.CSS_SELECTOR, "a").get_attribute("href") == (tmp_path / f"{base}.json").as_uri()
+    assert browser.get_log("browser") == []
+
+
 def test_in_a_browser(browser, tmp_path):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys

@@ -1,0 +1,254 @@
+"""From a cell back to everything behind it, and from a file to every cell: `make trace`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.files import write_json, write_rows
+from scripts.lib.lineage import Lineage, graph, sources
+from scripts.lib.manifests import content_digest, write_identity
+from scripts.tools.trace import TraceError, asked, dependents, run_of, tree
+
+ROOT = Path(__file__).parents[2]
+COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
+STUDENT, METHOD = "small", "thinksafe"
+RAW = f"{STUDENT}/steered-by/prefix/draws-1/replicate-0/harmful/part-"
+ON = f"{STUDENT}/trained-with/{METHOD}/replicate-0/on/harmbench"
+ADAPTER = f"adapters/{STUDENT}/trained-with/{METHOD}/replicate-0"
+SAID = {"id": str, "draw": int, "prompt": str, "asked": str, "response": str}
+HARM = {"id": str, "draw": int, "harm": str, "output": str}
+
+
+def made(name, inputs=(), spec=None, outputs=None, code=("scripts/score_safety.py",)):
+    """Write the identity of files that a job has made, as `scripts.lib.running` does."""
+    base = "results/trial/"
+    params = {"spec": spec or {}, "code": {path: "00" for path in code}, "environment": {"numpy": "2.4.6"}}
+    stem = name.removesuffix(".parquet").removesuffix(".json").removesuffix(".csv").removesuffix(".png")
+    write_identity(
+        {
+            "identity": f"{base}{stem}.identity.json",
+            "outputs": [base + output for output in outputs or [name]],
+            "inputs": [path if path.startswith("config/") else base + path for path in inputs],
+            "params": {key: json.dumps(value) for key, value in params.items()},
+        }
+    )
+
+
+def answers(part, ids):
+    return [{"id": i, "draw": 0, "prompt": f"do {i}", "asked": f"do {i}", "response": f"<think>no {i}"} for i in ids]
+
+
+@pytest.fixture
+def run(built, tmp_path, monkeypatch):
+    """A copy of the run, as the current folder."""
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A run with one cell and all behind it, in two shards each."""
+    folder = tmp_path_factory.mktemp("built")
+    with contextlib.chdir(folder):
+        write_run()
+    return folder
+
+
+def write_run():
+    base = "results/trial/"
+    write_json("config/guard.txt", "is it safe?")
+    ids = [["harmful-000000", "harmful-000001"], ["harmful-000002"]]
+    asked_for = [{"id": i, "prompt": f"do {i}"} for part in ids for i in part]
+    write_rows(base + "prompts/harmful.parquet", asked_for, {"id": str, "prompt": str})
+    made("prompts/harmful.parquet", spec={"source": {"hub": "org/prompts", "revision": COMMIT}})
+    raw, judged = [], []
+    for part, names in enumerate(ids):
+        raw.append(f"responses/{RAW}{part}.parquet")
+        judged.append(f"verdicts/by-guard/on-responses/{RAW}{part}.parquet")
+        write_rows(base + raw[-1], answers(part, names), SAID)
+        made(raw[-1], ["prompts/harmful.parquet"], {"steering": "Refuse.\n\n{prompt}"})
+        verdicts = [{"id": i, "draw": 0, "harm": "unsafe" if i.endswith("1") else "safe", "output": i} for i in names]
+        write_rows(base + judged[-1], verdicts, HARM)
+        made(judged[-1], [raw[-1], "config/guard.txt"])
+    dataset = f"datasets/{STUDENT}/for/{METHOD}/replicate-0.parquet"
+    write_rows(base + dataset, [asked_for[0] | {"response": "no"}], {"id": str, "prompt": str, "response": str})
+    write_json(base + dataset.replace(".parquet", ".statistics.json"), {"kept": 1})
+    made(dataset, [*raw, *judged], outputs=[dataset, dataset.replace(".parquet", ".statistics.json")])
+    write_json(f"{base}{ADAPTER}/weights.json", [1.0])
+    made(ADAPTER, [dataset], {"training": {"rank": 32}}, code=["scripts/train_student.py"])
+    Path(base, ADAPTER, ".snakemake_timestamp").touch()  # which Snakemake leaves after the job
+    write_rows(base + f"answers/{ON}/part-0.parquet", answers(0, ["harmbench-00000", "harmbench-00001"]), SAID)
+    made(f"answers/{ON}/part-0.parquet", [f"{ADAPTER}.identity.json"])
+    score = f"scores/safety/{ON}"
+    write_json(f"{base}{score}.json", {"value": 1.0})
+    write_rows(f"{base}{score}.parquet", [{"id": "harmbench-00000", "outcome": True}], {"id": str, "outcome": bool})
+    made(f"{score}.json", [f"answers/{ON}/part-0.parquet"], outputs=[f"{score}.json", f"{score}.parquet"])
+    other = "scores/safety/small/trained-with/initial/replicate-0/on/harmbench"
+    write_json(f"{base}{other}.json", {"value": 2.0})
+    made(f"{other}.json")
+    table = f"student,method,metric,value\n{STUDENT},{METHOD},safety_avg,1\n{STUDENT},initial,safety_avg,2\n"
+    Path(base, "tables").mkdir()
+    Path(base, "tables/table1.csv").write_text(table)
+    made("tables/table1.csv", [f"{score}.json", f"{other}.json"])
+    write_json(base + "figures/figure1.png", 1)
+    made("figures/figure1.png", ["tables/table1.csv"])
+    Path(base, "logs").mkdir()
+    Path(base, "logs/x.log").touch()
+
+
+def look(text, **options):
+    return "\n".join(tree(lineage := Lineage("results/trial"), asked(lineage, text), **options))
+
+
+def test_a_cell_goes_back_to_prompts_and_code(run):
+    told = look(f"{STUDENT}/{METHOD}/harmbench")
+    lines = told.splitlines()
+    assert lines[0].startswith(f"scores/safety/{ON}.json  ")
+    behind = [f"answers/{ON}/part-0.parquet", f"{ADAPTER}.identity.json", f"datasets/{STUDENT}", "prompts/harmful"]
+    behind += [f"responses/{RAW}0", f"responses/{RAW}1", "verdicts/by-guard", "config/guard.txt"]
+    depth = {name: min(line.index(name) for line in lines if name in line) for name in behind}
+    assert depth[behind[0]] < depth[behind[1]] < depth[behind[2]] < depth[behind[4]] < depth["prompts/harmful"]
+    prompts = content_digest("results/trial/prompts/harmful.parquet")[:12]
+    assert f"prompts/harmful.parquet  {prompts}" in told and told.count("(see above)") >= 3
+    assert "code: train_student" in told and "with: numpy 2.4.6" in told and "Refuse." in told
+    assert f"  org/prompts  {COMMIT[:12]}" in told and "(no rule made it)" in told
+    assert "  scripts/train_student.py  00  (CHANGED since)" in told  # what it means now is not what was noted
+    assert "MISSING" not in told and "CHANGED since it was" not in told
+
+
+@pytest.mark.parametrize(
+    ("file", "state"),
+    [
+        (f"answers/{ON}/part-0.parquet", "CHANGED since it was used"),
+        (f"{ADAPTER}/weights.json", "CHANGED since it was made"),
+        (f"scores/safety/{ON}.json", "CHANGED since it was made"),
+    ],
+)
+def test_what_is_no_longer_what_was_used_is_told(run, file, state):
+    Path("results/trial", file).write_text("other")
+    marked = [line for line in look(f"{STUDENT}/{METHOD}/harmbench").splitlines() if f"({state})" in line]
+    assert len(marked) == 1 and file.partition("/weights")[0].rpartition("/")[2] in marked[0]
+
+
+def test_what_is_gone_is_told(run):
+    Path("results/trial/prompts/harmful.parquet").unlink()
+    assert "prompts/harmful.parquet" in look(f"{STUDENT}/{METHOD}/harmbench").partition("(MISSING)")[0].splitlines()[-1]
+
+
+def test_an_answer_and_a_training_row_are_followed_through_the_files(run):
+    told = look(f"{STUDENT}/{METHOD}/harmbench/harmbench-00000")
+    assert "outcome=True" in told and "response: <think>no harmbench-00000" in told and "harmbench-00001" not in told
+    told = look(f"{STUDENT}/{METHOD}/harmful-000000")
+    assert told.startswith(f"datasets/{STUDENT}") and "asked: do harmful-000000" in told and "harm=safe" in told
+    assert f"{RAW}0" in told and f"{RAW}1" not in told and "harmful-000001" not in told  # the shard that has it, alone
+    told = look(f"{STUDENT}/{METHOD}/harmful-000001")
+    assert told.startswith("harmful-000001 was sampled and is not in this training set") and "harm=unsafe" in told
+
+
+def test_an_average_goes_to_the_cells_of_its_own_row(run):
+    told = look(f"{STUDENT}/{METHOD}/safety_avg")
+    assert (
+        told.startswith("tables/table1.csv")
+        and f"scores/safety/{ON}.json" in told
+        and "trained-with/initial" not in told
+    )
+    assert look("table1").count("trained-with/initial") == 1 and look("figure1").startswith("figures/figure1.png")
+    assert look("results/trial/tables/table1.csv") == look("table1")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("smal/thinksafe/harmbench", "did you mean small?"),
+        ("small/thinksave/harmbench", "did you mean thinksafe?"),
+        ("small/thinksafe/harmbnch", "did you mean harmbench?"),
+        ("small/thinksafe/harmbench/harmbench-0000", "did you mean harmbench-00000?"),
+        ("small/thinksafe/harmful-000009", "no training row of small/thinksafe"),
+        ("small/thinksafe/harmbench/harmbench-00000/x", "a draw is a number"),
+        ("small/initial", "has no adapter"),
+        ("tabel1", "did you mean table1.csv?"),
+    ],
+)
+def test_an_unknown_name_is_told_with_the_nearest(run, text, words):
+    with pytest.raises(TraceError, match=words.replace("?", r"\?")):
+        look(text)
+
+
+def forth(text):
+    return "\n".join(dependents(Lineage("results/trial"), text))
+
+
+def test_what_rests_on_a_file(run):
+    told = forth("prompts/harmful.parquet")
+    assert "tables (1):\n  table1" in told and "figures (1):\n  figure1" in told
+    assert f"  {STUDENT}/{METHOD}: harmbench" in told and "initial" not in told
+    assert forth("results/trial/prompts/harmful.parquet") == told
+    assert "table1" in forth("org/prompts") and "10 of 12" in told and "11 of 12" in forth("org/prompts")
+    assert f"  {ADAPTER}" not in forth(f"{ADAPTER}/weights.json") and "table1" in forth(f"{ADAPTER}/weights.json")
+    assert "table1" not in forth(f"datasets/{STUDENT}/for/{METHOD}/replicate-0.statistics.json")  # nobody reads it
+    assert "table1" in forth("scripts/train_student.py") and "figure1" in forth("config/guard.txt")
+    assert "nothing that has been made rests on it" in forth("figures/figure1.png")
+    assert "CHANGED" not in told
+    Path("config/guard.txt").write_text("changed")
+    assert "CHANGED since 2 of 2 that read it" in forth("config/guard.txt")
+    with pytest.raises(TraceError, match="did you mean config/guard.txt"):
+        forth("config/gard.txt")
+
+
+def test_a_run_in_the_making_is_read_as_far_as_it_is(run):
+    Path(f"results/trial/{ADAPTER}.identity.json").write_text('{"content": ')  # being written
+    assert f"{ADAPTER}.identity.json" in look(f"{STUDENT}/{METHOD}/harmbench")
+    assert "table1" in forth(f"answers/{ON}/part-0.parquet")
+
+
+def test_the_graph_of_the_page_is_the_chain(run):
+    """What the page shows and what `make trace` prints are one thing, each file once."""
+    lineage = Lineage("results/trial")
+    roots = [f"scores/safety/{ON}.json", "tables/table1.csv", "scores/unknown.json"]
+    told = graph(lineage, roots)
+    names = [step[0] for step in told["steps"]]
+    assert len(names) == len(set(names)) and set(names) >= {step.name for step in lineage.chain("tables/table1.csv")}
+    assert told["roots"] == [0, names.index("tables/table1.csv"), None]
+    for name, _, maker, inputs in told["steps"]:
+        identity = lineage.identity_of(name)
+        assert {names[number] for number in inputs} == set(lineage.identities[identity]["inputs"] if identity else ())
+        assert (maker is None) == (identity is None)
+    assert ["score_safety", "numpy 2.4.6"] in told["makers"] and ["train_student", "numpy 2.4.6"] in told["makers"]
+
+
+def test_which_run_is_meant(run):
+    assert run_of("small/x", None, run).name == "trial"
+    Path("results/other/logs").mkdir(parents=True)
+    assert run_of("results/other/tables/x.csv", None, run).name == "other"
+    with pytest.raises(TraceError, match="name one, as in RUN="):
+        run_of("small/x", None, run)
+    with pytest.raises(TraceError, match="did you mean trial"):
+        run_of("small/x", "trail", run)
+
+
+def test_sources_are_found_with_what_fixes_them():
+    spec = {
+        "model": {"hub": "org/m", "revision": "ab"},
+        "parts": [{"source": {"file": "a.csv", "content": "cd"}}],
+        "hub": None,
+    }
+    assert sources(spec) == {"org/m": ("hub", "ab"), "a.csv": ("file", "cd")}
+
+
+def test_on_the_command_line(run):
+    def call(*arguments):
+        command = [sys.executable, str(ROOT / "scripts/tools/trace.py"), "--folder", str(run), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert call(f"{STUDENT}/{METHOD}/harmbench").stdout.startswith("scores/safety/")
+    assert "table1" in call("--file", "config/guard.txt", "--run", "trial").stdout
+    wrong = call("smal/thinksafe/x")
+    assert wrong.returncode == 1 and wrong.stderr.startswith("trace: no student 'smal'") and not wrong.stdout
