@@ -19,7 +19,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace appendix gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace appendix publish gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,10 @@ trace: setup ## a number's whole chain: make trace CELL=qwen3-mini/thinksafe/gsm
 
 appendix: setup ## for reviewers, from the run's records: results/<run>/appendix.md, checklist.md: make appendix CONFIG=config/miniature.yaml
 	@$(SNAKEMAKE) appendix --configfile $(CONFIG)
+
+publish: setup ## training sets and adapters to the hub, with cards; sends nothing without CONFIRM=1: make publish CONFIG=... TO=organisation
+	@test -n "$(TO)" || { echo "publish: name an organisation on the hub or a folder, as in make publish TO=my-lab or TO=out/published" >&2; exit 2; }
+	@$(PY) scripts/tools/publish.py --config $(CONFIG) --to "$(TO)" $(if $(CONFIRM),--confirm) $(if $(PRIVATE),--private) $(if $(OWN_PROMPTS),--own-prompts)
 
 gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
 	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'
