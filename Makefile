@@ -19,7 +19,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace appendix bundle restore reproduce gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace appendix publish bundle restore reproduce gpu-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -94,6 +94,9 @@ restore: setup ## a bundle's results in place, checked, with their provenance: m
 reproduce: setup ## what lies above a tier made again and compared with a bundle: make reproduce CONFIG=... BUNDLE=... TIER=scores|responses|adapters|datasets
 	@test -n "$(BUNDLE)" || { echo "reproduce: name a bundle, as in make reproduce CONFIG=config/miniature.yaml BUNDLE=scores.tar.gz" >&2; exit 2; }
 	@$(PY) scripts/tools/reproduce.py --config $(CONFIG) --bundle "$(BUNDLE)" --tier $(or $(TIER),scores)
+publish: setup ## training sets and adapters to the hub, with cards; sends nothing without CONFIRM=1: make publish CONFIG=... TO=organisation
+	@test -n "$(TO)" || { echo "publish: name an organisation on the hub or a folder, as in make publish TO=my-lab or TO=out/published" >&2; exit 2; }
+	@$(PY) scripts/tools/publish.py --config $(CONFIG) --to "$(TO)" $(if $(CONFIRM),--confirm) $(if $(PRIVATE),--private) $(if $(OWN_PROMPTS),--own-prompts)
 
 gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
 	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'

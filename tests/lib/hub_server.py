@@ -1,7 +1,8 @@
-"""A hub on loopback: what `huggingface_hub` needs to look up, list and download, with its faults."""
+"""A hub on loopback: what `huggingface_hub` needs to look up, list, download and push, with its faults."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import threading
@@ -48,6 +49,7 @@ class Hub:
         self.asked: list[tuple[str, str, str | None]] = []  # method, path, Range
         self.readers = {"reader"}  # tokens that have accepted every licence
         self.tokens = {"reader", "stranger"}
+        self.large: dict[str, bytes] = {}  # files that were uploaded before their commit, by sha256
         self.endpoint = ""
 
     def add(self, kind: str, name: str, files: dict[str, bytes], commit: str = "a" * 40, gated: bool = False) -> Repo:
@@ -128,6 +130,83 @@ class Handler(BaseHTTPRequestHandler):
             headers |= {"X-Linked-Etag": f'"{name_of}"', "X-Linked-Size": str(len(content))}
         self.reply(200, content, headers, cut)
 
+    def do_PUT(self) -> None:  # noqa: N802
+        """Take a large file."""
+        content = self.body()
+        if self.failed():
+            return
+        self.hub.large[hashlib.sha256(content).hexdigest()] = content
+        self.reply(200, b"", {})
+
+    def do_POST(self) -> None:  # noqa: N802
+        """Take what is pushed: a new repository, a question about files, a commit."""
+        path, content = unquote(urlsplit(self.path).path), self.body()
+        if self.failed():
+            return
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        if token not in self.hub.readers:
+            return self.refuse(401, "", "Invalid credentials in Authorization header")
+        if path == "/api/repos/create":
+            asked = json.loads(content)
+            kind, name = asked.get("type", "model"), f"{asked['organization']}/{asked['name']}"
+            if (kind, name) in self.hub.repos:
+                return self.say({"url": f"{self.hub.endpoint}/{name}"}, 409)
+            self.hub.repos[kind, name] = Repo({"0" * 40: {}}, {"main": "0" * 40}, hidden=asked.get("visibility") == "private")
+            return self.say({"url": f"{self.hub.endpoint}/{name}"})
+        if path == "/api/validate-yaml":
+            return self.say({"errors": [], "warnings": []})
+        if path.endswith("/objects/batch"):
+            objects = json.loads(content)["objects"]
+            for entry in objects:
+                if entry["oid"] not in self.hub.large:
+                    entry["actions"] = {"upload": {"href": f"{self.hub.endpoint}/large/{entry['oid']}"}}
+            return self.say({"transfer": "basic", "objects": objects})
+        _, kinds, owner, name, verb, revision = path.strip("/").split("/")
+        repo = self.hub.repos[kinds.removesuffix("s"), f"{owner}/{name}"]
+        files = repo.commits[repo.refs[revision]]
+        if verb == "preupload":
+            asked = [file["path"] for file in json.loads(content)["files"]]
+            modes = [{"path": p, "uploadMode": "lfs" if large(p) else "regular", "shouldIgnore": False} for p in asked]
+            return self.say({"files": modes})
+        new = dict(files)
+        for line in map(json.loads, content.splitlines()):
+            value = line["value"]
+            if line["key"] == "file":
+                new[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                new[value["path"]] = self.hub.large[value["oid"]]
+        commit = hashlib.sha1(repr(sorted(new.items())).encode()).hexdigest()
+        repo.push(commit, new)
+        self.say(
+            {"success": True, "commitUrl": f"{self.hub.endpoint}/{owner}/{name}/commit/{commit}", "commitOid": commit}
+        )
+
+    def body(self) -> bytes:
+        """Read what was sent, in one piece or in chunks."""
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        found = b""
+        while size := int(self.rfile.readline(), 16):
+            found += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return found
+
+    def failed(self) -> bool:
+        """Note what was asked, and answer with a fault where one is due."""
+        path = unquote(urlsplit(self.path).path)
+        self.hub.asked.append((self.command, path, None))
+        for fault in self.hub.faults:
+            if fault.times and fault.path in path and fault.method == self.command:
+                fault.times -= 1
+                self.reply(fault.status, b"", fault.headers)
+                return True
+        return False
+
+    def say(self, value: Any, status: int = 200) -> None:
+        """Answer with JSON."""
+        self.reply(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
     def tell(self, name: str, commit: str, files: dict[str, bytes]) -> None:
         """Answer what a repository is."""
         facts = {"_id": "1", "id": name, "sha": commit, "siblings": [{"rfilename": file} for file in files]}
@@ -161,7 +240,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body[: len(body) // 2] if cut else body)
         if cut:
             self.wfile.flush()

@@ -1,0 +1,241 @@
+"""Model and data set cards: what a stranger must know of a published adapter or training set, from the run's files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
+
+from scripts.lib.staleness import ROOT
+from scripts.lib.tables import printed
+
+LICENCES = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
+# The hub's own names of licences, by what the pages of our sources say.
+HUB_LICENCES = {"apache-2.0": "apache-2.0", "mit": "mit", "odc-by": "odc-by", "cc-by-4.0": "cc-by-4.0"}
+MEASURES = {  # of each kind of benchmark: the hub's type of metric, its name, and which way is better
+    "harm": ("harmful_responses", "Harmful responses, %", "↓"),
+    "refusal": ("over_refusal", "Safe prompts refused, %", "↓"),
+    "reasoning": ("accuracy", "Accuracy, %", "↑"),
+}
+Row = dict[str, Any]
+
+
+def licence_of(sources: Sequence[str]) -> tuple[str, str]:
+    """Return the hub's name of the licence of what is made from ``sources``, and a sentence for a person."""
+    if not sources:
+        return "apache-2.0", "Made by the workflow alone, and under its licence, Apache-2.0."
+    told = {name: LICENCES.get(name, {}).get("licence") for name in sources}
+    lines = [f"{name}: {licence or 'see its page'}." for name, licence in told.items()]
+    known = {str(licence) for licence in told.values()}
+    if len(known) == 1 and (name := HUB_LICENCES.get(known.pop().lower())):
+        return name, f"As its source's. {' '.join(lines)}"
+    if any("Llama 3.1" in str(licence) for licence in told.values()):
+        return "llama3.1", f"Under the terms of each source. {' '.join(lines)}"
+    return "other", f"Under the terms of each source. {' '.join(lines)}"
+
+
+def data_text(method: Mapping[str, Any], prompts: Sequence[str], steerings: Mapping[str, str]) -> str:
+    """Return how a method's training set is made, in words."""
+    data = method.get("data", {})
+    if "corpus" in data:
+        return f"Trained on the published data that the workflow calls `{data['corpus']}`."
+    if "of" in data:
+        whose = f"of a teacher, {data['from']}" if "from" in data else "of the student"
+        return f"Derived from the set of `{data['of']}` {whose}."
+    if "grpo" in method:
+        return (
+            "Trained online (GRPO): the student's own responses, rewarded by a guard's P(safe) and a sound think block."
+        )
+    lines = [f"Prompts: {', '.join(prompts) or 'written by the workflow'}."]
+    for role in ("harmful", "benign"):
+        half = data[role]
+        template = steerings[half["steering"]]
+        lines.append(
+            f"For each {role} prompt the student itself wrote {half['draws']} response(s)"
+            + (
+                " to the prompt as it is."
+                if template == "{prompt}"
+                else f", to the prompt put as:\n\n> {_quoted(template)}\n\n"
+            )
+        )
+    lines.append(f"A response was kept if the guard `{data['guard']}` calls it safe.")
+    return " ".join(lines)
+
+
+def _quoted(template: str) -> str:
+    return template.strip().replace("\n", "\n> ")
+
+
+def settings_of(spec: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return what an adapter was trained with, from its identity's spec."""
+    training = spec["training"]
+    lora = training["lora"]
+    shown = [
+        ("epochs", spec["epochs"]),
+        ("loss", "GRPO" if "grpo" in spec else ", ".join(spec.get("loss") or {"nll": {}})),
+        ("learning rate", training["learning_rate"]),
+        ("schedule", f"{training['schedule']}, warm-up {training['warmup']}"),
+        ("LoRA rank, alpha, dropout", f"{lora['rank']}, {lora['alpha']}, {lora['dropout']}"),
+        ("LoRA targets", ", ".join(lora["targets"])),
+        ("numbers", training["dtype"]),
+        ("seed", "/".join(map(str, spec["seed"]))),
+    ]
+    if "grpo" in spec:
+        grpo = spec["grpo"]
+        shown += [(name, grpo[name]) for name in ("rollouts", "prompts_per_step", "beta", "epsilon", "temperature")]
+    else:
+        shown.append(("rows per step", training["batch_size"]))
+    return shown
+
+
+def interval(score: Mapping[str, Any] | None) -> str:
+    """Return a value with its interval as text, or a dash where there is none."""
+    if not score or score.get("value") is None:
+        return "–"
+    return f"{printed(score['value'])} ({printed(score['low'])} to {printed(score['high'])})"
+
+
+def adapter_card(
+    repository: str,
+    title: str,
+    base: Row,
+    method: Row,
+    prompts: Sequence[str],
+    steerings: Mapping[str, str],
+    spec: Row,
+    scores: Mapping[str, tuple[Row, Row | None]],
+    benchmarks: Mapping[str, Row],
+    confidence: float,
+    dataset: str | None,
+) -> str:
+    """Return the card of an adapter.
+
+    Parameters
+    ----------
+    base : ``name``, ``label``, ``revision`` and ``hub`` (whether others can load it)
+    method : its config, with ``label``
+    prompts : ids of the sources of its prompts
+    spec : the adapter's spec, from its identity
+    scores : by benchmark, the adapter's score and that of the student without one
+    benchmarks : their config
+    dataset : the repository of its training set, where that is published too
+    """
+    licence, words = licence_of([base["name"]] if base["hub"] else [])
+    results = []
+    evaluated = []
+    for name, (score, initial) in scores.items():
+        metric, label, arrow = MEASURES[benchmarks[name]["kind"]]
+        row = dict(label=benchmarks[name]["label"], arrow=arrow, n=score["problems"])
+        results.append(row | {"value": interval(score), "initial": interval(initial)})
+        if score["value"] is not None:
+            source = benchmarks[name]["source"]
+            evaluated.append(
+                EvalResult(
+                    task_type="text-generation",
+                    dataset_type=source.get("hub", name),
+                    dataset_name=benchmarks[name]["label"],
+                    metric_type=metric,
+                    metric_name=f"{label}, with its {confidence * 100:g} % interval: {interval(score)}",
+                    metric_value=float(printed(score["value"])),
+                )
+            )
+    facts = ModelCardData(
+        base_model=base["name"] if base["hub"] else None,
+        datasets=[dataset] if dataset else None,
+        language="en",
+        library_name="peft",
+        license=licence,
+        license_name="see-below" if licence == "other" else None,
+        tags=["lora", "safety", "reasoning", "thinksafe"],
+        pipeline_tag="text-generation",
+        model_name=title,
+        eval_results=evaluated or None,
+    )
+    return str(
+        ModelCard.from_template(
+            facts,
+            template_path=str(ROOT / "report/cards/adapter.md"),
+            title=title,
+            base=base["name"],
+            base_label=base["label"],
+            revision=base["revision"],
+            built=not base["hub"],
+            method=method["label"],
+            data=data_text(method, prompts, steerings)
+            + (f" The set: [{dataset}](https://huggingface.co/datasets/{dataset})." if dataset else ""),
+            settings=settings_of(spec),
+            results=results,
+            confidence=f"{confidence * 100:g}",
+            repository=repository,
+            licence=words,
+        )
+    )
+
+
+def dataset_card(
+    repository: str,
+    title: str,
+    base: Row,
+    method: Row,
+    prompts: Sequence[str],
+    steerings: Mapping[str, str],
+    statistics: Mapping[str, Row],
+    rows: int,
+    overlap: Mapping[str, int],
+) -> str:
+    """Return the card of a training set.
+
+    Parameters
+    ----------
+    statistics : what was kept and dropped of each half, as the filter wrote it
+    rows : of the whole set
+    overlap : by benchmark, how many of the prompts are also in it
+    """
+    licence, words = licence_of([*prompts, *([base["name"]] if base["hub"] else [])])
+    size = next(name for limit, name in SIZES if rows < limit)
+    facts = DatasetCardData(
+        language="en",
+        license=licence,
+        license_name="see-below" if licence == "other" else None,
+        task_categories=["text-generation"],
+        size_categories=[size],
+        tags=["safety", "reasoning", "thinksafe", "not-for-all-audiences"],
+        source_datasets=[name for name in prompts if "://" not in name] or None,
+        pretty_name=title,
+        configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "data/train.parquet"}]}],
+    )
+    halves = [
+        {
+            "role": role,
+            "kept": half["kept"],
+            "prompts": half["prompts"],
+            "dropped": ", ".join(
+                f"{count} {reason.replace('_', ' ')}" for reason, count in half["dropped"].items() if count
+            )
+            or "none",
+        }
+        for role, half in statistics.items()
+    ]
+    found = ", ".join(f"{count} in {name}" for name, count in overlap.items() if count)
+    return str(
+        DatasetCard.from_template(
+            facts,
+            template_path=str(ROOT / "report/cards/dataset.md"),
+            title=title,
+            base=base["name"],
+            revision=base["revision"],
+            method=method["label"],
+            data=data_text(method, prompts, steerings),
+            halves=halves,
+            repository=repository,
+            licence=words,
+            overlap=f"Of its prompts, these also occur in the run's benchmarks: {found}."
+            if found
+            else "None of its prompts occurs in the run's benchmarks.",
+        )
+    )
+
+
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (1 << 62, "n>1M"))
