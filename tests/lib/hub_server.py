@@ -151,7 +151,9 @@ class Handler(BaseHTTPRequestHandler):
             kind, name = asked.get("type", "model"), f"{asked['organization']}/{asked['name']}"
             if (kind, name) in self.hub.repos:
                 return self.say({"url": f"{self.hub.endpoint}/{name}"}, 409)
-            self.hub.repos[kind, name] = Repo({"0" * 40: {}}, {"main": "0" * 40}, hidden=asked.get("visibility") == "private")
+            self.hub.repos[kind, name] = Repo(
+                {"0" * 40: {}}, {"main": "0" * 40}, hidden=asked.get("visibility") == "private"
+            )
             return self.say({"url": f"{self.hub.endpoint}/{name}"})
         if path == "/api/validate-yaml":
             return self.say({"errors": [], "warnings": []})
