@@ -68,6 +68,12 @@ rule figure1:
         shown("figure1", "figures/figure1"),
 
 
+rule figure2:
+    """A harmful prompt answered as it is, by a teacher, and under steering (Figure 2, from real samples)."""
+    input:
+        shown("figure2", "figures/figure2"),
+
+
 rule figure3:
     """ThinkSafe against online reinforcement learning, with its cost (Figure 3)."""
     input:

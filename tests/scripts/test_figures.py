@@ -1,14 +1,17 @@
-"""Figures 1, 7, 9 and 10, and the numbers behind them."""
+"""Figures 1, 2, 4, 7, 9 to 11 and 13, and the numbers behind them."""
 
 import pytest
+from matplotlib.colors import to_hex
 
 from scripts.lib.drawing import COLOURS, MARKERS, OTHER, colour
-from scripts.lib.files import write_rows
+from scripts.lib.files import read_json, write_rows
 from scripts.lib.lengths import drawn
 from scripts.lib.tables import read_csv
 from scripts.plot_lengths import plot_lengths
 from scripts.plot_rejection import plot_rejection
+from scripts.plot_samples import plot_samples
 from scripts.plot_tradeoff import plot_tradeoff
+from scripts.write_figure2_table import beginning, write_figure2_table
 from scripts.write_figure7_table import write_figure7_table
 from scripts.write_lengths import write_lengths
 from scripts.write_table1 import write_table1
@@ -28,6 +31,19 @@ def twice(folder, name, function, *arguments):
     assert made[0][0].startswith(b"\x89PNG") and made[0][1].startswith(b"%PDF")
     assert b"CreationDate" not in made[0][1]
     return made[0]
+
+
+def figure_of(function, folder, *arguments):
+    """Draw, and return the figure itself as it was when it was saved."""
+    from matplotlib import pyplot
+
+    seen = []
+    close = pyplot.close
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pyplot, "close", seen.append)
+        function(*arguments, str(folder / "f.png"), str(folder / "f.pdf"))
+    close("all")
+    return seen[0]
 
 
 def test_a_method_has_its_own_colour():
@@ -109,3 +125,99 @@ def test_lengths_with_no_benign_row(tmp_path):
 def test_longest_hundredth_is_not_drawn():
     assert drawn([3, 1, 2]) == [1, 2, 3]
     assert drawn(list(range(200))) == list(range(198))
+
+
+# ---------------------------------------------------------------- Figure 2
+SAID = {"id": str, "draw": int, "prompt": str, "response": str, "tokens": int, "finish_reason": str}
+JUDGED = {"id": str, "draw": int, "harm": str, "p_unsafe": float}
+FIGURE2 = {"student": "Qwen3-0.6B", "teacher": ["SafeChain's set", "safechain"], "instruction": "Refuse.\n\n{prompt}"}
+
+
+def voice(folder, name, verdicts, draws=1):
+    """Write what one voice said to a prompt for each verdict, later draws being of no account."""
+    said, judged = [], []
+    for place, harm in enumerate(verdicts):
+        for draw in range(draws):
+            key = {"id": f"{name}-{place}", "draw": draw}
+            text = f"<think>\n{name} $THOUGHT {place}\n</think>\n\nSECRET {'x ' * 200}" if not draw else "nothing"
+            said.append(key | {"prompt": f"HARM {place}", "response": text, "tokens": 9, "finish_reason": "stop"})
+            judged.append(key | {"harm": harm if not draw else "safe", "p_unsafe": 0.25})
+    files = {"responses": [str(folder / f"{name}.parquet")], "verdicts": [str(folder / f"{name}-verdicts.parquet")]}
+    write_rows(files["responses"][0], said, SAID)
+    write_rows(files["verdicts"][0], judged, JUDGED)
+    return files
+
+
+def test_figure2_shows_what_steering_does(tmp_path):
+    voices = {
+        "teacher": voice(tmp_path, "teacher", ["safe", "unsafe", "safe", "safe"]),
+        "direct": voice(tmp_path, "direct", ["safe", "unsafe", "unsafe", "unsafe"], draws=5),
+        "steered": voice(tmp_path, "steered", ["safe", "safe", "safe", "unsafe"]),
+    }
+    table = str(tmp_path / "figure2.json")
+    write_figure2_table(voices, {"public": False}, table)
+    found = read_json(table)
+    assert (found["id"], found["prompt"]) == ("direct-2", "HARM 2")  # the only one that shows it
+    assert (found["prompts"], found["shared"], found["shows"]) == (4, 4, 1)
+    rows = {row["voice"]: row for row in found["rows"]}
+    assert list(rows) == ["teacher", "direct", "steered"]
+    assert [rows[name]["harm"] for name in rows] == ["safe", "unsafe", "safe"]
+    assert rows["direct"]["reasoning"] == "direct $THOUGHT 2" and len(rows["direct"]["answer"]) < 125  # never whole
+    drawn_ = twice(tmp_path, "figure2", plot_samples, table, FIGURE2)
+    write_figure2_table(voices, {"public": True}, table)
+    text = (tmp_path / "figure2.json").read_text()
+    assert not any(word in text for word in ("HARM", "THOUGHT", "SECRET")) and '"p_unsafe": 0.25' in text
+    assert twice(tmp_path, "public", plot_samples, table, FIGURE2)[0] != drawn_[0]
+
+
+def test_figure2_where_nothing_shows_it_or_nobody_teaches(tmp_path):
+    voices = {"direct": voice(tmp_path, "direct", ["safe"] * 3), "steered": voice(tmp_path, "steered", ["safe"] * 3)}
+    nobody = {"responses": [], "verdicts": []}
+    table = str(tmp_path / "figure2.json")
+    write_figure2_table({"teacher": nobody} | voices, {"public": False}, table)
+    found = read_json(table)
+    assert found["shows"] == 0 and [row["voice"] for row in found["rows"]] == ["direct", "steered"]
+    twice(tmp_path, "figure2", plot_samples, table, FIGURE2 | {"teacher": None})
+    # A published set has no verdicts, and may be of other prompts.
+    published = tmp_path / "published.parquet"
+    columns = {"id": str, "role": str, "prompt": str, "response": str}
+    row = {"id": "0", "role": "harmful", "prompt": "HARM 1", "response": "<think>\na\n</think>\n\nb"}
+    for prompt, names in (("HARM 1", ["teacher", "direct", "steered"]), ("other", ["direct", "steered"])):
+        write_rows(published, [row | {"prompt": prompt}], columns)
+        teacher = {"responses": [str(published)], "verdicts": []}
+        write_figure2_table({"teacher": teacher} | voices, {"public": False}, table)
+        assert [entry["voice"] for entry in read_json(table)["rows"]] == names
+    with pytest.raises(ValueError, match="no prompt was answered both"):
+        other = voices["steered"] | {"responses": [str(published)]}
+        write_figure2_table({"direct": voices["direct"], "steered": other}, {"public": False}, table)
+
+
+def test_a_beginning_ends_between_words():
+    assert beginning("a  b\nc", "answer") == "a b c" and beginning(None, "answer") is None
+    assert beginning("word " * 100, "answer").endswith("word …")
+
+
+# ---------------------------------------------------------------- ablations (Figures 4, 11, 13)
+@pytest.mark.parametrize(
+    "rivals", [["thinksafe-noreason"], ["thinksafe-suffix", "thinksafe-risk", "thinksafe-intent"]], ids=["4-11", "13"]
+)
+def test_ablations(tmp_path, rivals):
+    """A bar of its own colour for each variant beside the default, with its interval, in three panels."""
+    names = ["thinksafe", *rivals]
+    methods = [(name, name.upper()) for name in names]
+    cells = {(student, name): TABLE1[student, "thinksafe"] for student, _ in STUDENTS for name in names}
+    spec, table = SPEC | {"methods": methods}, str(tmp_path / "averages.csv")
+    write_figure7_table(write_run(tmp_path, cells, BENCHMARKS), spec, table)
+    rows = read_csv(table)
+    assert {(row["student"], row["method"]) for row in rows} == set(cells)
+    twice(tmp_path, "averages", plot_rejection, table, spec)
+    figure = figure_of(plot_rejection, tmp_path, table, spec)
+    panels = [axes for axes in figure.axes if axes.get_title(loc="right")]
+    assert [axes.get_title(loc="right")[:6] for axes in panels] == ["lower ", "lower ", "higher"]
+    for axes in panels:
+        bars = {bar.get_label(): bar for bar in axes.containers if bar.get_label() in dict(methods).values()}
+        assert list(bars) == [label for _, label in methods]
+        for name, label in methods:
+            assert len(bars[label].patches) == len(STUDENTS) and bars[label].errorbar is not None
+            assert {to_hex(patch.get_facecolor()) for patch in bars[label].patches} == {colour(name).lower()}
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [label for _, label in methods]

@@ -26,7 +26,7 @@ SOURCES = {
 
 NAMED = (
     *(f"table{n}" for n in range(1, 8)),
-    *(f"figure{n}" for n in (1, *range(3, 14))),
+    *(f"figure{n}" for n in range(1, 14)),
     *(f"ablation_{name}" for name in ("steering", "no_reasoning", "teachers", "rejection", "guard")),
     "tables",
     "figures",
