@@ -170,6 +170,12 @@ rule ablation_guard:
         shown("ablation_guard", "tables/table6", "tables/table7"),
 
 
+rule judge_study:
+    """The same stored answers under both guards and both views: agreement, thresholds, ranking (docs/judges.md)."""
+    input:
+        lambda wildcards: judge_study_files(),
+
+
 rule tables:
     """Every table that the selection has something for."""
     input:
