@@ -9,7 +9,7 @@ def report_tables():
     named = {Path(path).name.partition(".")[0] for path in PAPER}
     companions = [path for path in PAPER if path.endswith("-beside-paper.csv")]
     drawn = {name for name in named if name.startswith("figure")} - {"figure1", "figure2"}
-    numbers = {name for name in named if name.startswith("table")} - {"table4", "table5"}  # settings, no results
+    numbers = {name for name in named if name.startswith("table")}
     tables = numbers | drawn | {"effects"} & named
     if not config["printed"] and trained_cells():
         tables.add("cost")
