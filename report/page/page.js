@@ -98,7 +98,7 @@
       figure.append(s("text", { class: "soft", x: left - 8, y: y.at(tick) + 4, "text-anchor": "end" }, String(tick)));
     }
     figure.append(s("text", { x: (left + width) / 2, y: height - 12, "text-anchor": "middle" }, width < 500 ? "← better · Safety average, %" : "← better · Safety average, % unsafe or refused"));
-    figure.append(s("text", { transform: `translate(16 ${(height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, "Reasoning average, % pass@1 · better →"));
+    figure.append(s("text", { transform: `translate(16 ${(height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, width < 500 ? "Reasoning average, % · better →" : "Reasoning average, % pass@1 · better →"));
     const at = new Map(shown.map((p) => [`${p.student}/${p.method}`, [x.at(p.safety_avg.value), y.at(p.reasoning_avg.value)]]));
     for (const [student] of data.students) { // from a student to itself after ThinkSafe
       const [from, to] = [at.get(`${student}/initial`), at.get(`${student}/thinksafe`)];
@@ -179,6 +179,7 @@
     if (!table) return place("table-place").replaceChildren("This run has no tables.");
     const cross = metrics.some(([id]) => table.rows.some((row) => row.metric === id)) && /^table/.test(table.name);
     place("table-paper").disabled = !data.beside[table.name];
+    place("table-paper").parentNode.title = data.beside[table.name] ? "" : "The paper has no numbers beside this table.";
     place("table-place").replaceChildren(
       h("p", { class: "status" }, h("a", { href: table.file }, table.file.replace(/^(\.\.\/)+/, ""))),
       cross ? crossed(table) : listed(table),
@@ -237,7 +238,8 @@
 
   function listed(table) {
     const names = Object.keys(table.rows[0] || {}).filter((name) => table.rows.some((row) => row[name] !== null));
-    const order = ["student", "method", "metric", "value", "low", "high", "n"];
+    const order = ["student", "method", "metric", "value", "low", "high", "n", // then those of Tables 4 and 5
+      "steering", "methods", "template", "agreement", "replicate", "epochs", "steps", "source", "responses", "rows", "too_long", "trained"];
     const at = (name) => (order.indexOf(name) + 1 || order.length + 1);
     names.sort((a, b) => at(a) - at(b));
     const textual = new Set(names.filter((name) => table.rows.some((row) => typeof row[name] === "string")));
