@@ -57,7 +57,7 @@ rule write_judge_study:
         ],
     output:
         csv="<results>/judge-study.csv",
-        md=report("<results>/judge-study.md", caption="../report/judge-study.rst", category="Judges"),
+        md="<results>/judge-study.md",
         identity="<results>/judge-study.identity.json",
     log:
         "<results>/logs/write_judge_study.log",
@@ -87,7 +87,7 @@ rule plot_judge_study:
     input:
         table="<results>/judge-study.csv",
     output:
-        png=report("<results>/figures/judge-study.png", caption="../report/judge-study.rst", category="Judges"),
+        png=report("<results>/figures/judge-study.png", caption="../report/judge-study.rst", category="Figures"),
         pdf="<results>/figures/judge-study.pdf",
         identity="<results>/figures/judge-study.identity.json",
     log:
@@ -107,7 +107,7 @@ rule plot_judge_study:
 def judge_study_files():
     if config["printed"] or not judged_cells():
         raise WorkflowError("judge_study: no answers to a harm benchmark are selected. Add one to `select.benchmarks`")
-    return ["<results>/judge-study.md", "<results>/figures/judge-study.png"]
+    return ["<results>/judge-study.html", "<results>/figures/judge-study.png"]
 
 
 if config["judge_study"]["in_all"]:
