@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from scripts.lib.files import write_json, write_rows
 from scripts.lib.page import LONGEST, chosen, curve, embedded, shortened, source_hash
 from scripts.lib.tables import write_csv
+from scripts.show_table import show_table
 from scripts.write_report import write_report
 
 ROOT = Path(__file__).parents[2]
@@ -293,3 +296,50 @@ def test_a_whole_run_is_quick(browser, tmp_path):
         v.value = 'student-6'; v.dispatchEvent(new Event('change')); return performance.now() - from"""
     assert browser.execute_script(change) < 300
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.slow
+def test_snakemakes_own_report(browser, tmp_path):
+    """Made of a run of the paper's printed numbers: every table and figure, each with a caption, opens in a browser."""
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "all"]
+    for more in (["--cores", "2"], ["--report", "report.html"]):
+        done = subprocess.run(
+            [*snakemake, *more, "--configfile", str(ROOT / "config/printed.yaml")],
+            cwd=tmp_path,
+            env=os.environ | {"THINKSAFE_WARM": "off"},
+            capture_output=True,
+            text=True,
+        )
+        assert not done.returncode, done.stdout[-2000:] + done.stderr[-3000:]
+    run = next((tmp_path / "results").iterdir())
+    browser.get((tmp_path / "report.html").as_uri())
+    shown = browser.execute_script("return results")
+    made = {str(path.relative_to(tmp_path)) for kind in ("tables/*.html", "figures/*.png") for path in run.glob(kind)}
+    assert made and made <= set(shown)
+    assert not [path for path in made if len(shown[path]["caption"]) < 40]
+    captions = {path: shown[path]["caption"] for path in made if "table" in path}
+    assert all(
+        "Safety and reasoning of every method" in text for path, text in captions.items() if "beside" not in path
+    )
+    table = next(path for path in made if path.endswith("table1.html"))
+    browser.get(shown[table]["data_uri"])
+    assert "ThinkSafe" in browser.find_element("tag name", "table").text
+
+
+def test_a_table_as_a_page(tmp_path):
+    """What our Markdown has is shown, and nothing that a model or a data set wrote is markup."""
+    md = tmp_path / "t.md"
+    md.write_text(f"# Title\n\n| A | B |\n| :-- | --: |\n| {NASTY} | <u>1.00</u> **2.00** |\n\nA note.\n")
+    show_table(str(md), "t", str(tmp_path / "t.html"))
+    text = (tmp_path / "t.html").read_text()
+    assert "<table>" in text and "<u>1.00</u> <strong>2.00</strong>" in text and "<h1>Title</h1>" in text
+    assert "<img" not in text and "<script" not in text and "</script>" not in text
+
+
+def test_every_caption_is_there_and_every_picture_has_one():
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    named = set(re.findall(r'caption="\.\./report/([\w-]+\.rst)"', rules))
+    assert named == {path.name for path in (ROOT / "report").glob("*.rst")}
+    pictures = re.findall(r"^        png=(.+)$", rules, re.M)
+    assert pictures and all(re.match(r'report\("<results>/figures/[\w{}-]+\.png", caption=', line) for line in pictures)
