@@ -128,6 +128,14 @@ def draw_panels(
     return len(panels)
 
 
+def broken(label: str, room: float) -> str:
+    """Return a label in as many lines as it takes to fit into ``room`` inches; a model's name breaks at its hyphens."""
+    from textwrap import fill
+
+    letter = 0.053  # inches, of the tick labels' 6 points
+    return fill(label.replace("-", "- "), max(int(room / letter), 1), break_long_words=False).replace("- ", "-")
+
+
 def draw_bars(
     axes: Any,
     panel: tuple[str, str, str],
@@ -160,7 +168,8 @@ def draw_bars(
             error_kw={"elinewidth": 0.6, "capsize": 1.5, "capthick": 0.6},
             label=name,
         )
-    axes.set_xticks(range(len(students)), [label for _, label in students])
+    room = 0.8 * axes.figure.get_figwidth() / axes.get_gridspec().ncols / len(students)
+    axes.set_xticks(range(len(students)), [broken(label, room) for _, label in students])
     axes.tick_params(axis="x", length=0)
     axes.grid(visible=False, axis="x")
     axes.set_ylim(bottom=0)

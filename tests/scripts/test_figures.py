@@ -127,6 +127,26 @@ def test_longest_hundredth_is_not_drawn():
     assert drawn(list(range(200))) == list(range(198))
 
 
+def test_names_of_students_do_not_touch(tmp_path):
+    """The paper's names, which are long, in the panels of Figures 4 and 7."""
+    names = (
+        ["R1-Distill-Qwen-1.5B", "R1-Distill-Qwen-7B", "R1-Distill-Llama-8B"],
+        [f"Qwen3-{n}B" for n in (0.6, 1.7, 4, 8)],
+    )
+    for labels in names:
+        students = [(label.lower(), label) for label in labels]
+        cells = {(student, "thinksafe"): TABLE1["qwen3-4b", "thinksafe"] for student, _ in students}
+        spec = {"students": students, "methods": [("thinksafe", "ThinkSafe")], "benchmarks": BENCHMARKS}
+        write_figure7_table(write_run(tmp_path, cells), spec, str(tmp_path / "f.csv"))
+        figure = figure_of(plot_rejection, tmp_path, str(tmp_path / "f.csv"), spec)
+        figure.set_dpi(300)
+        figure.canvas.draw()
+        for axes in figure.axes:
+            boxes = [text.get_window_extent() for text in axes.get_xticklabels()]
+            assert len(boxes) == len(labels)
+            assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+
+
 # ---------------------------------------------------------------- Figure 2
 SAID = {"id": str, "draw": int, "prompt": str, "response": str, "tokens": int, "finish_reason": str}
 JUDGED = {"id": str, "draw": int, "harm": str, "p_unsafe": float}
