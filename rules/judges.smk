@@ -21,7 +21,9 @@ def judges():
 
 
 def judged_cells():
-    """Return the cells of the methods that Tables 1, 2, 6 and 7 compare, on the harm benchmarks."""
+    """Return the cells of the methods that Tables 1, 2, 6 and 7 compare, on the harm benchmarks that were answered."""
+    if config["printed"]:
+        return []
     return [cell for cell in cells_of(STUDENTS, table_methods("6")) if cell["benchmark"] in judged_benchmarks()]
 
 
@@ -105,10 +107,10 @@ rule plot_judge_study:
 
 
 def judge_study_files():
-    if config["printed"] or not judged_cells():
+    if not judged_cells():
         raise WorkflowError("judge_study: no answers to a harm benchmark are selected. Add one to `select.benchmarks`")
     return ["<results>/judge-study.html", "<results>/figures/judge-study.png"]
 
 
-if config["judge_study"]["in_all"]:
+if config["judge_study"]["in_all"] and judged_cells():
     PAPER += judge_study_files()
