@@ -9,8 +9,9 @@ from matplotlib.colors import to_hex, to_rgb
 from scripts.lib.drawing import COLOURS, MARKERS, OTHER, colour
 from scripts.lib.files import read_json, write_rows
 from scripts.lib.lengths import drawn
-from scripts.lib.tables import read_csv
+from scripts.lib.tables import read_csv, write_csv
 from scripts.plot_lengths import plot_lengths
+from scripts.plot_perplexity import plot_perplexity
 from scripts.plot_rejection import plot_rejection
 from scripts.plot_samples import plot_samples
 from scripts.plot_tradeoff import plot_tradeoff
@@ -180,6 +181,30 @@ def test_names_of_students_do_not_touch(tmp_path):
             boxes = [text.get_window_extent() for text in axes.get_xticklabels()]
             assert len(boxes) == len(labels)
             assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+
+
+@pytest.mark.parametrize("most", [40.0, 1e6])
+def test_perplexity_fits_its_page(tmp_path, most):
+    """Every method of Figure 8 in the legend, and no two numbers of the axis upon each other, however far it goes."""
+    methods = [*SPEC["methods"][1:], ("thinksafe-wildguard", "ThinkSafe+WG"), ("rejection", "Rejection sampling")]
+    rows = [
+        dict(student=student, method=method, metric=metric, value=most / (2 + place), low=most / 9, high=most)
+        for student, _ in STUDENTS
+        for place, (method, _) in enumerate(methods)
+        for metric in ("perplexity", "perplexity:harmful")
+    ]
+    write_csv(str(tmp_path / "f.csv"), list(rows[0]), rows)
+    figure = figure_of(plot_perplexity, tmp_path, str(tmp_path / "f.csv"), SPEC | {"methods": methods})
+    figure.set_dpi(300)
+    figure.canvas.draw()
+    page, legend = figure.bbox, figure.legends[0].get_window_extent()
+    assert len(figure.legends[0].get_texts()) == 8 and page.x0 <= legend.x0 and legend.x1 <= page.x1
+    for axes in figure.axes:
+        texts = [text for minor in (False, True) for text in axes.get_yticklabels(minor=minor) if text.get_text()]
+        low, high = axes.get_window_extent().intervaly
+        boxes = sorted((box.y0, box.y1) for box in (text.get_window_extent() for text in texts))
+        boxes = [box for box in boxes if low - 20 < sum(box) / 2 < high + 20]
+        assert len(boxes) > 2 and all(below[1] < above[0] for below, above in zip(boxes, boxes[1:], strict=False))
 
 
 # ---------------------------------------------------------------- Figure 2
