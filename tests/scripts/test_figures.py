@@ -247,7 +247,8 @@ def test_figure2_shows_what_steering_does(tmp_path):
     write_figure2_table(voices, {"public": True}, table)
     text = (tmp_path / "figure2.json").read_text()
     assert not any(word in text for word in ("HARM", "THOUGHT", "SECRET")) and '"p_unsafe": 0.25' in text
-    assert twice(tmp_path, "public", plot_samples, table, FIGURE2)[0] != drawn_[0]
+    plot_samples(table, FIGURE2, str(tmp_path / "public.png"), str(tmp_path / "public.pdf"))
+    assert (tmp_path / "public.png").read_bytes() != drawn_[0]
 
 
 def test_figure2_where_nothing_shows_it_or_nobody_teaches(tmp_path):
@@ -257,7 +258,7 @@ def test_figure2_where_nothing_shows_it_or_nobody_teaches(tmp_path):
     write_figure2_table({"teacher": nobody} | voices, {"public": False}, table)
     found = read_json(table)
     assert found["shows"] == 0 and [row["voice"] for row in found["rows"]] == ["direct", "steered"]
-    twice(tmp_path, "figure2", plot_samples, table, FIGURE2 | {"teacher": None})
+    plot_samples(table, FIGURE2 | {"teacher": None}, str(tmp_path / "f.png"), str(tmp_path / "f.pdf"))
     # A published set has no verdicts, and may be of other prompts.
     published = tmp_path / "published.parquet"
     columns = {"id": str, "role": str, "prompt": str, "response": str}
@@ -290,7 +291,6 @@ def test_ablations(tmp_path, rivals):
     write_figure7_table(write_run(tmp_path, cells, BENCHMARKS), spec, table)
     rows = read_csv(table)
     assert {(row["student"], row["method"]) for row in rows} == set(cells)
-    twice(tmp_path, "averages", plot_rejection, table, spec)
     figure = figure_of(plot_rejection, tmp_path, table, spec)
     panels = [axes for axes in figure.axes if axes.get_title(loc="right")]
     assert [axes.get_title(loc="right")[:6] for axes in panels] == ["lower ", "lower ", "higher"]
