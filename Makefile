@@ -40,7 +40,7 @@ demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CP
 	@$(SNAKEMAKE) all --configfile $(MINIATURE)
 	@$(PY) -m scripts.tools.show_results results/$(basename $(notdir $(MINIATURE)))
 
-full: ## the miniature with every method, ablation, table and figure (about 40 minutes)
+full: ## the miniature with every method, ablation, table and figure (37 minutes)
 	@$(MAKE) --no-print-directory demo MINIATURE=config/miniature-full.yaml
 
 rehearsal: setup ## the paper's run at true shape: its students' architectures, its files' formats, its rules (under 15 minutes)

@@ -264,9 +264,7 @@
     const tone = { holds: "good", fails: "bad" };
     const counts = {};
     for (const claim of claims) counts[claim.verdict] = (counts[claim.verdict] || 0) + 1;
-    const lacking = (names) => `missing: ${names.slice(0, 2).join("; ")}${names.length > 2 ? ` and ${names.length - 2} more` : ""}`;
-    const counted = (claim) => (typeof claim.share === "number" ? `true in ${number(100 * claim.share, 1)} % of the resamplings` : "");
-    const rest = (claim) => claim.why || claim.reason || claim.evidence || ((claim.missing || []).length ? lacking(claim.missing) : counted(claim));
+    const rest = (claim) => claim.why || claim.reason || claim.evidence || "";
     place("claims-place").replaceChildren(
       h("p", { class: "status" }, Object.entries(counts).map(([name, count]) => `${count} ${name}`).join(", ")),
       h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Claims, scrolls sideways" },
