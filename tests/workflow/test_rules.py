@@ -340,6 +340,7 @@ def test_targets_that_the_readme_promises(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_judge_study_is_planned_and_samples_nothing_of_its_own(tmp_path: Path) -> None:
     """Two guards and two views on the answers of the tables' methods; one of the four is there for the tables."""
+    (tmp_path / "config").symlink_to(ROOT / "config")
     folder = ["--folder", str(tmp_path), "--target", "judge_study"]
     done = subprocess.run(
         [sys.executable, "scripts/tools/plan.py", *folder],
