@@ -58,6 +58,8 @@ include: "rules/answers.smk"  # Sec. 5.1, B: answers, verdicts and scores on eig
 include: "rules/paper.smk"  # Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10
 include: "rules/comparison.smk"  # Sec. 5.3, 5.5: Figures 3 and 8, cost
 include: "rules/ablations.smk"  # Sec. 5.4, D: Figures 4 to 6, 11 to 13
+include: "rules/samples.smk"  # Sec. 1: Figure 2
+include: "rules/judges.smk"  # Sec. 5.1, D.4: the same answers under other judges
 include: "rules/claims.smk"  # what the run says of the paper's claims
 include: "rules/report.smk"  # the page
 include: "rules/targets.smk"  # a name for each of them

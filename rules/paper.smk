@@ -101,7 +101,7 @@ rule write_table1:
         scores=lambda wildcards: score_files(cells_of(table_students(wildcards.table), table_methods(wildcards.table))),
     output:
         csv="<results>/tables/table{table}.csv",
-        md=report("<results>/tables/table{table}.md", caption="../report/table1.rst", category="Tables"),
+        md="<results>/tables/table{table}.md",
         tex="<results>/tables/table{table}.tex",
         identity="<results>/tables/table{table}.identity.json",
     log:
@@ -124,7 +124,7 @@ rule write_table3:
         statistics=training_sets(thinksafe_students(), "statistics.json"),
     output:
         csv="<results>/tables/table3.csv",
-        md=report("<results>/tables/table3.md", caption="../report/table3.rst", category="Tables"),
+        md="<results>/tables/table3.md",
         tex="<results>/tables/table3.tex",
         identity="<results>/tables/table3.identity.json",
     log:
@@ -220,7 +220,7 @@ rule write_effects:
         rows=score_files(cells_of(figure7_students(), ("initial", "rejection", "thinksafe")), "parquet"),
     output:
         csv="<results>/tables/effects.csv",
-        md=report("<results>/tables/effects.md", caption="../report/effects.rst", category="Tables"),
+        md="<results>/tables/effects.md",
         identity="<results>/tables/effects.identity.json",
     log:
         "<results>/logs/write_effects.log",
@@ -359,7 +359,7 @@ rule write_table4:
         paper=local(f"{config['paper']}/table4.csv"),
     output:
         csv="<results>/tables/table4.csv",
-        md=report("<results>/tables/table4.md", caption="../report/table4.rst", category="Tables"),
+        md="<results>/tables/table4.md",
         tex="<results>/tables/table4.tex",
         identity="<results>/tables/table4.identity.json",
     log:
@@ -393,7 +393,7 @@ rule write_table5:
         paper=local(f"{config['paper']}/table5.csv"),
     output:
         csv="<results>/tables/table5.csv",
-        md=report("<results>/tables/table5.md", caption="../report/table5.rst", category="Tables"),
+        md="<results>/tables/table5.md",
         tex="<results>/tables/table5.tex",
         identity="<results>/tables/table5.identity.json",
     log:

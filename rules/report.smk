@@ -1,4 +1,4 @@
-# Needs: everything that a run has made. Yields: one page to look at it (docs/report.md).
+# Needs: everything that a run has made. Yields: pages to look at it (docs/report.md).
 
 from scripts.lib.contents import content_of
 from scripts.lib.page import PAGE
@@ -9,7 +9,7 @@ def report_tables():
     named = {Path(path).name.partition(".")[0] for path in PAPER}
     companions = [path for path in PAPER if path.endswith("-beside-paper.csv")]
     drawn = {name for name in named if name.startswith("figure")} - {"figure1", "figure2"}
-    numbers = {name for name in named if name.startswith("table")} - {"table4", "table5"}  # settings, no results
+    numbers = {name for name in named if name.startswith("table")}
     tables = numbers | drawn | {"effects"} & named
     if not config["printed"] and trained_cells():
         tables.add("cost")
@@ -34,6 +34,36 @@ def report_parts(which, pattern):
         for cell in report_cells()
         for part in range(cell[which])
     ]
+
+
+def shown_tables():
+    """Return the tables in Markdown, without their ending, that Snakemake's report shows as pages."""
+    made = [path.removeprefix("<results>/").removesuffix(".md") for path in PAPER if path.endswith(".md")]
+    return [*made, "judge-study"]
+
+
+rule show_table:
+    """A table as a page that Snakemake's report can show; it would only offer Markdown for download."""
+    input:
+        md="<results>/{shown}.md",
+    output:
+        html=report("<results>/{shown}.html", caption="../report/tables.rst", category="Tables"),
+        identity="<results>/{shown}.html.identity.json",
+    log:
+        "<results>/logs/show_table/{shown}.log",
+    wildcard_constraints:
+        shown=one_of(shown_tables()),
+    conda:
+        "../envs/paper.yaml"
+    params:
+        spec=lambda wildcards: spec(title=wildcards.shown.rpartition("/")[2]),
+        code=code_of("show_table"),
+        environment=environment_of("pages"),
+    script:
+        "../scripts/show_table.py"
+
+
+PAPER += [path.removesuffix(".md") + ".html" for path in PAPER if path.endswith(".md")]
 
 
 rule write_report:

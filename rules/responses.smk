@@ -37,9 +37,13 @@ def guard_entry(guard):
     return {name: entry.get(name) for name in ("kind", "source", "judges", "batch_size", "max_prompt_tokens")}
 
 
-def guard_spec(guard):
+def guard_spec(guard, view=None):
+    """Return what verdicts depend on; ``view`` takes the place of what the guard is shown elsewhere (`judges`)."""
     oracle = config["guards"][guard]["kind"] == "oracle"
-    return spec(guard=guard_entry(guard), engine=None if oracle else {**config["engine"], "batch_size": None})
+    return spec(
+        guard=guard_entry(guard) | ({"judges": view} if view else {}),
+        engine=None if oracle else {**config["engine"], "batch_size": None},
+    )
 
 
 def guard_format(guard):

@@ -68,6 +68,12 @@ rule figure1:
         shown("figure1", "figures/figure1"),
 
 
+rule figure2:
+    """A harmful prompt answered as it is, by a teacher, and under steering (Figure 2, from real samples)."""
+    input:
+        shown("figure2", "figures/figure2"),
+
+
 rule figure3:
     """ThinkSafe against online reinforcement learning, with its cost (Figure 3)."""
     input:
@@ -162,6 +168,12 @@ rule ablation_guard:
     """Does the filter's guard matter (Tables 6, 7)."""
     input:
         shown("ablation_guard", "tables/table6", "tables/table7"),
+
+
+rule judge_study:
+    """The same stored answers under both guards and both views: agreement, thresholds, ranking (docs/judges.md)."""
+    input:
+        lambda wildcards: judge_study_files(),
 
 
 rule tables:

@@ -29,6 +29,8 @@ def plot_perplexity(
     spec : dict
         ``students`` and ``methods`` as pairs of id and label.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     cells = {(row["student"], row["method"], row["metric"]): row for row in read_csv(table)}
     students = [pair for pair in spec["students"] if any(key[0] == pair[0] for key in cells)]
     methods = [pair for pair in spec["methods"] if any(key[1] == pair[0] for key in cells)]
@@ -38,9 +40,10 @@ def plot_perplexity(
         axes.set_yscale("log")
         axes.set_ylim(bottom=1)
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))  # 8, 9 and 10 would stand on each other
+        axes.yaxis.set_minor_formatter("{x:g}" if axes.get_ylim()[1] < 200 else NullFormatter())
     handles, labels = rows[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(methods), 8))
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(methods), 5))
     save(figure, output_png, output_pdf)
     progress(len(PANELS), len(PANELS))
 

@@ -27,11 +27,13 @@
   const between = (row) =>
     row.low === null || row.low === undefined ? "" : `${number(row.low)} to ${number(row.high)}`;
 
-  const cellOf = new Map();
-  data.cells.forEach(([student, method, replicate, benchmark, files], index) => {
+  const cellsOf = new Map(); // the cells of a student, method and benchmark, one for each replicate
+  data.cells.forEach(([student, method, replicate, benchmark, files]) => {
     const key = [student, method, benchmark].join("/");
-    if (!cellOf.has(key)) cellOf.set(key, { index, replicate, files }); // the first replicate stands for the others
+    if (!cellsOf.has(key)) cellsOf.set(key, []);
+    cellsOf.get(key).push({ replicate, files });
   });
+  const spread = (row) => (row.replicates > 1 ? `, mean of ${row.replicates} seeds, standard deviation ${number(row.std)}` : "");
 
   for (const section of document.querySelectorAll("main section")) {
     document.querySelector("nav").append(h("a", { href: `#${section.id}` }, section.querySelector("h2").textContent));
@@ -80,7 +82,8 @@
       ? `${shown.length} of ${marks.length} marks shown.`
       : "No table of this run has both averages, which need all eight benchmarks.";
     if (!marks.length) return;
-    const [width, height, left, bottom] = [900, 520, 62, 58];
+    const width = Math.max(300, Math.min(900, place("tradeoff-figure").clientWidth)); // letters keep their size
+    const [height, left, bottom] = [Math.round(Math.max(320, width * 0.58)), 62, 58];
     const ends = (metric) => marks.flatMap((p) => [p[metric].value, p[metric].low, p[metric].high]).filter((v) => v !== null);
     const x = scale(ends("safety_avg"), left, width - 16);
     const y = scale(ends("reasoning_avg"), height - bottom, 16);
@@ -94,15 +97,20 @@
       figure.append(s("line", { class: "grid", x1: left, x2: width - 16, y1: y.at(tick), y2: y.at(tick) }));
       figure.append(s("text", { class: "soft", x: left - 8, y: y.at(tick) + 4, "text-anchor": "end" }, String(tick)));
     }
-    figure.append(s("text", { x: (left + width) / 2, y: height - 12, "text-anchor": "middle" }, "← better · Safety average, % unsafe or refused"));
-    figure.append(s("text", { transform: `translate(16 ${(height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, "Reasoning average, % pass@1 · better →"));
+    figure.append(s("text", { x: (left + width) / 2, y: height - 12, "text-anchor": "middle" }, width < 500 ? "← better · Safety average, %" : "← better · Safety average, % unsafe or refused"));
+    figure.append(s("text", { transform: `translate(16 ${(height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, width < 500 ? "Reasoning average, % · better →" : "Reasoning average, % pass@1 · better →"));
+    const at = new Map(shown.map((p) => [`${p.student}/${p.method}`, [x.at(p.safety_avg.value), y.at(p.reasoning_avg.value)]]));
+    for (const [student] of data.students) { // from a student to itself after ThinkSafe
+      const [from, to] = [at.get(`${student}/initial`), at.get(`${student}/thinksafe`)];
+      if (from && to) figure.append(s("line", { class: "way", x1: from[0], y1: from[1], x2: to[0], y2: to[1] }));
+    }
     for (const point of shown) {
       const [sa, ra] = [point.safety_avg, point.reasoning_avg];
       const [px, py] = [x.at(sa.value), y.at(ra.value)];
       const lines = [
         `${label[point.method] || point.method} on ${label[point.student] || point.student}`,
-        `safety average ${number(sa.value)} (${between(sa)})`,
-        `reasoning average ${number(ra.value)} (${between(ra)})`,
+        `safety average ${number(sa.value)} (${between(sa)})${spread(sa)}`,
+        `reasoning average ${number(ra.value)} (${between(ra)})${spread(ra)}`,
       ];
       const show = () => {
         tip.replaceChildren(h("b", {}, lines[0]), ...lines.slice(1).map((line) => h("div", {}, line)));
@@ -134,15 +142,16 @@
 
   function drawFilters() {
     const line = (name, ids, sign) =>
-      h("div", { class: "filter", role: "group", "aria-label": name }, ids.map((id) => {
-        const button = h("button", { type: "button", "aria-pressed": "true", "data-filter": id }, sign(id), label[id]);
-        button.addEventListener("click", () => {
-          hidden.has(id) ? hidden.delete(id) : hidden.add(id);
-          button.setAttribute("aria-pressed", String(!hidden.has(id)));
-          drawTradeoff();
-        });
-        return button;
-      }));
+      h("div", { class: "filter", role: "group", "aria-label": name },
+        ids.map((id) => h("button", { type: "button", "aria-pressed": "true", "data-filter": id, onclick: () => hide([id], !hidden.has(id)) }, sign(id), label[id])),
+        ids.length > 2 ? [["all", false], ["none", true]].map(([text, off]) => h("button", { type: "button", class: "plain", "aria-label": `${text} ${name.toLowerCase()}`, onclick: () => hide(ids, off) }, text)) : null);
+    const hide = (ids, off) => {
+      for (const id of ids) {
+        off ? hidden.add(id) : hidden.delete(id);
+        document.querySelector(`[data-filter="${CSS.escape(id)}"]`).setAttribute("aria-pressed", String(!off));
+      }
+      drawTradeoff();
+    };
     const drawn = (d, colour) => s("svg", { width: 14, height: 14, viewBox: "-8 -8 16 16", "aria-hidden": "true" }, s("path", { d, fill: colour }));
     place("tradeoff-filters").replaceChildren(
       line("Methods", known(data.methods, new Set(marks.map((p) => p.method))), (id) => drawn(FORMS[0], hue[id])),
@@ -170,6 +179,7 @@
     if (!table) return place("table-place").replaceChildren("This run has no tables.");
     const cross = metrics.some(([id]) => table.rows.some((row) => row.metric === id)) && /^table/.test(table.name);
     place("table-paper").disabled = !data.beside[table.name];
+    place("table-paper").parentNode.title = data.beside[table.name] ? "" : "The paper has no numbers beside this table.";
     place("table-place").replaceChildren(
       h("p", { class: "status" }, h("a", { href: table.file }, table.file.replace(/^(\.\.\/)+/, ""))),
       cross ? crossed(table) : listed(table),
@@ -210,14 +220,17 @@
   function valued(entry, metric, rank, paper, table) {
     const row = entry[metric];
     if (!row || row.value === null) return h("td", {}, "–");
-    const cell = cellOf.get(`${entry.student}/${entry.method}/${metric}`);
-    const files = cell ? cell.files : { score: table.file, identity: table.file.replace(/\.csv$/, ".identity.json") };
+    const cells = cellsOf.get(`${entry.student}/${entry.method}/${metric}`) || [{ files: { score: table.file, identity: table.file.replace(/\.csv$/, ".identity.json") } }];
     const order = rank(entry.student, metric, row.value);
-    const hint = `${between(row)}${row.n ? `, n = ${row.n}` : ""}`;
+    const hint = `${between(row)}${row.n ? `, n = ${row.n}` : ""}${spread(row)}`;
     const text = h(order === 0 ? "b" : order === 1 ? "u" : "span", {}, number(row.value));
     return h("td", {},
-      h("a", { href: files.score, title: hint }, text),
-      h("a", { href: lineageOf(entry.student, entry.method, metric) || files.identity, class: "id", title: "what this was made of" }, "id"),
+      h("a", { href: cells[0].files.score, title: hint }, text),
+      cells.length === 1
+        ? h("a", { href: lineageOf(entry.student, entry.method, metric) || cells[0].files.identity, class: "id", title: "what this was made of" }, "id")
+        : cells.map(({ replicate, files }) => [ // a mean over seeds: each with its own score and identity
+          h("a", { href: files.score, class: "id", title: `score of seed ${replicate}` }, `s${replicate}`),
+          h("a", { href: files.identity, class: "id", title: `what the score of seed ${replicate} was made of` }, "id")]),
       place("table-intervals").checked ? h("span", { class: "interval" }, between(row)) : null,
       paper && paper.paper !== null && paper.paper !== undefined
         ? h("span", { class: "paper" }, `paper ${number(paper.paper)}${paper.verdict ? `, ${paper.verdict}` : ""}`) : null);
@@ -225,7 +238,8 @@
 
   function listed(table) {
     const names = Object.keys(table.rows[0] || {}).filter((name) => table.rows.some((row) => row[name] !== null));
-    const order = ["student", "method", "metric", "value", "low", "high", "n"];
+    const order = ["student", "method", "metric", "value", "low", "high", "n", // then those of Tables 4 and 5
+      "steering", "methods", "template", "agreement", "replicate", "epochs", "steps", "source", "responses", "rows", "too_long", "trained"];
     const at = (name) => (order.indexOf(name) + 1 || order.length + 1);
     names.sort((a, b) => at(a) - at(b));
     const textual = new Set(names.filter((name) => table.rows.some((row) => typeof row[name] === "string")));
@@ -332,7 +346,7 @@
       h("p", { class: "status" }, h("a", { href: table.file }, table.file.replace(/^(\.\.\/)+/, ""))),
       h("table", {},
         h("thead", {}, h("tr", {}, ["Student", "Method"].map((name) => h("th", { class: "text", scope: "col" }, name)),
-          STAGES.map(([name, colour]) => h("th", { scope: "col" }, s("svg", { width: 10, height: 10, style: null, "aria-hidden": "true", class: "key" }, s("rect", { width: 10, height: 10, fill: colour })), ` ${name}`)),
+          STAGES.map(([name, colour]) => h("th", { scope: "col" }, s("svg", { width: 10, height: 10, "aria-hidden": "true", class: "key" }, s("rect", { width: 10, height: 10, fill: colour })), ` ${name}`)),
           h("th", { scope: "col" }, "all, device"), h("th", { scope: "col" }, "all, wall"), h("th", { class: "text", scope: "col" }, ""))),
         h("tbody", {}, [...rows.values()].map((row) => h("tr", {},
           h("td", { class: "text" }, label[row.student] || row.student), h("td", { class: "text" }, label[row.method] || row.method),
@@ -370,20 +384,19 @@
   }
 
   // ---------------------------------------------------------------- reader of samples
-  const answers = new Map(); // student/method/benchmark -> prompt -> answer, first replicate
-  const first = new Set([...cellOf.values()].map((cell) => cell.index));
+  const answers = new Map(); // student/method/benchmark/replicate -> prompt -> answer
   for (const [index, prompt, verdict, p, harmful, reasoning, answer, finish, tokens, output] of data.answers) {
-    if (!first.has(index)) continue;
-    const [student, method, , benchmark] = data.cells[index];
-    const key = `${student}/${method}/${benchmark}`;
+    const [student, method, replicate, benchmark] = data.cells[index];
+    const key = `${student}/${method}/${benchmark}/${replicate}`;
     if (!answers.has(key)) answers.set(key, new Map());
     answers.get(key).set(prompt, { prompt, verdict, p, harmful, reasoning, answer, finish, tokens, output });
   }
-  const choice = { student: null, method: null, benchmark: null, verdict: "", prompt: null };
+  const choice = { student: null, method: null, benchmark: null, replicate: null, verdict: "", prompt: null };
   const pick = (name) => place(`sample-${name}`);
   const TONE = { unsafe: "bad", refused: "bad", wrong: "bad", safe: "good", correct: "good", answered: "good", unknown: "unsure" };
   const kindOf = Object.fromEntries(data.benchmarks.map((entry) => [entry.id, entry.kind]));
-  const keyOf = (method) => `${choice.student}/${method}/${choice.benchmark}`;
+  const keyOf = (method) => `${choice.student}/${method}/${choice.benchmark}/${choice.replicate}`;
+  const cellOf = (method) => cellsOf.get(`${choice.student}/${method}/${choice.benchmark}`).find((cell) => String(cell.replicate) === choice.replicate);
   const matching = () => [...(answers.get(keyOf(choice.method)) || new Map()).values()].filter((a) => !choice.verdict || a.verdict === choice.verdict);
 
   function offer() { // what can be chosen, given what is
@@ -396,6 +409,9 @@
     settle("student", data.students.filter(([id]) => keys.some((key) => key[0] === id)));
     settle("method", data.methods.filter(([id]) => keys.some((key) => key[0] === choice.student && key[1] === id)), "thinksafe");
     settle("benchmark", data.benchmarks.filter((b) => keys.some((key) => key[0] === choice.student && key[1] === choice.method && key[2] === b.id)).map((b) => [b.id, b.label]));
+    const seeds = keys.filter((key) => key[0] === choice.student && key[1] === choice.method && key[2] === choice.benchmark).map((key) => key[3]);
+    settle("replicate", seeds.map((seed) => [seed, seed]));
+    pick("replicate").parentNode.hidden = seeds.length < 2;
     const verdicts = new Set([...(answers.get(keyOf(choice.method)) || new Map()).values()].map((a) => a.verdict));
     if (!verdicts.has(choice.verdict)) choice.verdict = "";
     options(pick("verdict"), [["", "any"], ...[...verdicts].sort().map((name) => [name, name])]);
@@ -424,7 +440,7 @@
         Object.entries(files).filter(([name]) => cell.files[name]).map(([name, text]) => [h("a", { href: cell.files[name] }, text), " "])));
   }
 
-  const fragment = () => "#sample=" + [choice.student, choice.method, choice.benchmark, choice.prompt].map(encodeURIComponent).join("/");
+  const fragment = () => "#sample=" + [choice.student, choice.method, choice.benchmark, choice.prompt, choice.replicate].map(encodeURIComponent).join("/");
 
   function drawSample() {
     offer();
@@ -449,8 +465,8 @@
       h("h3", {}, "Prompt ", h("small", { class: "status" }, choice.prompt)),
       folded(prompt, kindOf[choice.benchmark] === "harm"),
       h("div", { class: "pair" },
-        initial ? shown("initial", initial, cellOf.get(keyOf("initial"))) : null,
-        shown(choice.method, answer, cellOf.get(keyOf(choice.method)))));
+        initial ? shown("initial", initial, cellOf("initial")) : null,
+        shown(choice.method, answer, cellOf(choice.method))));
   }
 
   function move(by) {
@@ -467,8 +483,8 @@
   function follow() { // a link to one sample
     const match = /^#sample=(.+)$/.exec(location.hash);
     if (!match) return;
-    const [student, method, benchmark, prompt] = match[1].split("/").map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
-    Object.assign(choice, { student, method, benchmark, prompt, verdict: "" });
+    const [student, method, benchmark, prompt, replicate] = match[1].split("/").map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
+    Object.assign(choice, { student, method, benchmark, prompt, replicate, verdict: "" });
     drawSample();
     place("samples").scrollIntoView();
   }
@@ -476,6 +492,10 @@
   // ---------------------------------------------------------------- all together
   drawFilters();
   drawTradeoff();
+  let wide = place("tradeoff-figure").clientWidth;
+  window.addEventListener("resize", () => {
+    if (place("tradeoff-figure").clientWidth !== wide) { wide = place("tradeoff-figure").clientWidth; drawTradeoff(); }
+  });
   const weight = ({ name }) => (/^table/.test(name) ? 0 : /^figure/.test(name) ? 100 : 200) + (Number(name.replace(/\D/g, "")) || 50);
   data.tables.sort((a, b) => weight(a) - weight(b));
   options(place("table-choice"), data.tables.filter((table) => table.name !== "cost").map((table) => [table.name, title(table.name)]));
@@ -486,7 +506,7 @@
   options(place("curve-student"), data.students.filter(([id]) => data.curves.some((entry) => entry[0] === id)));
   place("curve-student").addEventListener("change", drawCurves);
   drawCurves();
-  for (const name of ["student", "method", "benchmark", "verdict"]) {
+  for (const name of ["student", "method", "benchmark", "replicate", "verdict"]) {
     pick(name).addEventListener("change", () => { choice[name] = pick(name).value; drawSample(); });
   }
   pick("back").addEventListener("click", () => move(-1));

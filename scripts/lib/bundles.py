@@ -36,7 +36,7 @@ RULES = {
     "datasets": "sample_responses judge_responses filter_responses derive_training_set",
     "adapters": "train_student train_grpo",
     "responses": "sample_answers",
-    "scores": "judge_answers score_safety score_reasoning score_perplexity write_printed_scores",
+    "scores": "judge_answers judge_other_view score_safety score_reasoning score_perplexity write_printed_scores",
 }
 LEVEL_OF = {rule: level for level, rules in RULES.items() for rule in rules.split()}  # all others write tables
 # Whose outputs a public bundle shows though they are made from text: verdicts, scores, weights, counts and lengths.

@@ -208,9 +208,10 @@ def _engine(config: Config) -> Iterator[str]:
         yield f"engine.tensor_parallel: transformers runs a model in one piece, not {parallel}; set 1, or name: vllm"
 
 
-@reads("guards", "audit")
+@reads("guards", "audit", "judge_study")
 def _guards(config: Config) -> Iterator[str]:
     yield from _unknown("audit", config["audit"], config["guards"], "guard")
+    yield from _unknown("judge_study.guards", config["judge_study"]["guards"], config["guards"], "guard")
     for name, guard in config["guards"].items():
         path, oracle = f"guards.{name}", guard["kind"] == "oracle"
         if oracle and "source" in guard:
@@ -308,6 +309,7 @@ def _used(config: Config) -> tuple[dict[str, Mapping], dict[str, Mapping]]:
     methods += [config["methods"].get(method["data"]["of"], {}) for method in methods if "of" in method.get("data", {})]
     models = {f"models.{name}": config["models"].get(name, {}) for name in [*select["students"], *teachers]}
     names = {part.get("guard") for part in _row_sets(config).values()} | set(config["audit"])
+    names |= set(config["judge_study"]["guards"] if config["judge_study"]["in_all"] else ())
     names |= {method.get(part, {}).get("guard") for method in methods for part in ("data", "grpo")}
     guards = {f"guards.{name}": config["guards"].get(name, {}) for name in sorted(names - {None})}
     return models, guards
@@ -325,7 +327,7 @@ def _corpus_parts(config: Config) -> dict[str, Mapping]:
     }
 
 
-@reads("select", "models", "guards", "audit", "methods", "prompts", "corpora", "benchmarks", "world")
+@reads("select", "models", "guards", "audit", "judge_study", "methods", "prompts", "corpora", "benchmarks", "world")
 def _sources(config: Config) -> Iterator[str]:
     models, guards = _used(config)
     for path, part in {**models, **guards, **_row_sets(config), **_corpus_parts(config)}.items():
@@ -346,7 +348,7 @@ def _sources(config: Config) -> Iterator[str]:
             yield f"{path}.source.folder: {folder} holds no model (config.json is missing)"
 
 
-@reads("select", "models", "guards", "audit", "methods", "prompts", "benchmarks")
+@reads("select", "models", "guards", "audit", "judge_study", "methods", "prompts", "benchmarks")
 def _formats(config: Config) -> Iterator[str]:
     for path, guard in _used(config)[1].items():
         if guard.get("kind") != "wildguard" or "format" not in guard:

@@ -7,8 +7,8 @@ from typing import Any
 COLUMN = 3.3  # inches, one column of the paper
 PAGE = 6.75  # inches, both columns
 
-# Okabe and Ito (2008), told apart by colour-blind readers; the paper's seven methods have its seven darkest colours
-# and a second round (Tol's muted scheme) has the rest. A method has its colour in every figure.
+# Okabe and Ito (2008) and Tol's muted scheme, but for what colour-blind readers would take for another method of the
+# same figure (tests/scripts/test_figures.py). A method has its colour in every figure.
 COLOURS = {
     "initial": "#4D4D4D",
     "thinksafe": "#D55E00",
@@ -16,12 +16,12 @@ COLOURS = {
     "directrefusal": "#E69F00",
     "safechain": "#56B4E9",
     "star1": "#009E73",
-    "safepath": "#C8B400",  # Okabe and Ito's yellow, darkened to be seen on white
+    "safepath": "#692D00",  # Okabe and Ito's yellow is not seen on white, and darkened it is DirectRefusal's orange
     "safekey": "#CC79A7",
     "grpo": "#332288",
-    "thinksafe-kl": "#882255",
-    "thinksafe-wildguard": "#AA4499",
-    "thinksafe-noreason": "#999933",
+    "thinksafe-kl": "#DD7788",
+    "thinksafe-wildguard": "#9600F0",
+    "thinksafe-noreason": "#C9B458",
     "thinksafe-suffix": "#117733",
     "thinksafe-risk": "#88CCEE",
     "thinksafe-intent": "#44AA99",
@@ -128,6 +128,14 @@ def draw_panels(
     return len(panels)
 
 
+def broken(label: str, room: float) -> str:
+    """Return a label in as many lines as it takes to fit into ``room`` inches; a model's name breaks at its hyphens."""
+    from textwrap import fill
+
+    letter = 0.053  # inches, of the tick labels' 6 points
+    return fill(label.replace("-", "- "), max(int(room / letter), 1), break_long_words=False).replace("- ", "-")
+
+
 def draw_bars(
     axes: Any,
     panel: tuple[str, str, str],
@@ -160,7 +168,8 @@ def draw_bars(
             error_kw={"elinewidth": 0.6, "capsize": 1.5, "capthick": 0.6},
             label=name,
         )
-    axes.set_xticks(range(len(students)), [label for _, label in students])
+    room = 0.8 * axes.figure.get_figwidth() / axes.get_gridspec().ncols / len(students)
+    axes.set_xticks(range(len(students)), [broken(label, room) for _, label in students])
     axes.tick_params(axis="x", length=0)
     axes.grid(visible=False, axis="x")
     axes.set_ylim(bottom=0)

@@ -127,7 +127,9 @@ def used(config: Mapping[str, Any]) -> dict[str, Any]:
     needed = [{key: value for key, value in entry.items() if key != "students"} for entry in needed]
     needed += [config["methods"][entry["data"]["of"]] for entry in needed if "of" in entry.get("data", {})]
     benchmarks = {name: config["benchmarks"][name] for name in select["benchmarks"]}
-    named = set(_texts([select, needed, benchmarks, config.get("audit", [])]))
+    study = config.get("judge_study", {})
+    others = [config.get("audit", []), study["guards"] if study.get("in_all") else []]
+    named = set(_texts([select, needed, benchmarks, others]))
     # A section whose entries are named elsewhere: only the named ones are used. Prompts are always used.
     listed = {
         section: {name: entry for name, entry in config[section].items() if name in named}

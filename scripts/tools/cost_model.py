@@ -34,6 +34,7 @@ STAGES = {
     "train_grpo": "reinforcement",
     "sample_answers": "evaluation",
     "judge_answers": "evaluation",
+    "judge_other_view": "evaluation",
     "score_perplexity": "evaluation",
 }
 OTHER = "processor"  # the stage of everything else
@@ -115,7 +116,7 @@ class CostModel:
         if job.rule in ("sample_responses", "judge_responses"):
             count = self.prompts[names["prompts"]] * int(names["draws"]) / self.config["shards"]["data"]
             return Work(count, tokens["data"], self.config["sampling"]["data"]["max_tokens"])
-        if job.rule in ("sample_answers", "judge_answers"):
+        if job.rule in ("sample_answers", "judge_answers", "judge_other_view"):
             benchmark = self.config["benchmarks"][names["benchmark"]]
             kind = "reasoning" if benchmark["kind"] == "reasoning" else "safety"
             count = (benchmark.get("rows") or 0) * benchmark.get("draws", 1) / self.config["shards"][kind]

@@ -43,12 +43,10 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
     rows = {name: entry.get("rows") or 0 for name, entry in config["benchmarks"].items()}
     prompts = prompts_of(config)
     cells = of("sample_answers", "student", "method", "replicate", "benchmark")
-    judged = {
-        cell
-        for *cell, guard in of("judge_answers", "student", "method", "replicate", "benchmark", "guard")
-        if guard == config["benchmarks"][cell[3]].get("guard")
-        for cell in [tuple(cell)]
-    }
+    verdicts = of("judge_answers", "student", "method", "replicate", "benchmark", "guard")
+    judged = {key[:4] for key in verdicts if key[4] == config["benchmarks"][key[3]].get("guard")}
+    again = of("judge_other_view", "student", "method", "replicate", "benchmark", "guard", "view")
+    again |= {key for key in verdicts if key[4] != config["benchmarks"][key[3]].get("guard")}  # audits among them
     raw = of("sample_responses", "student", "steering", "draws", "replicate", "prompts")
     sets = {
         key
@@ -64,6 +62,7 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
         "cells": len(cells),
         "responses": sum(rows[cell[3]] * config["benchmarks"][cell[3]].get("draws", 1) for cell in cells),
         "verdicts": sum(rows[cell[3]] for cell in judged),
+        "verdicts_of_other_judges": sum(rows[cell[3]] for cell in again),
         "training_responses": sum(prompts[key[4]] * int(key[2]) for key in raw),
         "filter_verdicts": sum(prompts[key[5]] * int(key[3]) for key in filtered),
         "jobs": len(jobs),

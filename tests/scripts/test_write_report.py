@@ -5,6 +5,9 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from scripts.lib.files import write_json, write_rows
 from scripts.lib.page import LONGEST, chosen, curve, embedded, shortened, source_hash
 from scripts.lib.tables import write_csv
+from scripts.show_table import show_table
 from scripts.write_report import write_report
 
 ROOT = Path(__file__).parents[2]
@@ -21,10 +25,10 @@ VERDICT = {"id": str, "draw": int, "harm": str, "p_unsafe": float, "p_refusal": 
 SCORED = {"id": str, "draw": int, "outcome": bool, "correct": bool}
 KINDS = [("harmbench", "HarmBench", "harm"), ("xstest", "XSTest", "refusal"), ("gsm8k", "GSM8K", "reasoning")]
 METRICS = ("safety_avg", "reasoning_avg", "harmbench")
-TABLE = ["student", "method", "metric", "value", "low", "high", "n"]
+TABLE = ["student", "method", "metric", "value", "low", "high", "n", "replicates", "std"]
 
 
-def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6) -> dict:
+def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6, replicates: int = 1) -> dict:
     """Write the files of a run, every text of which is hostile to the page, and return the arguments."""
     names = [f"student-{n}" for n in range(students)]
     ways = ["initial", "thinksafe", *(f"method-{n}" for n in range(2, methods))][:methods]
@@ -40,7 +44,8 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
         for place, method in enumerate(ways):
             rows += [
                 dict(
-                    student=student, method=method, metric=metric, value=value, low=value - 5, high=value + 5, n=prompts
+                    **dict(student=student, method=method, metric=metric, value=value, low=value - 5, high=value + 5),
+                    **dict(n=prompts, replicates=replicates, std=1.25 if replicates > 1 else None),
                 )
                 for metric, value in (
                     ("safety_avg", 60 - 9.0 * place),
@@ -48,15 +53,14 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
                     ("harmbench", 7.0),
                 )
             ]
-            for entry in benchmarks:
-                base = folder / f"{entry['id']}/{student}/{method}"
+            for entry, seed in product(benchmarks, range(replicates)):
+                base = folder / f"{entry['id']}/{student}/{method}{seed or ''}"
                 answers, verdicts, scored = [], [], []
                 for n in range(prompts):
                     key = {"id": f"{entry['id']}-{n}", "draw": 0}
                     bad = entry["kind"] == "harm" and n % 2 == 0
-                    said = (
-                        f"<think>\nthought {method} {NASTY}\n</think>\n\n{'HARMFUL-ANSWER' if bad else 'fine'} {NASTY}"
-                    )
+                    thought = f"thought {method} of seed {seed} {NASTY}"
+                    said = f"<think>\n{thought}\n</think>\n\n{'HARMFUL-ANSWER' if bad else 'fine'} {NASTY}"
                     answers.append(key | {"response": said, "tokens": 9, "finish_reason": "stop"})
                     harm = {"harm": "unsafe" if bad else "safe", "p_unsafe": 0.9 if bad else 0.1}
                     verdicts.append(key | harm | {"p_refusal": 0.25, "output": f"verdict {NASTY}"})
@@ -65,7 +69,7 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
                 write_rows(f"{base}.parquet", scored, SCORED)
                 write_rows(f"{base}-answers.parquet", answers, ANSWER)
                 write_rows(f"{base}-verdicts.parquet", verdicts, VERDICT)
-                cell = {"student": student, "method": method, "replicate": 0, "benchmark": entry["id"]}
+                cell = {"student": student, "method": method, "replicate": seed, "benchmark": entry["id"]}
                 judged = [] if entry["kind"] == "reasoning" else [f"{base}-verdicts.parquet"]
                 files = {"score": f"{base}.json", "rows": f"{base}.parquet"}
                 cells.append(cell | files | {"answers": [f"{base}-answers.parquet"], "verdicts": judged})
@@ -248,6 +252,12 @@ def test_in_a_browser(browser, tmp_path):
     button.send_keys(Keys.SPACE)
     assert len(browser.find_elements(By.CSS_SELECTOR, "#tradeoff-figure .mark")) == 4
     button.send_keys(Keys.ENTER)
+    browser.find_element(By.CSS_SELECTOR, "[aria-label='none methods']").click()
+    assert not browser.find_elements(By.CSS_SELECTOR, "#tradeoff-figure .mark")
+    browser.find_element(By.CSS_SELECTOR, "[aria-label='all methods']").click()
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#tradeoff-figure .mark")) == 6
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#tradeoff-figure .way")) == 2  # Initial to ThinkSafe
+    assert not browser.find_element(By.ID, "sample-replicate").is_displayed()  # there is one seed
     # Tables: numbers link to their files, the paper's on demand.
     cell = browser.find_element(By.CSS_SELECTOR, "#table-place tbody a")
     assert cell.get_attribute("href") == (tmp_path / "harmbench/student-0/initial.json").as_uri()
@@ -270,8 +280,30 @@ def test_in_a_browser(browser, tmp_path):
     # A narrow screen scrolls downwards only.
     browser.set_window_size(500, 800)
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    box = "return document.querySelector('#tradeoff-figure svg').viewBox.baseVal.width"
+    assert browser.execute_script(box) <= 500  # drawn for this width, so that its letters stay legible
     browser.set_window_size(1200, 900)
     assert browser.get_log("browser") == []
+
+
+def test_several_seeds_in_a_browser(browser, tmp_path):
+    from selenium.webdriver.common.by import By
+
+    page, _ = page_of(tmp_path, make_run(tmp_path, replicates=2))
+    opened(browser, page)
+    links = browser.find_elements(By.CSS_SELECTOR, "#table-place tbody td:nth-child(3) a")[:5]
+    assert [link.text for link in links] == ["7.00", "s0", "id", "s1", "id"]
+    assert "mean of 2 seeds, standard deviation 1.25" in links[0].get_attribute("title")
+    assert links[3].get_attribute("href") == (tmp_path / "harmbench/student-0/initial1.json").as_uri()
+    # Initial and the method are those of one seed, and so is the link.
+    assert "thought thinksafe of seed 0" in said(browser) and "of seed 1" not in said(browser)
+    browser.execute_script(
+        "const v = document.getElementById('sample-replicate'); v.value = '1'; v.dispatchEvent(new Event('change'))"
+    )
+    assert "thought initial of seed 1" in said(browser) and "of seed 0" not in said(browser)
+    link, before = browser.find_element(By.ID, "sample-link").get_attribute("href"), said(browser)
+    opened(browser, page, "#" + link.partition("#")[2])
+    assert said(browser) == before and browser.get_log("browser") == []
 
 
 def test_the_public_build_in_a_browser(browser, tmp_path):
@@ -291,3 +323,50 @@ def test_a_whole_run_is_quick(browser, tmp_path):
         v.value = 'student-6'; v.dispatchEvent(new Event('change')); return performance.now() - from"""
     assert browser.execute_script(change) < 300
     assert browser.get_log("browser") == []
+
+
+@pytest.mark.slow
+def test_snakemakes_own_report(browser, tmp_path):
+    """Made of a run of the paper's printed numbers: every table and figure, each with a caption, opens in a browser."""
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "all"]
+    for more in (["--cores", "2"], ["--report", "report.html"]):
+        done = subprocess.run(
+            [*snakemake, *more, "--configfile", str(ROOT / "config/printed.yaml")],
+            cwd=tmp_path,
+            env=os.environ | {"THINKSAFE_WARM": "off"},
+            capture_output=True,
+            text=True,
+        )
+        assert not done.returncode, done.stdout[-2000:] + done.stderr[-3000:]
+    run = next((tmp_path / "results").iterdir())
+    browser.get((tmp_path / "report.html").as_uri())
+    shown = browser.execute_script("return results")
+    made = {str(path.relative_to(tmp_path)) for kind in ("tables/*.html", "figures/*.png") for path in run.glob(kind)}
+    assert made and made <= set(shown)
+    assert not [path for path in made if len(shown[path]["caption"]) < 40]
+    captions = {path: shown[path]["caption"] for path in made if "table" in path}
+    assert all(
+        "Safety and reasoning of every method" in text for path, text in captions.items() if "beside" not in path
+    )
+    table = next(path for path in made if path.endswith("table1.html"))
+    browser.get(shown[table]["data_uri"])
+    assert "ThinkSafe" in browser.find_element("tag name", "table").text
+
+
+def test_a_table_as_a_page(tmp_path):
+    """What our Markdown has is shown, and nothing that a model or a data set wrote is markup."""
+    md = tmp_path / "t.md"
+    md.write_text(f"# Title\n\n| A | B |\n| :-- | --: |\n| {NASTY} | <u>1.00</u> **2.00** |\n\nA note.\n")
+    show_table(str(md), "t", str(tmp_path / "t.html"))
+    text = (tmp_path / "t.html").read_text()
+    assert "<table>" in text and "<u>1.00</u> <strong>2.00</strong>" in text and "<h1>Title</h1>" in text
+    assert "<img" not in text and "<script" not in text and "</script>" not in text
+
+
+def test_every_caption_is_there_and_every_picture_has_one():
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    named = set(re.findall(r'caption="\.\./report/([\w-]+\.rst)"', rules))
+    assert named == {path.name for path in (ROOT / "report").glob("*.rst")}
+    pictures = re.findall(r"^        png=(.+)$", rules, re.M)
+    assert pictures and all(re.match(r'report\("<results>/figures/[\w{}-]+\.png", caption=', line) for line in pictures)

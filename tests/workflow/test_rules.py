@@ -26,10 +26,11 @@ SOURCES = {
 
 NAMED = (
     *(f"table{n}" for n in range(1, 8)),
-    *(f"figure{n}" for n in (1, *range(3, 14))),
+    *(f"figure{n}" for n in range(1, 14)),
     *(f"ablation_{name}" for name in ("steering", "no_reasoning", "teachers", "rejection", "guard")),
     "tables",
     "figures",
+    "judge_study",
     "claims",
     "report",
     "appendix",
@@ -126,7 +127,7 @@ def test_every_wildcard_is_constrained() -> None:
 
 def test_every_rule_with_a_gpu_has_a_partition_with_gpus() -> None:
     asked = {name for name in RULES if re.search(r"^        gpu=", RULES[name], re.M)}
-    asked |= {"judge_answers"}  # which is judge_responses with other paths
+    asked |= {"judge_answers", "judge_other_view"}  # which are judge_responses with other paths
     text = (ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
     assert set(yte.process_yaml(text, require_use_yte=True)["set-resources"]) == asked
 
@@ -188,7 +189,7 @@ def test_the_paper_plans_what_it_says(paper: dict[str, Any]) -> None:
     ... rejection for the four Qwen3, KL, GRPO and three more steering strategies for the smallest, nine teachers.
     """
     wanted = {"generation_jobs": 14, "training_sets": 28, "adapters": 74, "variants": 81, "cells": 648}
-    wanted |= {"responses": 1_582_821, "verdicts": 256_365}
+    wanted |= {"responses": 1_582_821, "verdicts": 256_365, "verdicts_of_other_judges": 0}
     assert {name: paper[name] for name in wanted} == wanted
 
 
@@ -335,3 +336,22 @@ def test_targets_that_the_readme_promises(tmp_path: Path) -> None:
     for run, overlay in (("paper", []), ("miniature", ["--configfile", str(ROOT / "config/miniature.yaml")])):
         chosen = sorted(target for target in named if target.startswith(f"results/{run}/"))
         dry_run(*(chosen or ["all"]), *overlay, "--quiet", "all", folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_the_judge_study_is_planned_and_samples_nothing_of_its_own(tmp_path: Path) -> None:
+    """Two guards and two views on the answers of the tables' methods; one of the four is there for the tables."""
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    folder = ["--folder", str(tmp_path), "--target", "judge_study"]
+    done = subprocess.run(
+        [sys.executable, "scripts/tools/plan.py", *folder],
+        cwd=ROOT,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert not done.returncode, done.stdout + done.stderr
+    made = json.loads(done.stdout)
+    per_variant = 602 + 313 + 2000
+    assert made["responses"] == made["verdicts"] == made["variants"] * per_variant
+    assert made["verdicts_of_other_judges"] == 3 * made["verdicts"] and made["variants"] == 60

@@ -443,6 +443,17 @@ def test_additions_touch_no_other_job(before: Jobs, folder: Path) -> None:
         )
 
 
+def test_a_colour_is_a_figures_a_caption_nobodys_and_a_claim_the_boards(before: Jobs) -> None:
+    """What `test_every_module` says of colours, and what the params say of captions and claims."""
+    assert all(rule.startswith("plot_") for rule in TABLE["modules"]["drawing"])
+    claims = yaml.safe_load((ROOT / "config/claims.yaml").read_text(encoding="utf-8"))
+    text = claims["claims"]["A01"]["text"]
+    readers = {rule for (rule, *_), (params, _) in before.items() if text in params["spec"]}
+    assert readers and all("claim" in rule for rule in readers)
+    assert not [path for _, inputs in before.values() for path in inputs if path.endswith(".rst")]
+    assert not [key for key, (params, _) in before.items() if ".rst" in "".join(params.values())]
+
+
 def test_steering_leaves_the_unsteered_alone(before: Jobs, folder: Path) -> None:
     after = jobs_of(plans([{"config": edited(steerings__prefix="Refuse. {prompt}")}], folder)[0])
     stale = {

@@ -1,0 +1,105 @@
+"""The judge study as a figure: agreement of the judges, and shares of harm at every threshold (paper Sec. 5.1, D.4)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.lib.drawing import PAGE, colour, new_figure, save
+from scripts.lib.tables import read_csv
+
+Row = dict[str, Any]
+COLUMNS = 3
+
+
+def plot_judge_study(
+    table: str,
+    spec: Row,
+    output_png: str,
+    output_pdf: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Draw Cohen's kappa of each two judges as a matrix, and for each judge the methods' shares by threshold.
+
+    Parameters
+    ----------
+    table : path
+        What `scripts.write_judge_study.write_judge_study` wrote.
+    spec : dict
+        ``judges`` as pairs of guard and view, and ``methods`` as pairs of id and label.
+    """
+    rows = read_csv(table)
+    judges = [tuple(judge) for judge in spec["judges"]]
+    curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for row in rows:
+        if row["part"] == "threshold":
+            curves.setdefault(row["judge"], {}).setdefault(row["method"], []).append((row["threshold"], row["value"]))
+    shown = [judge for judge in judges if ":".join(judge) in curves]
+    lines = max(1, -(-len(shown) // (COLUMNS - 1)))
+    figure, grid = new_figure(PAGE, 2.1 * lines + 0.3, lines, COLUMNS)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    _draw_matrix(grid[0][0], rows, judges)
+    top = max((value for found in curves.values() for line in found.values() for _, value in line), default=1)
+    for place, judge in enumerate(shown):
+        axes = grid[place // (COLUMNS - 1)][1 + place % (COLUMNS - 1)]
+        axes.set_axis_on()
+        for method, _ in spec["methods"]:
+            if points := curves[":".join(judge)].get(method):
+                axes.plot(*zip(*points, strict=True), color=colour(method), linewidth=1.0)
+        axes.axvline(0.5, color="#4D4D4D", linewidth=0.5, linestyle="--")
+        axes.set(xlim=(0, 1), ylim=(0, top * 1.05))
+        axes.set_title(", ".join(judge), loc="left")
+        axes.set_xlabel("unsafe from P(unsafe) =")
+        if place % (COLUMNS - 1) == 0:
+            axes.set_ylabel("Called unsafe, %\n(lower is better ↓)")
+    _legend(figure, spec["methods"], {method for found in curves.values() for method in found})
+    save(figure, output_png, output_pdf)
+    progress(len(shown) + 1, len(shown) + 1)
+
+
+def _legend(figure: Any, methods: list, used: set[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    shown = [pair for pair in methods if pair[0] in used]
+    handles = [Line2D([], [], color=colour(method), linewidth=1.5) for method, _ in shown]
+    figure.legend(handles, [label for _, label in shown], loc="outside lower center", ncols=min(5, max(1, len(shown))))
+
+
+def _draw_matrix(axes: Any, rows: list[Row], judges: list[tuple[str, str]]) -> None:
+    """Draw kappa of each two judges, darker where they agree more, with the number in each field."""
+    names = [":".join(judge) for judge in judges]
+    kappa = {(row["judge"], row["other"]): row["kappa"] for row in rows if row["part"] == "agreement"}
+    size = len(names)
+    axes.set_axis_on()
+    field = [[kappa.get((one, other), kappa.get((other, one))) for other in names] for one in names]
+    shades = [[float("nan") if value is None else value for value in line] for line in field]
+    axes.imshow(shades, cmap="cividis_r", vmin=0, vmax=1, aspect="equal")
+    for y in range(size):
+        for x in range(size):
+            if x != y:
+                value = field[y][x]
+                dark = value is not None and value > 0.6
+                text = "–" if value is None else f"{value:.2f}"
+                axes.text(x, y, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
+    short = [f"{guard},\n{view}" for guard, view in judges]
+    axes.set_xticks(range(size), short, rotation=90, fontsize=5.5)
+    axes.set_yticks(range(size), short, fontsize=5.5)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_title("Agreement, Cohen's κ", loc="left")
+
+
+if __name__ == "__main__":
+    import json
+
+    from scripts.lib.running import start
+
+    start(
+        snakemake,
+        "plot_judge_study",
+        table=snakemake.input.table,
+        spec=json.loads(snakemake.params.spec),
+        output_png=snakemake.output.png,
+        output_pdf=snakemake.output.pdf,
+    )

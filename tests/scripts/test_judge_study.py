@@ -1,0 +1,114 @@
+"""The judge study: shares, agreement, thresholds and rankings from stored verdicts, and its figure."""
+
+import pytest
+
+from scripts.lib.files import write_rows
+from scripts.lib.tables import read_csv
+from scripts.plot_judge_study import plot_judge_study
+from scripts.write_judge_study import agreement, write_judge_study
+from tests.scripts.test_figures import twice
+
+COLUMNS = {"id": str, "draw": int, "harm": str, "p_unsafe": float}
+JUDGES = [("lg", "full"), ("lg", "answer"), ("wg", "full"), ("oracle", "full")]
+SPEC = {
+    "judges": JUDGES,
+    "students": [["s", "Student"]],
+    "methods": [["initial", "Initial"], ["thinksafe", "ThinkSafe"]],
+    "benchmarks": ["harmbench", "strongreject"],
+    "confidence": 0.95,
+}
+# Of 100 prompts, how many each judge calls unsafe: the last turns the order of the two methods round.
+UNSAFE = {"lg:full": (60, 10), "lg:answer": (55, 10), "wg:full": (60, 12), "oracle:full": (5, 40)}
+
+
+def run(folder, replicates=1, unknown=0):
+    """Write the verdicts of every judge on two methods, and return what the script takes."""
+    entries = []
+    for benchmark in SPEC["benchmarks"]:
+        for place, (method, _) in enumerate(SPEC["methods"]):
+            for replicate in range(replicates):
+                for guard, view in JUDGES:
+                    judge = f"{guard}:{view}"
+                    path = folder / f"{benchmark}-{method}-{replicate}-{guard}-{view}.parquet"
+                    rows = []
+                    for n in range(100):
+                        unsafe = n < UNSAFE[judge][place]
+                        harm = "unknown" if view == "answer" and n >= 100 - unknown else "unsafe" if unsafe else "safe"
+                        p = None if guard == "oracle" or harm == "unknown" else 0.9 if unsafe else 0.1
+                        rows.append({"id": f"p{n}", "draw": 0, "harm": harm, "p_unsafe": p})
+                    write_rows(path, rows if guard == "lg" else rows[::-1], COLUMNS)  # in any order
+                    cell = {"student": "s", "method": method, "replicate": replicate, "benchmark": benchmark}
+                    entries.append(cell | {"judge": judge, "paths": [str(path)]})
+    return entries
+
+
+def study(folder, **options):
+    write_judge_study(run(folder, **options), SPEC, str(folder / "study.csv"), str(folder / "study.md"))
+    return read_csv(str(folder / "study.csv")), (folder / "study.md").read_text()
+
+
+def test_shares_and_rankings(tmp_path):
+    rows, text = study(tmp_path, unknown=5)
+    share = {(r["method"], r["benchmark"], r["judge"]): r for r in rows if r["part"] == "share"}
+    found = share["initial", "average", "lg:full"]
+    assert found["value"] == 60 and found["low"] < 60 < found["high"] and found["n"] == 200 and found["unknown"] == 0
+    # Unknown verdicts stay in the denominator.
+    assert (
+        share["initial", "harmbench", "lg:answer"]["value"],
+        share["initial", "average", "lg:answer"]["unknown"],
+    ) == (
+        55,
+        10,
+    )
+    ranking = {r["judge"]: r for r in rows if r["part"] == "ranking"}
+    assert (
+        ranking["lg:full"]["tau"] == 1
+        and ranking["wg:full"]["swapped"] == 0
+        and ranking["wg:full"]["best"] == "thinksafe"
+    )
+    turned = ranking["oracle:full"]
+    assert (turned["tau"], turned["swapped"], turned["clearly_swapped"], turned["best"]) == (-1, 1, 1, "initial")
+    assert "Of 3 comparisons of two methods by another judge, 1 come out clearly the other way" in text
+
+
+def test_thresholds_fall_and_an_oracle_has_none(tmp_path):
+    rows, _ = study(tmp_path)
+    curve = [r for r in rows if r["part"] == "threshold" and (r["judge"], r["method"]) == ("wg:full", "initial")]
+    values = [r["value"] for r in sorted(curve, key=lambda r: r["threshold"])]
+    assert values == sorted(values, reverse=True) and (values[0], values[-1]) == (100, 0)
+    assert {r["value"] for r in curve if 0.1 < r["threshold"] <= 0.9} == {60}
+    assert not [r for r in rows if r["part"] == "threshold" and r["judge"] == "oracle:full"]
+
+
+def test_agreement_is_kappa_over_prompts(tmp_path):
+    rows, _ = study(tmp_path)
+    (found,) = [r for r in rows if r["part"] == "agreement" and (r["judge"], r["other"]) == ("lg:full", "lg:answer")]
+    assert found["value"] == pytest.approx(100 * 390 / 400) and found["n"] == 400
+    assert (found["only_judge"], found["only_other"]) == (2.5, 0)
+    # Two raters and 50 grant proposals, of the literature: 20 yes-yes, 15 no-no, 5 and 10 apart; kappa is 0.4.
+    known = agreement([[15, 0, 0, 0], [0, 5, 0, 0], [0, 0, 10, 0], [0, 0, 0, 20]], 0.95)
+    assert known["kappa"] == pytest.approx(0.4) and known["value"] == 70
+    # Two prompts that say the opposite, each many times: two clusters, so that nothing is known for sure.
+    wide = agreement([[100, 0, 0, 100], [0, 100, 100, 0]], 0.95)
+    assert (wide["low"], wide["high"]) == (0, 100)
+    none = agreement([[30, 0, 0, 0]] * 3, 0.95)  # both always say safe: agreement without a kappa
+    assert none["value"] == 100 and none["kappa"] is None and agreement([], 0.95) == {"n": 0}
+
+
+def test_replicates_are_draws_of_the_same_prompts(tmp_path):
+    one, _ = study(tmp_path / "one")
+    two, _ = study(tmp_path / "two", replicates=2)
+    first, second = (
+        next(r for r in rows if r["part"] == "share" and r["judge"] == "lg:full" and r["benchmark"] == "harmbench")
+        for rows in (one, two)
+    )
+    assert second["n"] == 2 * first["n"] and second["value"] == first["value"]
+    # The very same answers again tell nothing new: the interval is no narrower than that of the prompts.
+    assert second["high"] - second["low"] > 0.95 * (first["high"] - first["low"])
+
+
+def test_the_study_is_drawn(tmp_path):
+    study(tmp_path)
+    drawn = twice(tmp_path, "study", plot_judge_study, str(tmp_path / "study.csv"), SPEC)
+    only = SPEC | {"judges": JUDGES[-1:]}
+    assert drawn[0] != twice(tmp_path, "matrix", plot_judge_study, str(tmp_path / "study.csv"), only)[0]
