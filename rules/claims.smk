@@ -50,13 +50,16 @@ def is_meant(cell):
         return False
     if metric not in METRIC_TABLES:
         return set(AVERAGES.get(metric, [metric])) <= set(BENCHMARKS)
-    return not config["printed"] and {
-        "table3": method in ("thinksafe", "rejection") and "thinksafe" in MEANT[student],
-        "effects": method == "initial" and {"thinksafe", "rejection"} <= MEANT[student],
-        "figure8": method in figure8_methods(),
-        "lengths": method == "thinksafe" and family_of(student) in LENGTHS.values(),
-        "cost": method != "initial",
-    }[METRIC_TABLES[metric]]
+    return (
+        not config["printed"]
+        and {
+            "table3": method in ("thinksafe", "rejection") and "thinksafe" in MEANT[student],
+            "effects": method == "initial" and {"thinksafe", "rejection"} <= MEANT[student],
+            "figure8": method in figure8_methods(),
+            "lengths": method == "thinksafe" and family_of(student) in LENGTHS.values(),
+            "cost": method != "initial",
+        }[METRIC_TABLES[metric]]
+    )
 
 
 def claimed_cells():
