@@ -53,7 +53,7 @@ def judge_claims(
     claims, sets = read_claims(spec["claims"], list(families))
     own = {**families, "students": [student for student, _ in spec["students"]]}
     numbers = numbers_of(scores, tables, spec)
-    draws = resampled(arms_of(items, spec)) if items else {}
+    draws = resampled(arms_of(items, spec, counted=True)) if items else {}
     values = with_draws(numbers, draws, 0 if spec["printed"] else RESAMPLINGS, spec["confidence"])
     cells = Cells(values, partial=spec["printed"])
     found = []
@@ -86,7 +86,7 @@ def resampled(arms: Mapping[tuple[str, str], Mapping[str, Outcomes]]) -> dict[Ce
     """Return each metric's mean in per cent in every resampling of the prompts, averages among them.
 
     A benchmark's prompts are drawn alike for every student and method, so that differences are paired; a prompt comes
-    with all of its draws and replicates. What is unknown of a prompt does not count.
+    with all of its draws and replicates. A metric of which nothing is known has none.
     """
     values: dict[Cell, np.ndarray] = {}
     for metric in sorted({metric for found in arms.values() for metric in found}):

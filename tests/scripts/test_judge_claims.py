@@ -5,6 +5,7 @@ import pytest
 
 from scripts.judge_claims import RESAMPLINGS, judge_claims, resampled, with_draws
 from scripts.lib.files import read_json, write_json
+from scripts.lib.pairing import arms_of
 from scripts.lib.statistics import Estimate
 from tests.scripts.paper_run import BENCHMARKS
 from tests.scripts.test_write_effects import items
@@ -87,6 +88,15 @@ def test_the_same_prompts_are_drawn_for_every_method() -> None:
     a, b = found["s", "a", "harmbench"], found["s", "b", "harmbench"]
     assert a.shape == (RESAMPLINGS,) and np.allclose(a + b, 100)
     assert abs(a.mean() - 30) < 1 and 3.5 < a.std() < 5.7  # sqrt(0.3 * 0.7 / 100) is 4.6 points
+
+
+def test_resamplings_are_of_what_the_tables_count(tmp_path) -> None:
+    """An unknown verdict stays in a table's denominator: the same in each resampling, or a bound misses its number."""
+    rows = items(tmp_path, {"initial": 80, "thinksafe": 20}, unknown=50)
+    found = resampled(arms_of(rows, SPEC, counted=True))
+    assert found["qwen3-mini", "thinksafe", "harmbench"].mean() == pytest.approx(20, abs=1)  # of 100, not of 50
+    silent = resampled(arms_of(items(tmp_path, {"thinksafe": 0}, unknown=100), SPEC, counted=True))
+    assert ("qwen3-mini", "thinksafe", "harmbench") not in silent
 
 
 def test_a_claim_alone_has_the_verdict_that_it_has_on_the_board(run, tmp_path) -> None:
