@@ -86,7 +86,11 @@ def resampled(arms: Mapping[tuple[str, str], Mapping[str, Outcomes]]) -> dict[Ce
     """Return each metric's mean in per cent in every resampling of the prompts, averages among them.
 
     A benchmark's prompts are drawn alike for every student and method, so that differences are paired; a prompt comes
-    with all of its draws and replicates. A metric of which nothing is known has none.
+    with all of its draws and replicates. A metric of which nothing is known has none. Where every outcome of a cell is
+    the same, as 0 of 100, prompts drawn again are, too: it is drawn from Jeffreys' distribution for such a share, by
+    itself, so that 0 of 100 against 0 of 100 does not say that nothing differs.
+
+    Source: Brown, Cai and DasGupta (2001), "Interval estimation for a binomial proportion".
     """
     values: dict[Cell, np.ndarray] = {}
     for metric in sorted({metric for found in arms.values() for metric in found}):
@@ -102,6 +106,10 @@ def resampled(arms: Mapping[tuple[str, str], Mapping[str, Outcomes]]) -> dict[Ce
             seen = times @ known
             if seen.all():
                 values[student, method, metric] = 100 * (times @ np.where(known, outcomes, 0)) / seen
+            if known.any() and (all_of := set(outcomes[known])) in ({0.0}, {1.0}):
+                right, n = all_of.pop() * known.sum(), known.sum()
+                own = np.random.default_rng(seed_for("judge_claims", student, method, metric))
+                values[student, method, metric] = 100 * own.beta(right + 0.5, n - right + 0.5, RESAMPLINGS)
     for student, method in arms:
         for average, columns in AVERAGES.items():
             members = [values.get((student, method, column)) for column in columns]
@@ -211,8 +219,13 @@ def _over(row: Row) -> str:
 def _margin(row: Row) -> str:
     if row["margin"] is None:
         return "–"
-    bounds = "" if None in (row["low"], row["high"]) else f" ({printed(row['low'])} to {printed(row['high'])})"
-    return printed(row["margin"]) + bounds
+    bounds = "" if None in (row["low"], row["high"]) else f" ({_short(row['low'])} to {_short(row['high'])})"
+    return _short(row["margin"]) + bounds
+
+
+def _short(value: float) -> str:
+    """Return a margin with two decimals, or two figures of one that is small: hours and perplexities are."""
+    return printed(value) if abs(value) >= 0.1 else f"{value + 0.0:.2g}"
 
 
 if __name__ == "__main__":

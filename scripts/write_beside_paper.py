@@ -40,11 +40,6 @@ def write_beside_paper(
         What is inconsistent in the paper's numbers (config/paper/footnotes.yaml).
     spec : dict
         ``table``, ``students`` and ``methods`` as pairs, ``labels`` of metrics, ``confidence``, ``least``.
-
-    Raises
-    ------
-    ValueError
-        If the two tables have no cell in common.
     """
     confidence = spec["confidence"]
     theirs = _printed(read_csv(paper), {row["benchmark"]: row for row in read_csv(sizes)}, confidence)
@@ -61,8 +56,6 @@ def write_beside_paper(
                 rows.append(
                     _row(key, estimate, theirs[key], least, confidence) | {"footnote": _note(key, spec, footnotes)}
                 )
-    if not rows:
-        raise ValueError(f"{ours} and {paper} have no cell in common")
     write_csv(output_csv, COLUMNS, rows)
     write_markdown(output_md, _blocks(rows, spec, least))
     progress(len(rows), len(rows))
@@ -130,6 +123,8 @@ def _blocks(rows: Sequence[Row], spec: Row, least: float) -> list[str]:
     header = ["Student", "Method", "Metric", "Paper", "Ours", "Difference", "Interval", "n", "Verdict", "It would take"]
     counts = Counter(row["verdict"] for row in rows)
     told = ", ".join(f"{counts[name]} {name}" for name in (AGREES, DIFFERS, UNCLEAR) if counts[name])
+    if not rows:  # other benchmarks or methods than the paper's
+        return [f"**Table {spec['table']}, the paper beside ours**: no cell in common."]
     return [
         f"**Table {spec['table']}, the paper beside ours**: {told}.",
         markdown(header, lines, left=3),

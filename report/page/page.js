@@ -269,9 +269,10 @@
     const counts = Object.entries(data.claims.counts).map(([name, count]) => `${count} ${name}`).join(", ");
     const over = (claim) => Object.values(claim.over).map(({ students, of }) =>
       students.length === of ? `all ${of}` : `${students.length} of ${of}: ${students.map((id) => label[id] || id).join(", ")}`).join("; ");
+    const short = (value) => (Math.abs(value) >= 0.1 || value === 0 ? number(value) : value.toPrecision(2)); // hours are small
     const cells = (claim) => [
       claim.verdict === "not run" ? "" : over(claim),
-      claim.margin === null ? "" : `${number(claim.margin)}${between(claim) && ` (${between(claim)})`}`,
+      claim.margin === null ? "" : short(claim.margin) + (claim.low === null || claim.high === null ? "" : ` (${short(claim.low)} to ${short(claim.high)})`),
       claim.share === null ? "" : `${Math.round(100 * claim.share)} %`,
       claim.n === null ? "" : claim.n,
     ];

@@ -170,7 +170,7 @@ def _looped(kind: str, given: Any, names: Names, sets: Mapping[str, Sequence[str
 
     if kind == "mean":
         return np.mean([_term(given["mean"], bound, sets, cells) for bound in bindings(given["of"], names, sets)], 0)
-    pairs = []
+    pairs, before = [], set(cells.missing)
     for bound in bindings(given["of"], names, sets):
         try:
             pairs.append([_term(part, bound, sets, cells) for part in given[kind]])
@@ -178,5 +178,6 @@ def _looped(kind: str, given: Any, names: Names, sets: Mapping[str, Sequence[str
             continue  # not every method has data of its own for every student
     if len(pairs) < 4:
         raise Missing("a correlation wants four points")
+    cells.missing &= before
     points = np.array(pairs, dtype=float)  # points, sides, resamplings
     return np.array([spearmanr(*points[:, :, place].T).statistic for place in range(points.shape[2])])

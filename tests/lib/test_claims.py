@@ -121,8 +121,12 @@ def test_a_correlation_over_methods() -> None:
     for place, (student, method) in enumerate([("s", "a"), ("s", "b"), ("t", "a"), ("t", "b")]):
         cells[student, method, "p"], cells[student, method, "r"] = np.array([1.0 * place]), np.array([-2.0 * place])
     assert judge(claim, sets, Cells(cells), 0.95)["by_numbers"] == "holds"
+    more, _ = small({"that": [claim.predicate["that"][0] | {"of": {"s": "students", "x": ["a", "b", "c"]}}, "<", 0]})
+    found = judge(more, sets, Cells(cells), 0.95)
+    assert (found["by_numbers"], found["missing"]) == ("holds", [])  # it takes the points that there are
     cells.pop(("t", "b", "p"))
-    assert judge(claim, sets, Cells(cells), 0.95)["by_numbers"] == "not run"
+    found = judge(claim, sets, Cells(cells), 0.95)
+    assert (found["by_numbers"], found["missing"]) == ("not run", ["t, b, p"])
 
 
 def test_what_a_claim_asks_for() -> None:

@@ -99,6 +99,14 @@ def test_resamplings_are_of_what_the_tables_count(tmp_path) -> None:
     assert ("qwen3-mini", "thinksafe", "harmbench") not in silent
 
 
+def test_nothing_of_a_hundred_is_not_nothing_for_sure() -> None:
+    none, every = {f"p{place}": 0.0 for place in range(100)}, {f"p{place}": 1.0 for place in range(100)}
+    found = resampled({("s", "a"): {"xstest": none}, ("s", "b"): {"xstest": none}, ("s", "c"): {"xstest": every}})
+    a, b, c = (found["s", method, "xstest"] for method in "abc")
+    assert 1.5 < np.quantile(a, 0.95) < 2.5 and 97.5 < np.quantile(c, 0.05) < 98.5
+    assert 0.4 < np.mean(a > b) < 0.6  # which of the two is less, nobody can tell
+
+
 def test_a_claim_alone_has_the_verdict_that_it_has_on_the_board(run, tmp_path) -> None:
     board, _ = verdicts(run, tmp_path)
     scores, rows, tables = run
