@@ -17,7 +17,7 @@ from scripts.lib.statistics import Estimate, wilson
 from scripts.lib.tables import markdown, printed, read_csv, write_markdown
 
 Row = dict[str, Any]
-RESAMPLINGS = 400
+RESAMPLINGS = 2000
 VERDICTS = ("holds", "fails", "undecided", "not run")
 # What claims call the metrics that no score has, as their tables name them.
 TABLES = {
