@@ -42,6 +42,7 @@ wildcard_constraints:
     prompts="harmful|benign",
     corpus=one_of(config["corpora"]) or "none",
     family=one_of(config["families"]),
+    claim=r"[A-Z]\d\d",
     replicate=r"\d+",
     draws=r"\d+",
     part=r"\d+",

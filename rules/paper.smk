@@ -2,6 +2,10 @@
 
 from types import SimpleNamespace
 
+import yaml
+
+from scripts.lib.tables import read_csv
+
 # A family's table has a number (Tables 1, 2), or else the family's name: table-own.csv.
 FAMILY = {str(entry.get("table", f"-{family}")): family for family, entry in config["families"].items()}
 COMPANION = {"6": "1", "7": "2"}  # tables with one more row, ThinkSafe with another guard
@@ -86,13 +90,23 @@ def training_sets(students, ending):
     ]
 
 
-def training_set_spec(students, **parts):
+def training_set_spec(students, cells=None):
     return spec(
-        cells=[dict(student=student, replicate=replicate) for student in students for replicate in REPLICATES],
+        cells=cells or [dict(student=student, replicate=replicate) for student in students for replicate in REPLICATES],
         students=labelled("models", students),
         confidence=config["scoring"]["confidence"],
-        **parts,
     )
+
+
+def filtered_cells(students):
+    """Return the training sets of which Table 3 counts what was left out: rejection sampling's stand in its file only."""
+    return [
+        dict(student=student, method=method, replicate=replicate)
+        for student in students
+        for method in ("thinksafe", "rejection")
+        if method in methods_of(student)
+        for replicate in REPLICATES
+    ]
 
 
 rule write_table1:
@@ -121,7 +135,7 @@ rule write_table1:
 rule write_table3:
     """Share of responses that the guard filters out (Table 3)."""
     input:
-        statistics=training_sets(thinksafe_students(), "statistics.json"),
+        statistics=[f"{SET}.statistics.json".format(**cell) for cell in filtered_cells(thinksafe_students())],
     output:
         csv="<results>/tables/table3.csv",
         md="<results>/tables/table3.md",
@@ -132,7 +146,7 @@ rule write_table3:
     conda:
         "../envs/scoring.yaml"
     params:
-        spec=training_set_spec(thinksafe_students()),
+        spec=training_set_spec(thinksafe_students(), cells=filtered_cells(thinksafe_students())),
         code=code_of("write_table3"),
         environment=environment_of("tables"),
     script:
@@ -408,9 +422,67 @@ rule write_table5:
         "../scripts/write_table5.py"
 
 
+def printed_students(table):
+    """Return the students that the paper's table has."""
+    path = Path(config["paper"]) / f"table{table}.csv"
+    return {row["student"] for row in read_csv(path)} if path.exists() else set()
+
+
+def beside_students(table):
+    """Return the students that both tables have. The miniature's have other names, and no numbers of the paper."""
+    ours = thinksafe_students() if table == "3" else table_students(table)
+    return [student for student in ours if student in printed_students(table)]
+
+
+def beside_spec(table):
+    notes = yaml.safe_load((Path(config["paper"]) / "footnotes.yaml").read_text(encoding="utf-8"))
+    metrics = [(name, config["benchmarks"][name]["label"]) for name in BENCHMARKS]
+    averages = [("safety_avg", "Safety average"), ("reasoning_avg", "Reasoning average")]
+    filtered = [(f"filtered_out_pct_{half}", f"{half.capitalize()}, filtered out") for half in ("benign", "harmful")]
+    return spec(
+        table=table,
+        students=labelled("models", beside_students(table)),
+        methods=labelled("methods", table_methods(table)),
+        labels=[*metrics, *averages, *filtered],
+        footnotes=[note for note in notes if int(table) in note["tables"]],
+        confidence=config["scoring"]["confidence"],
+        least=config["scoring"]["least"],
+    )
+
+
+rule write_beside_paper:
+    """A table of the paper beside ours, with what can be said of the difference (Tables 1, 2, 3, 6, 7)."""
+    input:
+        ours="<results>/tables/table{table}.csv",
+        paper=f"{config['paper']}/table{{table}}.csv",
+        sizes=f"{config['paper']}/sizes.csv",
+    output:
+        csv="<results>/tables/table{table}-beside-paper.csv",
+        md=report("<results>/tables/table{table}-beside-paper.md", caption="../report/beside.rst", category="Tables"),
+        identity="<results>/tables/table{table}-beside-paper.identity.json",
+    log:
+        "<results>/logs/write_beside_paper/table{table}.log",
+    wildcard_constraints:
+        table="1|2|3|6|7",
+    conda:
+        "../envs/scoring.yaml"
+    params:
+        spec=lambda wildcards: beside_spec(wildcards.table),
+        code=code_of("write_beside_paper"),
+        environment=environment_of("tables"),
+    script:
+        "../scripts/write_beside_paper.py"
+
+
+def beside_tables():
+    """Return the companions of the tables that are made; Tables 4 and 5 have the paper's columns themselves."""
+    tables = ["1", "2", *(COMPANION if "thinksafe-wildguard" in METHODS else ()), *([] if config["printed"] else ["3"])]
+    return [f"<results>/tables/table{table}-beside-paper.csv" for table in tables if beside_students(table)]
+
+
 def paper_files():
     """Return what `all` makes: every table and figure that the selection has something for."""
-    files = family_tables()
+    files = family_tables() + beside_tables()
     if table_students("1"):
         files.append("<results>/figures/figure1.png")
     if config["printed"]:

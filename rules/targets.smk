@@ -5,7 +5,10 @@ def shown(name, *places):
     """Return a function that names the files of a target, and says so where the selection has nothing for it."""
 
     def files(wildcards):
-        found = [path for path in PAPER if path.partition(".")[0].removeprefix("<results>/") in places]
+        stems = {
+            path: path.partition(".")[0].removeprefix("<results>/").removesuffix("-beside-paper") for path in PAPER
+        }
+        found = [path for path in PAPER if stems[path] in places]
         if not found:
             raise WorkflowError(
                 f"{name}: nothing that is selected belongs there. Add the students and methods that it compares to "

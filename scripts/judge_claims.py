@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from scripts.lib.claim_verdicts import Cell, Cells, judge
-from scripts.lib.claims import read_claims
+from scripts.lib.claim_verdicts import Cells, judge
+from scripts.lib.claims import Cell, asked, read_claims
 from scripts.lib.files import read_json, write_json
 from scripts.lib.pairing import Outcomes, arms_of
 from scripts.lib.scores import AVERAGES, tidy
 from scripts.lib.seeds import seed_for
-from scripts.lib.tables import markdown, read_csv, write_markdown
+from scripts.lib.statistics import Estimate, wilson
+from scripts.lib.tables import markdown, printed, read_csv, write_markdown
 
 Row = dict[str, Any]
-RESAMPLINGS = 400
+RESAMPLINGS = 2000
 VERDICTS = ("holds", "fails", "undecided", "not run")
 # What claims call the metrics that no score has, as their tables name them.
 TABLES = {
@@ -45,26 +46,37 @@ def judge_claims(
     tables : paths of tidy tables with metrics that no score has; they are not resampled
     spec : dict
         ``students`` and ``methods`` as pairs, ``benchmarks``, ``families`` (students of each), ``confidence``,
-        ``printed``, ``claims`` as `config/claims.yaml` has them.
+        ``printed``, ``claims`` as `config/claims.yaml` has them, or some of them; ``over``, for each claim the students
+        that count in the sets of the run that it is about.
     """
     families = spec["families"]
     claims, sets = read_claims(spec["claims"], list(families))
-    sets = {**sets, **families, "students": [student for student, _ in spec["students"]]}
-    values = with_numbers(resampled(arms_of(items, spec)) if items else {}, scores, tables, spec)
+    own = {**families, "students": [student for student, _ in spec["students"]]}
+    numbers = numbers_of(scores, tables, spec)
+    draws = resampled(arms_of(items, spec, counted=True)) if items else {}
+    values = with_draws(numbers, draws, 0 if spec["printed"] else RESAMPLINGS, spec["confidence"])
     cells = Cells(values, partial=spec["printed"])
     found = []
     for done, claim in enumerate(claims):
         about = {"id": claim.id, "section": claim.section, "text": claim.text, "reading": claim.reading}
-        found.append({**about, **judge(claim, sets, cells, spec["confidence"])})
+        over = spec["over"].get(claim.id, {})
+        sizes = [numbers[cell].n for cell in asked(claim.predicate, {**sets, **own, **over}, True) if cell in numbers]
+        verdict = judge(claim, {**sets, **own, **over}, cells, spec["confidence"])
+        found.append(
+            {
+                **about,
+                **verdict,
+                "n": min([size for size in sizes if size], default=None),
+                "over": {name: {"students": members, "of": len(own[name])} for name, members in over.items()},
+            }
+        )
         progress(done + 1, len(claims))
-    fixed = Path(output_json).with_name("claims.fixed.json")
-    changed = read_json(fixed)["claims"] != spec["claims"] if fixed.exists() else None
     counts = Counter(row["verdict"] for row in found)
     board = {
         "claims": found,
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
-        "changed_since_start": changed,
-        "resamplings": RESAMPLINGS if items else 0,
+        "changed_since_start": changed_since_start(output_json, spec["claims"]),
+        "resamplings": 0 if spec["printed"] else RESAMPLINGS,
     }
     write_json(output_json, board)
     write_markdown(output_md, _board(board, spec))
@@ -74,7 +86,11 @@ def resampled(arms: Mapping[tuple[str, str], Mapping[str, Outcomes]]) -> dict[Ce
     """Return each metric's mean in per cent in every resampling of the prompts, averages among them.
 
     A benchmark's prompts are drawn alike for every student and method, so that differences are paired; a prompt comes
-    with all of its draws and replicates. What is unknown of a prompt does not count.
+    with all of its draws and replicates. A metric of which nothing is known has none. Where every outcome of a cell is
+    the same, as 0 of 100, prompts drawn again are, too: it is drawn from Jeffreys' distribution for such a share, by
+    itself, so that 0 of 100 against 0 of 100 does not say that nothing differs.
+
+    Source: Brown, Cai and DasGupta (2001), "Interval estimation for a binomial proportion".
     """
     values: dict[Cell, np.ndarray] = {}
     for metric in sorted({metric for found in arms.values() for metric in found}):
@@ -90,6 +106,10 @@ def resampled(arms: Mapping[tuple[str, str], Mapping[str, Outcomes]]) -> dict[Ce
             seen = times @ known
             if seen.all():
                 values[student, method, metric] = 100 * (times @ np.where(known, outcomes, 0)) / seen
+            if known.any() and (all_of := set(outcomes[known])) in ({0.0}, {1.0}):
+                right, n = all_of.pop() * known.sum(), known.sum()
+                own = np.random.default_rng(seed_for("judge_claims", student, method, metric))
+                values[student, method, metric] = 100 * own.beta(right + 0.5, n - right + 0.5, RESAMPLINGS)
     for student, method in arms:
         for average, columns in AVERAGES.items():
             members = [values.get((student, method, column)) for column in columns]
@@ -98,22 +118,60 @@ def resampled(arms: Mapping[tuple[str, str], Mapping[str, Outcomes]]) -> dict[Ce
     return values
 
 
-def with_numbers(
-    draws: Mapping[Cell, np.ndarray], scores: Sequence[Row], tables: Sequence[str], spec: Row
-) -> dict[Cell, np.ndarray]:
-    """Return for each cell the number as the tables have it, then its resamplings; what has none stays as it is."""
-    count = RESAMPLINGS if draws else 0
-    numbers = {(row["student"], row["method"], row["metric"]): row["value"] for row in tidy(scores, spec)}
-    for row in [row for path in tables for row in read_csv(path)]:
-        if row["metric"] in TABLES:
-            numbers[row["student"], row["method"], TABLES[row["metric"]]] = row["value"]
-        elif row["metric"] == "unsafe_training_responses":  # effects.csv: steered against direct
-            numbers[row["student"], "initial", "unsafe_pct_train_harmful"] = row["before"]
-    return {
-        cell: np.r_[value, draws.get(cell, np.full(count, float(value)))]
-        for cell, value in numbers.items()
-        if value is not None
+def numbers_of(scores: Sequence[Row], tables: Sequence[str], spec: Row) -> dict[Cell, Estimate]:
+    """Return each cell as the tables have it, with the prompts (or what else was counted) behind it as ``n``."""
+    found = {
+        (row["student"], row["method"], row["metric"]): row | {"n": row["problems"]}
+        for row in (tidy(scores, spec) if scores else [])
     }
+    for row in [row for path in tables for row in read_csv(path)]:
+        if spec["printed"]:  # by the claims' own names; an average is that of its columns, where they are printed
+            found.setdefault((row["student"], row["method"], row["metric"]), row)
+        elif row["metric"] in TABLES:
+            found[row["student"], row["method"], TABLES[row["metric"]]] = row
+        elif row["metric"] == "unsafe_training_responses" and row["n"]:  # effects.csv: steered against direct
+            # As if the draws of one prompt could not differ: wide, never too narrow.
+            share = wilson(round(row["before"] * row["n"] / 100), row["n"], spec["confidence"])
+            numbers = {"value": row["before"], "low": share.low, "high": share.high, "n": share.n}
+            found[row["student"], "initial", "unsafe_pct_train_harmful"] = numbers
+    return {
+        cell: Estimate(*(row.get(name) for name in ("value", "low", "high", "n")))
+        for cell, row in found.items()
+        if row.get("value") is not None
+    }
+
+
+def with_draws(
+    numbers: Mapping[Cell, Estimate], draws: Mapping[Cell, np.ndarray], count: int, confidence: float
+) -> dict[Cell, np.ndarray]:
+    """Return for each cell the number as the tables have it, then ``count`` of its resamplings.
+
+    What has an interval but no rows per prompt is drawn by it, each cell by itself: half a normal on either side.
+    Hours, whose bounds are those of the replicates, and what has no interval stay as they are.
+    """
+    from scipy.stats import norm
+
+    reach = float(norm.ppf((1 + confidence) / 2))
+    values = {}
+    for cell, number in numbers.items():
+        drawn = draws.get(cell, np.full(count, float(number.value)))
+        if cell not in draws and number.low is not None and not cell[2].endswith("hours"):
+            normal = np.random.default_rng(seed_for("judge_claims", *cell)).standard_normal(count) / reach
+            drawn = drawn + np.where(normal < 0, number.value - number.low, number.high - number.value) * normal
+        values[cell] = np.r_[number.value, drawn]
+    return values
+
+
+def changed_since_start(output_json: str, claims: Mapping[str, Any]) -> bool | None:
+    """Return whether the claims that are judged are others than when the run began; None where that is not known."""
+    folder = Path(output_json).parent
+    path = next((one for one in (folder, folder.parent) if (one / "claims.fixed.json").exists()), None)
+    if path is None:
+        return None
+    fixed = read_json(path / "claims.fixed.json")["claims"]
+    if folder == path:  # the board of them all
+        return fixed != claims
+    return any(fixed.get(part, {}).get(name) != one for part in claims for name, one in claims[part].items())
 
 
 def _board(board: Row, spec: Row) -> list[str]:
@@ -127,16 +185,47 @@ def _board(board: Row, spec: Row) -> list[str]:
         share = "–" if row["share"] is None else f"{100 * row['share']:.0f} %"
         missing = f"{len(row['missing'])} cells" if row["missing"] else "–"
         text = row["text"] + (" (our reading)" if row["reading"] == "ours" else "")
-        lines.append([row["id"], text, row["section"], row["verdict"], row["by_numbers"], share, missing])
-    header = ["Claim", "What it says", "Section", "Verdict", "By the numbers", "Resamplings", "Missing"]
-    blocks.append(markdown(header, lines, left=5))
+        said = [row["id"], text, row["section"], row["verdict"], row["by_numbers"], _over(row)]
+        lines.append([*said, _margin(row), share, "–" if row["n"] is None else str(row["n"]), missing])
+    header = ["Claim", "What it says", "Section", "Verdict", "By the numbers", "Students"]
+    blocks.append(markdown([*header, "Margin (interval)", "Resamplings", "n", "Missing"], lines, left=6))
+    blocks.append(
+        "Students are those of whom a claim about all of the run, or of a family, could be asked: the run means them "
+        "to have every method that it compares. – is a claim that names its students. Margin: by how much the claim is "
+        "true at its tightest place, in the claim's own unit, below 0 where it is not. n: the prompts (hours: jobs) "
+        "behind one of its numbers, the fewest where they differ."
+    )
     if board["resamplings"]:
         blocks.append(
             f"By {board['resamplings']} resamplings of the prompts, alike for all methods: a claim holds where it is "
-            f"true in at least {100 * spec['confidence']:g} % of them, and fails where it is false in as many. "
-            "Perplexities, shares of responses filtered out, lengths and hours are not resampled."
+            f"true in at least {100 * spec['confidence']:g} % of them, and fails where it is false in as many; so many "
+            "lie on one side of either bound of the margin. Perplexities, shares of responses filtered out and lengths "
+            "are drawn by their intervals; hours stay as they are."
         )
     return blocks
+
+
+def _over(row: Row) -> str:
+    """Return over which students a claim was judged."""
+    told = [
+        f"all {one['of']}"
+        if len(one["students"]) == one["of"]
+        else f"{len(one['students'])} of {one['of']}: " + ", ".join(one["students"])
+        for one in row["over"].values()
+    ]
+    return "–" if row["verdict"] == "not run" or not told else "; ".join(told)
+
+
+def _margin(row: Row) -> str:
+    if row["margin"] is None:
+        return "–"
+    bounds = "" if None in (row["low"], row["high"]) else f" ({_short(row['low'])} to {_short(row['high'])})"
+    return _short(row["margin"]) + bounds
+
+
+def _short(value: float) -> str:
+    """Return a margin with two decimals, or two figures of one that is small: hours and perplexities are."""
+    return printed(value) if abs(value) >= 0.1 else f"{value + 0.0:.2g}"
 
 
 if __name__ == "__main__":

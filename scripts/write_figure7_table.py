@@ -22,7 +22,7 @@ def write_figure7_table(
     scores, spec
         As for `scripts.write_table1.write_table1`.
     """
-    rows = tidy(scores, spec)
+    rows = [row for row in tidy(scores, spec) if row["value"] is not None]
     averages = [row for row in rows if row["metric"].partition(":")[0] in AVERAGES]
     complete = {row["metric"] for row in averages}
     # Paper: Fig. 7 shows averages only; a run without them still needs something to show.

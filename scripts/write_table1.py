@@ -24,7 +24,7 @@ LABELS = {
     "reasoning_avg": ("Reasoning average", "higher"),
     "well_formed": ("Well-formed", None),
 }
-SOUND = 80.0  # per cent of well-formed responses below which a guard's verdicts are marked as doubtful
+SOUND = 80.0  # per cent of well-formed responses, or of verdicts that could be read, below which a number is doubtful
 
 
 def write_table1(
@@ -100,15 +100,18 @@ def _layout(
 
 def _cell(row: Row | None, rank: int | None, form: str) -> str:
     """Return one printed number."""
-    if row is None:
+    if row is None or row["value"] is None:
         return "–" if form == "md" else "--"
     dagger = {"md": "†", "tex": r"$^\dagger$"}[form] if _doubtful(row) else ""
     return emphasise(printed(row["value"]), rank, form) + dagger
 
 
 def _doubtful(row: Row) -> bool:
-    """Return whether too few of the responses behind a safety number are whole."""
-    return row["unknown"] is not None and row["well_formed"] is not None and row["well_formed"] < SOUND
+    """Return whether too few of the responses behind a number are whole, or too few of their verdicts known."""
+    if row["metric"].startswith("well_formed"):
+        return False
+    broken = row["well_formed"] is not None and row["well_formed"] < SOUND
+    return broken or 100 * (row["unknown"] or 0) > (100 - SOUND) * row["n"]
 
 
 def _notes(rows: Sequence[Row], marked: bool) -> list[str]:
@@ -119,7 +122,10 @@ def _notes(rows: Sequence[Row], marked: bool) -> list[str]:
     absent = [name for name in AVERAGES if name != "harm_avg3" and not any(row["metric"] == name for row in rows)]
     notes += [f"No {LABELS[name][0].lower()}: not all of its benchmarks were run." for name in absent]
     if marked:
-        notes.append(f"† Less than {SOUND:.0f} % of these responses are well formed: a verdict on them means little.")
+        notes.append(
+            f"† Less than {SOUND:.0f} % of these responses are well formed (one without room to end is not), or of "
+            "their verdicts known: the number means little. – where nothing is known."
+        )
     most = max(row["replicates"] for row in rows)
     if most > 1:
         notes.append(f"Means over {most} replicates.")

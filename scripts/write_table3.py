@@ -36,10 +36,12 @@ def write_table3(
 ) -> None:
     """Write what was left out of each student's training set, in per cent of all prompts, with counts by reason.
 
+    The CSV file has every method that is given; the printed layout, as the paper's, ``thinksafe`` alone.
+
     Parameters
     ----------
     statistics : sequence of dict
-        ``student``, ``replicate``, ``path`` of the statistics of each training set of the method ``thinksafe``.
+        ``student``, ``method``, ``replicate``, ``path`` of the statistics of each training set.
     spec : dict
         ``students`` as pairs of id and label, ``confidence``.
 
@@ -49,19 +51,26 @@ def write_table3(
         If there are no statistics, or kept and dropped do not add up to the prompts.
     """
     rows = []
-    for student, _ in spec["students"]:
-        found = [read_json(entry["path"]) for entry in statistics if entry["student"] == student]
+    methods = list(dict.fromkeys(entry["method"] for entry in statistics))
+    for student, method in [(student, method) for student, _ in spec["students"] for method in methods]:
+        found = [
+            read_json(entry["path"]) for entry in statistics if (entry["student"], entry["method"]) == (student, method)
+        ]
         for role in ("harmful", "benign") if found else ():
             halves = [_checked(counts[role], student, role) for counts in found]
             for share, reasons in SHARES.items():
                 rows.append(
-                    {"student": student, "method": "thinksafe", "metric": f"{share}_{role}"}
+                    {"student": student, "method": method, "metric": f"{share}_{role}"}
                     | _row(halves, reasons, spec["confidence"])
                 )
     if not rows:
-        raise ValueError("no training set of thinksafe belongs to the students of this table")
+        raise ValueError("no training set belongs to the students of this table")
     write_csv(output_csv, COLUMNS, rows)
-    cells = {(row["student"], row["metric"]): printed(row["value"]) for row in read_csv(output_csv)}
+    cells = {
+        (row["student"], row["metric"]): printed(row["value"])
+        for row in read_csv(output_csv)
+        if row["method"] == "thinksafe"
+    }
     students = [pair for pair in spec["students"] if (pair[0], LAYOUT[0][0]) in cells]
     header = ["Sample category", *[label for _, label in students]]
     body = [[label, *[cells[student, metric] for student, _ in students]] for metric, label in LAYOUT]

@@ -183,6 +183,7 @@
     place("table-place").replaceChildren(
       h("p", { class: "status" }, h("a", { href: table.file }, table.file.replace(/^(\.\.\/)+/, ""))),
       cross ? crossed(table) : listed(table),
+      ...(place("table-paper").checked ? notesOn(data.beside[table.name] || []) : []),
     );
   }
 
@@ -232,21 +233,39 @@
           h("a", { href: files.score, class: "id", title: `score of seed ${replicate}` }, `s${replicate}`),
           h("a", { href: files.identity, class: "id", title: `what the score of seed ${replicate} was made of` }, "id")]),
       place("table-intervals").checked ? h("span", { class: "interval" }, between(row)) : null,
-      paper && paper.paper !== null && paper.paper !== undefined
-        ? h("span", { class: "paper" }, `paper ${number(paper.paper)}${paper.verdict ? `, ${paper.verdict}` : ""}`) : null);
+      paper ? h("span", { class: "paper", title: told(paper) }, `paper ${number(paper.paper)}${paper.footnote ? "*" : ""}, ${paper.verdict}`) : null);
+  }
+
+  // Of a cell beside the paper's: the difference with its interval, how many prompts would tell, what is inconsistent.
+  function told(paper) {
+    const more = paper.needed ? ` It would take ${paper.needed} prompts to tell.` : "";
+    return `${number(paper.difference)} points (${between(paper)}).${more}${paper.footnote ? ` * ${paper.footnote}` : ""}`;
+  }
+
+  function notesOn(beside) { // what is inconsistent in the paper's own numbers
+    const notes = beside.filter((row) => row.footnote).map((row) =>
+      h("li", {}, `${label[row.student] || row.student}, ${label[row.method] || row.method}, ${row.metric}: ${row.footnote}`));
+    return notes.length ? [h("p", { class: "status" }, "* In the paper:"), h("ul", { class: "status" }, notes)] : [];
   }
 
   function listed(table) {
-    const names = Object.keys(table.rows[0] || {}).filter((name) => table.rows.some((row) => row[name] !== null));
-    const order = ["student", "method", "metric", "value", "low", "high", "n", // then those of Tables 4 and 5
+    const beside = place("table-paper").checked && data.beside[table.name];
+    const paper = new Map((beside || []).map((row) => [`${row.student}/${row.method}/${row.metric}`, row]));
+    const rows = table.rows.map((row) => {
+      const found = beside && paper.get(`${row.student}/${row.method}/${row.metric}`);
+      const { paper: theirs = null, difference = null, verdict = null } = found || {};
+      return beside ? { ...row, paper: theirs, difference, verdict } : row;
+    });
+    const names = Object.keys(rows[0] || {}).filter((name) => rows.some((row) => row[name] !== null));
+    const order = ["student", "method", "metric", "value", "low", "high", "n", "paper", "difference", "verdict", // then those of Tables 4 and 5
       "steering", "methods", "template", "agreement", "replicate", "epochs", "steps", "source", "responses", "rows", "too_long", "trained"];
     const at = (name) => (order.indexOf(name) + 1 || order.length + 1);
     names.sort((a, b) => at(a) - at(b));
-    const textual = new Set(names.filter((name) => table.rows.some((row) => typeof row[name] === "string")));
+    const textual = new Set(names.filter((name) => rows.some((row) => typeof row[name] === "string")));
     const kind = (name) => (textual.has(name) ? "text" : null);
     return h("table", {},
       h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col", class: kind(name) }, name.replaceAll("_", " "))))),
-      h("tbody", {}, table.rows.map((row) => h("tr", {}, names.map((name) => {
+      h("tbody", {}, rows.map((row) => h("tr", {}, names.map((name) => {
         const value = row[name];
         const long = typeof value === "string" && value.length > 60;
         return h("td", { class: long ? "words" : kind(name) },
@@ -295,25 +314,39 @@
 
   // ---------------------------------------------------------------- claims
   function drawClaims() {
-    const claims = data.claims && (Array.isArray(data.claims) ? data.claims : data.claims.claims);
-    if (!claims) {
+    if (!data.claims) {
       place("claims-place").replaceChildren(h("p", { class: "status" }, "No claims board was made for this run."));
       return;
     }
     const tone = { holds: "good", fails: "bad" };
-    const counts = {};
-    for (const claim of claims) counts[claim.verdict] = (counts[claim.verdict] || 0) + 1;
-    const rest = (claim) => claim.why || claim.reason || claim.evidence || "";
+    const counts = Object.entries(data.claims.counts).map(([name, count]) => `${count} ${name}`).join(", ");
+    const over = (claim) => Object.values(claim.over).map(({ students, of }) =>
+      students.length === of ? `all ${of}` : `${students.length} of ${of}: ${students.map((id) => label[id] || id).join(", ")}`).join("; ");
+    const short = (value) => (Math.abs(value) >= 0.1 || value === 0 ? number(value) : value.toPrecision(2)); // hours are small
+    const cells = (claim) => [
+      claim.verdict === "not run" ? "" : over(claim),
+      claim.margin === null ? "" : short(claim.margin) + (claim.low === null || claim.high === null ? "" : ` (${short(claim.low)} to ${short(claim.high)})`),
+      claim.share === null ? "" : `${Math.round(100 * claim.share)} %`,
+      claim.n === null ? "" : claim.n,
+    ];
     place("claims-place").replaceChildren(
-      h("p", { class: "status" }, Object.entries(counts).map(([name, count]) => `${count} ${name}`).join(", ")),
+      h("p", { class: "status" }, counts, data.claims.changed_since_start ? ". The claims have changed since this run began." : ""),
+      h("p", { class: "lead" }, "Margin: by how much a claim is true at its tightest place, below 0 where it is not. True in: so many of the resamplings of the prompts. n: the prompts behind one of its numbers, the fewest. Students: of whom a claim about all could be asked in this run."),
       h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Claims, scrolls sideways" },
         h("table", {},
-          h("thead", {}, h("tr", {}, ["Claim", "Verdict", "What it says", "Evidence"].map((name) => h("th", { class: "text", scope: "col" }, name)))),
-          h("tbody", {}, claims.map((claim) => h("tr", { id: `claim-${claim.id}` },
-            h("td", { class: "text" }, claim.id),
-            h("td", { class: "text" }, h("span", { class: `chip ${tone[claim.verdict] || "unsure"}` }, claim.verdict)),
-            h("td", { class: "words" }, claim.text || claim.claim || claim.statement || ""),
-            h("td", { class: "words" }, typeof rest(claim) === "string" ? rest(claim) : JSON.stringify(rest(claim)))))))));
+          h("thead", {}, h("tr", {},
+            ["Claim", "Verdict", "What it says", "Students"].map((name) => h("th", { class: "text", scope: "col" }, name)),
+            ["Margin", "True in", "n"].map((name) => h("th", { scope: "col" }, name)))),
+          h("tbody", {}, data.claims.claims.map((claim) => {
+            const [students, ...numbers] = cells(claim);
+            return h("tr", { id: `claim-${claim.id}` },
+              h("td", { class: "text" }, claim.id),
+              h("td", { class: "text" }, h("span", { class: `chip ${tone[claim.verdict] || "unsure"}` }, claim.verdict)),
+              h("td", { class: "words" }, claim.text + (claim.reading === "ours" ? " (our reading)" : ""),
+                claim.missing.length ? h("span", { class: "interval" }, `missing: ${claim.missing.slice(0, 3).join("; ")}${claim.missing.length > 3 ? "; …" : ""}`) : null),
+              h("td", { class: "words" }, students),
+              numbers.map((text) => h("td", {}, text)));
+          })))));
   }
 
   // ---------------------------------------------------------------- cost

@@ -6,8 +6,9 @@ A claim is a tree of lists and mappings with a closed vocabulary. Nothing in it 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 COMPARISONS = ("<", "<=", ">", ">=")
@@ -23,6 +24,9 @@ CONDITIONS = {
 TERMS = {"change": 1, "size": 1, "minus": 2, "plus": 2, "over": 2, "times": 2, "mean": 1, "rank_correlation": 2}
 LOOPED = ("mean", "rank_correlation")  # terms over all values of their variables
 ID = re.compile(r"[A-Z]\d\d")
+Names = Mapping[str, str]
+Sets = Mapping[str, Sequence[str]]
+Cell = tuple[str, str, str]
 
 
 class ClaimError(ValueError):
@@ -149,3 +153,80 @@ def _term(given: Any, bound: tuple[str, ...], known: set[str], where: str) -> No
         raise ClaimError(f"{where}.change: a cell is wanted")
     for place, part in enumerate(parts):
         _term(part, bound, known, f"{where}.{kind}[{place}]")
+
+
+# ---------------------------------------------------------------- what a claim is about
+def bindings(variables: Mapping[str, Any], names: Names, sets: Sets) -> Iterator[Names]:
+    """Yield every combination of the variables' values, with what is bound already."""
+    members = [sets[one] if isinstance(one, str) else one for one in variables.values()]
+    for values in product(*members):
+        yield {**names, **dict(zip(variables, values, strict=True))}
+
+
+def resolved(cell: Sequence[str], names: Names) -> Cell:
+    """Return a cell with each variable's value in its place."""
+    student, method, metric = (names[part[1:]] if part.startswith("$") else part for part in cell)
+    return student, method, metric
+
+
+def asked(given: Any, sets: Sets, correlated: bool = False, names: Names | None = None) -> Iterator[Cell]:
+    """Yield every cell that a predicate reads, some of them more than once.
+
+    Parameters
+    ----------
+    given : a condition or a term
+    correlated : bool
+        Whether those of a correlation count as well, which takes the points that there are.
+    """
+    names = names or {}
+    if isinstance(given, list):
+        if len(given) == 3 and all(isinstance(part, str) for part in given):
+            yield resolved(given, names)
+        else:  # the parts of a comparison, of a term, or conditions
+            for part in given:
+                yield from asked(part, sets, correlated, names)
+    if not isinstance(given, Mapping) or ("rank_correlation" in given and not correlated):
+        return
+    if "change" in given:
+        student, method, metric = resolved(given["change"], names)
+        yield from ((student, method, metric), (student, "initial", metric))
+        return
+    variables = given.get("every", given.get("of", {}))
+    for bound in bindings(variables, names, sets):
+        for key, part in given.items():
+            if key not in ("every", "of"):
+                yield from asked(part, sets, correlated, bound)
+
+
+def counted(predicate: Any, sets: Sets, own: Sets, has: Callable[[Cell], bool]) -> dict[str, list[str]]:
+    """Return for each of the run's own sets that a claim ranges over the students that count.
+
+    A student counts for whom the run means to have every cell that the claim asks of it: not each method is meant for
+    each student. Where that leaves nobody, all of them stay, and the claim cannot be judged for want of their cells.
+
+    Parameters
+    ----------
+    sets : mapping
+        The sets of the file.
+    own : mapping
+        ``students`` and the families: the run's.
+    has : callable
+        Whether a cell is in the run by its config.
+    """
+    over = {}
+    for name in sorted(_ranges(predicate) & set(own)):
+        over[name] = [
+            one
+            for one in own[name]
+            if all(has(cell) for cell in asked(predicate, {**sets, **own, name: [one]}) if cell[0] == one)
+        ] or list(own[name])
+    return over
+
+
+def _ranges(given: Any) -> set[str]:
+    """Return the names of the sets that a predicate's variables range over."""
+    if isinstance(given, Mapping):
+        variables = given.get("every", given.get("of", {}))
+        found = {one for one in variables.values() if isinstance(one, str)}
+        return found.union(*map(_ranges, given.values()))
+    return set().union(*map(_ranges, given)) if isinstance(given, list) else set()

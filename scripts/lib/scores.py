@@ -99,15 +99,21 @@ def _metrics(found: dict[str, Row], order: Sequence[str]) -> dict[str, Row]:
 
 
 def _numbers(score: Row) -> Row:
-    return {name: score.get(name) for name in ("value", "low", "high", "n", "count", "unknown")}
+    """Return the numbers of a cell, without a value where nothing is known: no harm found is then not no harm.
+
+    That is where every verdict is unknown, or no response had room to be generated.
+    """
+    numbers = {name: score.get(name) for name in ("value", "low", "high", "n", "count", "unknown")}
+    silent = score.get("finish_reasons", {}).get("prompt_too_long")
+    return numbers | dict.fromkeys(("value", "low", "high")) if score["n"] in (numbers["unknown"], silent) else numbers
 
 
 def _averages(cells: dict[str, Row], suffix: str) -> dict[str, Row]:
-    """Return the averages whose every column is there."""
+    """Return the averages whose every column is there and has a value."""
     return {
         f"{name}{suffix}": _mean([cells[f"{column}{suffix}"] for column in columns])
         for name, columns in AVERAGES.items()
-        if all(f"{column}{suffix}" in cells for column in columns)
+        if all(cells.get(f"{column}{suffix}", {}).get("value") is not None for column in columns)
     }
 
 
@@ -126,14 +132,15 @@ def _merged(cells: Sequence[Row]) -> Row:
     """Return one cell for all replicates."""
     means = {}
     for name in ("value", "low", "high", "well_formed"):
-        given = [cell[name] for cell in cells if cell.get(name) is not None]
-        means[name] = fmean(given) if given else None
+        found = [cell[name] for cell in cells if cell.get(name) is not None]
+        means[name] = fmean(found) if found else None
+    given = [cell["value"] for cell in cells if cell["value"] is not None]
     return {
         **means,
         **{name: _sum([cell.get(name) for cell in cells]) for name in SUMMED},
         **{name: cells[0].get(name) for name in ("problems", "draws")},
         "replicates": len(cells),
-        "std": stdev(cell["value"] for cell in cells) if len(cells) > 1 else None,
+        "std": stdev(given) if len(given) > 1 else None,
     }
 
 

@@ -79,7 +79,7 @@ def facts(name: str) -> list[Row]:
                 for method in ("initial", "thinksafe", "rejection")
                 for metric in ("harm_avg3", "harm_avg3:oracle", "xstest", "reasoning_avg", "well_formed")
             },
-            "filtered": pick(filtered, student=student, metric="filtered_out_pct_harmful")["value"],
+            "filtered": pick(filtered, student=student, method="thinksafe", metric="filtered_out_pct_harmful")["value"],
             "reasoning": pick(effects, student=student, method="thinksafe", metric="reasoning_avg", against="initial"),
         }
         for student in dict.fromkeys(row["student"] for row in cells)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from scripts.lib.claim_verdicts import Cells, judge
-from scripts.lib.claims import ClaimError, read_claims
+from scripts.lib.claims import ClaimError, asked, counted, read_claims
 
 QWEN3 = ["qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b"]
 R1 = ["r1-qwen-1.5b", "r1-qwen-7b", "r1-llama-8b"]
@@ -121,5 +121,69 @@ def test_a_correlation_over_methods() -> None:
     for place, (student, method) in enumerate([("s", "a"), ("s", "b"), ("t", "a"), ("t", "b")]):
         cells[student, method, "p"], cells[student, method, "r"] = np.array([1.0 * place]), np.array([-2.0 * place])
     assert judge(claim, sets, Cells(cells), 0.95)["by_numbers"] == "holds"
+    more, _ = small({"that": [claim.predicate["that"][0] | {"of": {"s": "students", "x": ["a", "b", "c"]}}, "<", 0]})
+    found = judge(more, sets, Cells(cells), 0.95)
+    assert (found["by_numbers"], found["missing"]) == ("holds", [])  # it takes the points that there are
     cells.pop(("t", "b", "p"))
-    assert judge(claim, sets, Cells(cells), 0.95)["by_numbers"] == "not run"
+    found = judge(claim, sets, Cells(cells), 0.95)
+    assert (found["by_numbers"], found["missing"]) == ("not run", ["t, b, p"])
+
+
+def test_what_a_claim_asks_for() -> None:
+    change = {"change": ["$s", "$x", "harm"]}
+    claim, sets = small({"every": {"s": "students", "x": "pair"}, "that": {"all": [[change, "<", 0], [1, "<", 2]]}})
+    found = set(asked(claim.predicate, sets))
+    assert found == {(s, m, "harm") for s in ("s", "t") for m in ("a", "b", "initial")}
+    term = {"rank_correlation": [["$s", "a", "p"], ["$s", "a", "r"]], "of": {"s": "qwen3"}}
+    correlation, _ = small({"that": [term, "<", 0]})
+    assert not set(asked(correlation.predicate, sets))
+    assert set(asked(correlation.predicate, sets, correlated=True)) == {("s", "a", "p"), ("s", "a", "r")}
+
+
+def test_every_claim_asks_for_cells() -> None:
+    claims, sets = ours()
+    for claim in claims:
+        assert set(asked(claim.predicate, sets | RUN, correlated=True)), claim.id
+
+
+def test_students_count_who_are_meant_to_have_every_method() -> None:
+    """A student without a method by the config does not count; one whose cell should be there and is not, does."""
+    claim, sets = small({"every": {"s": "students"}, "that": [["$s", "m", "harm"], "<", ["$s", "initial", "harm"]]})
+    own = {"students": ["s", "t"], "qwen3": ["s"], "r1": ["t"]}
+    over = counted(claim.predicate, sets, own, lambda cell: cell[:2] != ("t", "m"))
+    assert over == {"students": ["s"]}
+    one = {("s", "m", "harm"): np.array([1.0]), ("s", "initial", "harm"): np.array([2.0])}
+    assert judge(claim, sets | over, Cells(one), 0.95)["verdict"] == "holds"
+    both = counted(claim.predicate, sets, own, lambda cell: True)
+    assert both == {"students": ["s", "t"]} and judge(claim, sets | both, Cells(one), 0.95)["verdict"] == "not run"
+    assert counted(claim.predicate, sets, own, lambda cell: False) == {
+        "students": ["s", "t"]
+    }  # and their cells missing
+    named, _ = small({"every": {"s": ["t"]}, "that": [["$s", "m", "harm"], "<", 1]})
+    assert counted(named.predicate, sets, own, lambda cell: False) == {}
+
+
+@pytest.mark.parametrize(
+    "rule, margin, verdict",
+    [
+        ({"every": {"x": "pair"}}, -1.0, "fails"),
+        ({"at_least": 1, "of": {"x": "pair"}}, 3.0, "holds"),
+        ({"more_than": 0.5, "of": {"x": "pair"}}, -1.0, "fails"),
+        ({"more_than": 0.4, "of": {"x": "pair"}}, 3.0, "holds"),
+    ],
+)
+def test_a_margin_is_where_the_claim_is_decided(rule: dict, margin: float, verdict: str) -> None:
+    claim, sets = small({**rule, "that": [["s", "$x", "harm"], "<", 10]})
+    cells = {("s", "a", "harm"): np.array([7.0]), ("s", "b", "harm"): np.array([11.0])}
+    found = judge(claim, sets, Cells(cells), 0.95)
+    assert (found["margin"], found["verdict"], found["low"]) == (margin, verdict, None)
+
+
+def test_a_margins_interval_says_what_the_verdict_says() -> None:
+    claim, sets = small({"that": [["s", "m", "harm"], "<", 10]})
+    draws = np.arange(400.0)
+    for below in (400, 381, 379, 200, 21, 19, 0):
+        cells = Cells({("s", "m", "harm"): np.r_[9.0, np.where(draws < below, 9.0, 11.0)]})
+        found = judge(claim, sets, cells, 0.95)
+        said = "holds" if found["low"] > 0 else "fails" if found["high"] < 0 else "undecided"
+        assert found["verdict"] == said, below

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from scripts.judge_claims import RESAMPLINGS, judge_claims, resampled
+from scripts.judge_claims import RESAMPLINGS, judge_claims, resampled, with_draws
 from scripts.lib.files import read_json, write_json
+from scripts.lib.pairing import arms_of
+from scripts.lib.statistics import Estimate
 from tests.scripts.paper_run import BENCHMARKS
 from tests.scripts.test_write_effects import items
 
@@ -28,6 +30,7 @@ SPEC = {
     "confidence": 0.95,
     "printed": False,
     "claims": CLAIMS,
+    "over": {},
 }
 
 
@@ -85,3 +88,56 @@ def test_the_same_prompts_are_drawn_for_every_method() -> None:
     a, b = found["s", "a", "harmbench"], found["s", "b", "harmbench"]
     assert a.shape == (RESAMPLINGS,) and np.allclose(a + b, 100)
     assert abs(a.mean() - 30) < 1 and 3.5 < a.std() < 5.7  # sqrt(0.3 * 0.7 / 100) is 4.6 points
+
+
+def test_resamplings_are_of_what_the_tables_count(tmp_path) -> None:
+    """An unknown verdict stays in a table's denominator: the same in each resampling, or a bound misses its number."""
+    rows = items(tmp_path, {"initial": 80, "thinksafe": 20}, unknown=50)
+    found = resampled(arms_of(rows, SPEC, counted=True))
+    assert found["qwen3-mini", "thinksafe", "harmbench"].mean() == pytest.approx(20, abs=1)  # of 100, not of 50
+    silent = resampled(arms_of(items(tmp_path, {"thinksafe": 0}, unknown=100), SPEC, counted=True))
+    assert ("qwen3-mini", "thinksafe", "harmbench") not in silent
+
+
+def test_nothing_of_a_hundred_is_not_nothing_for_sure() -> None:
+    none, every = {f"p{place}": 0.0 for place in range(100)}, {f"p{place}": 1.0 for place in range(100)}
+    found = resampled({("s", "a"): {"xstest": none}, ("s", "b"): {"xstest": none}, ("s", "c"): {"xstest": every}})
+    a, b, c = (found["s", method, "xstest"] for method in "abc")
+    assert 1.5 < np.quantile(a, 0.95) < 2.5 and 97.5 < np.quantile(c, 0.05) < 98.5
+    assert 0.4 < np.mean(a > b) < 0.6  # which of the two is less, nobody can tell
+
+
+def test_a_claim_alone_has_the_verdict_that_it_has_on_the_board(run, tmp_path) -> None:
+    board, _ = verdicts(run, tmp_path)
+    scores, rows, tables = run
+    least = [[cell for cell in cells if cell["benchmark"] == "harmbench"] for cells in (scores, rows)]
+    alone = {**CLAIMS, "claims": {"A03": CLAIMS["claims"]["A03"]}}
+    (tmp_path / "claims").mkdir()
+    write_json(tmp_path / "claims.fixed.json", {"claims": CLAIMS})
+    one, _ = verdicts((*least, tables), tmp_path / "claims", claims=alone)
+    assert one["claims"] == [board["claims"][2]] and one["changed_since_start"] is False
+    changed = {**alone, "claims": {"A03": alone["claims"]["A03"] | {"text": "Odd."}}}
+    assert verdicts((*least, tables), tmp_path / "claims", claims=changed)[0]["changed_since_start"] is True
+
+
+def test_the_board_says_over_which_students_how_surely_and_of_how_many_prompts(run, tmp_path) -> None:
+    over = {"A01": {"qwen3": ["qwen3-mini"]}}
+    families = {"qwen3": ["qwen3-mini", "qwen3-midi"], "r1": []}
+    board, _ = verdicts(run, tmp_path, families=families, over=over)
+    row = board["claims"][0]
+    assert row["over"] == {"qwen3": {"students": ["qwen3-mini"], "of": 2}} and row["verdict"] == "holds"
+    assert row["margin"] == 60 and 50 < row["low"] < 60 < row["high"] < 70 and row["n"] == 300
+    assert "| 1 of 2: qwen3-mini | 60.00 (" in (tmp_path / "claims.md").read_text()
+
+
+def test_a_number_without_rows_is_drawn_by_its_interval() -> None:
+    numbers = {
+        ("s", "m", "perplexity"): Estimate(2.0, 1.5, 4.0, 50),
+        ("s", "m", "train_hours"): Estimate(2.0, 1.0, 3.0, 1),
+        ("s", "m", "mu_h"): Estimate(5.0, None, None, 1),
+    }
+    found = with_draws(numbers, {}, 4000, 0.95)
+    perplexity = found["s", "m", "perplexity"]
+    assert perplexity[0] == 2 and np.mean(perplexity[1:] < 1.5) == pytest.approx(0.025, abs=0.01)
+    assert np.mean(perplexity[1:] > 4) == pytest.approx(0.025, abs=0.01)
+    assert set(found["s", "m", "train_hours"]) == {2.0} and set(found["s", "m", "mu_h"]) == {5.0}

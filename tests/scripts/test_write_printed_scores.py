@@ -3,7 +3,8 @@
 import pytest
 
 from scripts.lib.files import read_json
-from scripts.write_printed_scores import printed_score, write_printed_scores
+from scripts.lib.printed import printed_score
+from scripts.write_printed_scores import write_printed_scores
 
 
 def test_a_cell_has_the_count_that_it_rounds() -> None:

@@ -74,9 +74,22 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
                 files = {"score": f"{base}.json", "rows": f"{base}.parquet"}
                 cells.append(cell | files | {"answers": [f"{base}-answers.parquet"], "verdicts": judged})
     write_csv(str(folder / "tables/table1.csv"), TABLE, rows)
-    beside = [row | {"paper": row["value"] + 1, "verdict": "agrees"} for row in rows]
+    said = {"difference": -1.0, "verdict": "agrees", "footnote": "Odd in the paper."}
+    beside = [row | said | {"paper": row["value"] + 1} for row in rows]
     companion = str(folder / "tables/table1-beside-paper.csv")
-    write_csv(companion, ["student", "method", "metric", "paper", "verdict"], beside)
+    write_csv(companion, ["student", "method", "metric", "paper", *said, "low", "high"], beside)
+    over = {"students": {"students": [names[0]], "of": 2}}
+    claim = {
+        "id": "A01",
+        "text": f"Safer {NASTY}",
+        "reading": "paper",
+        "verdict": "holds",
+        "share": 0.97,
+        "missing": [],
+    }
+    claim |= {"margin": 4.0, "low": 1.0, "high": 7.0, "n": 300, "over": over}
+    board = {"claims": [claim], "counts": {"holds": 1}, "changed_since_start": False}
+    write_json(folder / "claims.json", board)
     adapter = {"student": names[0], "method": "thinksafe", "replicate": 0}
     log = folder / "adapters/a.training.jsonl"
     log.parent.mkdir(parents=True)
@@ -89,7 +102,7 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
         "adapters": [
             adapter | {"path": str(folder / "adapters/a.identity.json")},
         ],
-        "claims": [],
+        "claims": [str(folder / "claims.json")],
         "spec": {
             "run": "trial",
             "students": [[name, name.upper()] for name in names],
@@ -261,9 +274,12 @@ def test_in_a_browser(browser, tmp_path):
     # Tables: numbers link to their files, the paper's on demand.
     cell = browser.find_element(By.CSS_SELECTOR, "#table-place tbody a")
     assert cell.get_attribute("href") == (tmp_path / "harmbench/student-0/initial.json").as_uri()
-    assert "paper 8.00, agrees" not in browser.page_source
+    assert "paper 8.00*, agrees" not in browser.page_source
     browser.find_element(By.ID, "table-paper").send_keys(Keys.SPACE)
-    assert "paper 8.00, agrees" in browser.find_element(By.ID, "table-place").text
+    assert "paper 8.00*, agrees" in browser.find_element(By.ID, "table-place").text
+    assert "Odd in the paper." in browser.find_element(By.ID, "table-place").text
+    board = browser.find_element(By.ID, "claims-place").text
+    assert "1 of 2: STUDENT-0" in board and "4.00 (1.00 to 7.00) 97 % 300" in board
     # Reader: folded, chosen by verdict, the next by an arrow key, and the same again through its link.
     assert all(not fold.get_attribute("open") for fold in browser.find_elements(By.CSS_SELECTOR, "[data-harmful]"))
     browser.execute_script(

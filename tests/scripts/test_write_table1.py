@@ -2,6 +2,7 @@
 
 import pytest
 
+from scripts.lib.files import read_json, write_json
 from scripts.lib.tables import ranks, read_csv, write_csv
 from scripts.write_table1 import write_table1
 from tests.scripts.paper_run import BENCHMARKS, SPEC, TABLE1, write_run
@@ -118,7 +119,36 @@ def test_broken_responses_are_marked(tmp_path):
     _, _, markdown, latex = table(tmp_path, write_run(tmp_path, well_formed=40.0))
     assert "**40.37**†" in markdown and "less than 80" in markdown.lower()
     assert r"\textbf{40.37}$^\dagger$" in latex
-    assert "71.73†" not in markdown  # reasoning is not judged by a guard
+    assert "<u>71.73</u>†" in markdown  # a generation that was cut is scored, and says little
+
+
+def scored(folder, **changed):
+    """Return the table's cells and text where some of ThinkSafe's scores on Qwen3-4B are others."""
+    scores = write_run(folder)
+    for score in scores:
+        if (score["student"], score["method"]) == ("qwen3-4b", "thinksafe") and score["benchmark"] in changed:
+            write_json(score["path"], read_json(score["path"]) | changed[score["benchmark"]])
+    _, cells, markdown, _ = table(folder, scores)
+    return cells, markdown
+
+
+def test_a_cell_of_which_nothing_is_known_has_no_value(tmp_path):
+    """All verdicts unknown would else be 0 % harm, the best of its column; no response at all, 0 % right."""
+    nothing = {"value": 0.0, "low": 0.0, "high": 0.6, "count": 0, "unknown": 602}
+    silent = {"value": 0.0, "low": 0.0, "count": 0, "finish_reasons": {"prompt_too_long": 240}}
+    cells, markdown = scored(tmp_path, harmbench=nothing, aime24=silent)
+    harm, aime = (cells["qwen3-4b", "thinksafe", metric] for metric in ("harmbench", "aime24"))
+    assert harm["value"] is None and harm["unknown"] == 602 and aime["value"] is None and aime["n"] == 240
+    averages = {key[2] for key in cells if key[:2] == ("qwen3-4b", "thinksafe")} & {"safety_avg", "reasoning_avg"}
+    assert not averages  # neither has all of its columns
+    (line,) = [line for line in markdown.splitlines() if "| ThinkSafe |" in line and "93.53" in line]
+    assert line.split(" | ")[2] == "–" and "0.00" not in line
+    assert "**32.39**" in markdown  # SafeKey is the best of those that are known
+
+
+def test_a_cell_with_many_unknown_verdicts_is_marked(tmp_path):
+    cells, markdown = scored(tmp_path, harmbench={"unknown": 121}, strongreject={"unknown": 62})
+    assert "**9.63**†" in markdown and "**0.32** " in markdown  # over and under a fifth
 
 
 def test_mistakes_are_errors(tmp_path):

@@ -19,7 +19,7 @@ def run(folder, sets):
     for student, replicate, harmful, benign in sets:
         path = folder / f"{student}-{replicate}.json"
         write_json(path, {"harmful": harmful, "benign": benign})
-        statistics.append({"student": student, "replicate": replicate, "path": str(path)})
+        statistics.append({"student": student, "method": "thinksafe", "replicate": replicate, "path": str(path)})
     paths = [str(folder / f"table3.{form}") for form in ("csv", "md", "tex")]
     write_table3(statistics, SPEC, *paths)
     cells = {(row["student"], row["metric"]): row for row in read_csv(paths[0])}
@@ -67,3 +67,16 @@ def test_counts_must_add_up(tmp_path):
         run(tmp_path, [("qwen3-0.6b", 0, {"prompts": 2, "kept": 1, "dropped": {"ugly": 1}}, half(100))])
     with pytest.raises(ValueError, match="no training set"):
         run(tmp_path, [])
+
+
+def test_rejection_sampling_is_in_the_file_only(tmp_path):
+    statistics = []
+    for method, unsafe in (("thinksafe", 10), ("rejection", 60)):
+        write_json(tmp_path / f"{method}.json", {"harmful": half(100, unsafe), "benign": half(100)})
+        cell = {"student": "qwen3-0.6b", "method": method, "replicate": 0}
+        statistics.append(cell | {"path": str(tmp_path / f"{method}.json")})
+    paths = [str(tmp_path / f"table3.{form}") for form in ("csv", "md", "tex")]
+    write_table3(statistics, SPEC, *paths)
+    rows = [row for row in read_csv(paths[0]) if row["metric"] == "filtered_out_pct_harmful"]
+    assert [(row["method"], row["value"]) for row in rows] == [("thinksafe", 10), ("rejection", 60)]
+    assert "10.00" in open(paths[1], encoding="utf-8").read() and "60.00" not in open(paths[1], encoding="utf-8").read()

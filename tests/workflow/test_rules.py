@@ -270,6 +270,30 @@ def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> N
     assert trained == {"qwen3-0.6b", "r1-qwen-1.5b"}  # others' sets are made for those whom they teach
 
 
+def test_a_claims_target_does_the_least_that_decides_it(tmp_path: Path) -> None:
+    config = settings.load([PAPER, ROOT / "config/miniature-full.yaml"])
+    wanted = [{"config": config, "targets": [f"claim_{name}"]} for name in ("A12", "A23", "E05")]
+    named, a23, e05 = plans(wanted, tmp_path)
+    assert "this run cannot decide it, as it has not qwen3-8b" in named["error"]
+    scored = {tuple(sorted(job[1].items())) for job in a23["jobs"] if job[0].startswith("score_")}
+    students, methods, benchmarks = ({dict(one)[key] for one in scored} for key in ("student", "method", "benchmark"))
+    assert students == {"qwen3-mini", "r1-mini"}  # the larger ones have no DirectRefusal
+    assert methods == {"initial", "directrefusal"} and benchmarks == {"aime24", "gsm8k", "math500", "gpqa"}
+    assert {job[0] for job in a23["jobs"]} & {"judge_answers", "write_table1", "sample_responses"} == set()
+    (verdict,) = [json.loads(job[2]["spec"]) for job in a23["jobs"] if job[0] == "judge_claim"]
+    assert list(verdict["claims"]["claims"]) == ["A23"]
+    assert verdict["over"] == {"A23": {"students": ["qwen3-mini", "r1-mini"]}}
+    assert not {job[0] for job in e05["jobs"]} & {"train_student", "sample_answers", "filter_responses"}
+
+
+def test_every_claim_is_a_target_with_a_description() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--list-target-rules"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    told = re.findall(r"^claim_([A-Z]\d\d) \(Claim \1: .+\)$", done.stdout, re.M)
+    assert len(told) == 79
+
+
 def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
     """The common values, and with `original` each baseline's own; LoRA under both, and ThinkSafe as it is."""
     config = settings.load([PAPER], {"select": {"students": ["qwen3-0.6b"], "benchmarks": ["gsm8k"]}})
