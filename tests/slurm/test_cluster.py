@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slurm
 
 
 def test_it_runs_jobs_and_counts_gpus(cluster):
-    told = cluster.ask("sbatch", "--parsable", "-p", "h100", "--gpus=h100:2", "-o", "/dev/null", "--wrap", "env")
+    told = cluster.ask("sbatch", "--parsable", "-p", "h100", "--gpus=h100:2", "-o", "/dev/null", "--wrap", "sleep 2")
     cluster.wait(lambda: "COMPLETED" in cluster.ask("sacct", "-X", "-n", "-j", told, "-o", "State"), "accounting")
     row = cluster.ask("sacct", "-X", "-n", "-P", "-j", told, "-o", "Account,Partition,AllocTRES")
     assert row.startswith("paper|h100|") and "gres/gpu:h100=2" in row
