@@ -1,10 +1,15 @@
-"""One SLURM cluster for all tests of this folder."""
+"""One SLURM cluster for all tests of this folder, and what they compare with: the same run made without it."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.slurm import cluster as slurm
+from tests.slurm.driver import Driver, copy_of_checkout
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,3 +24,23 @@ def cluster(installed: None) -> Iterator[slurm.Cluster]:
     """Return the running cluster."""
     with slurm.running() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Driver:
+    """Return the smoke run, begun on this machine in a folder of its own; ``finish`` waits for it."""
+    folder = copy_of_checkout(tmp_path_factory.mktemp("local") / "checkout")
+    return Driver(folder, None, "all", "--configfile", "config/smoke.yaml")
+
+
+@pytest.fixture
+def copy_of_run(local: Driver, tmp_path: Path) -> Callable[[], Path]:
+    """Return a function that copies the folder of the finished smoke run."""
+
+    def copy() -> Path:
+        local.finish()
+        target = tmp_path / "checkout"
+        subprocess.run(["cp", "-a", str(local.folder), str(target)], check=True)
+        return target
+
+    return copy
