@@ -56,6 +56,15 @@ PreemptMode=REQUEUE
 ReturnToService=2
 KillWait=5
 MinJobAge=300
+GresTypes=gpu
+NodeName=cpu01 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu01} CPUs=16 RealMemory=256000
+NodeName=gpu01 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu01} CPUs=32 RealMemory=512000 Gres=gpu:h100:2
+PartitionName=cpu Nodes=cpu01 Default=YES MaxTime=1440 State=UP
+PartitionName=h100 Nodes=gpu01 MaxTime=2880 State=UP
+PartitionName=urgent Nodes=gpu01 PriorityTier=10 PreemptMode=OFF State=UP
+PartitionName=closed Nodes=cpu01 AllowAccounts=others State=UP
+"""
+ACCOUNTING = """\
 JobAcctGatherType=jobacct_gather/linux
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
@@ -64,13 +73,6 @@ AccountingStoragePass={folder}/munge/socket
 AccountingStorageEnforce=associations
 AccountingStorageTRES=gres/gpu,gres/gpu:h100
 AccountingStoreFlags=job_comment
-GresTypes=gpu
-NodeName=cpu01 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu01} CPUs=16 RealMemory=256000
-NodeName=gpu01 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu01} CPUs=32 RealMemory=512000 Gres=gpu:h100:2
-PartitionName=cpu Nodes=cpu01 Default=YES MaxTime=1440 State=UP
-PartitionName=h100 Nodes=gpu01 MaxTime=2880 State=UP
-PartitionName=urgent Nodes=gpu01 PriorityTier=10 PreemptMode=OFF State=UP
-PartitionName=closed Nodes=cpu01 AllowAccounts=others State=UP
 """
 GRES_CONF = """\
 NodeName=gpu01 Name=gpu Type=h100 File=/dev/null
@@ -141,10 +143,10 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Cluster]:
+def running(accounting: bool = True) -> Iterator[Cluster]:
     """Run a cluster; afterwards neither a process nor a file of it is left."""
     folder = Path(tempfile.mkdtemp(prefix="thinksafe-slurm-"))
-    supervisor = start(folder)
+    supervisor = start(folder, accounting)
     cluster = Cluster(folder)
     try:
         said = supervisor.stdout.read()
@@ -157,16 +159,16 @@ def running() -> Iterator[Cluster]:
     assert not cluster.processes() and not folder.exists()
 
 
-def start(folder: Path) -> subprocess.Popen:
+def start(folder: Path, accounting: bool = True) -> subprocess.Popen:
     """Start the supervisor, which says ``ready`` and closes its output, or says what went wrong and ends."""
-    command = [sys.executable, "-m", "tests.slurm.cluster", str(folder)]
+    command = [sys.executable, "-m", "tests.slurm.cluster", str(folder), "accounting" if accounting else "none"]
     # In a session of its own: an interrupt at the keyboard is pytest's, which then closes the pipe.
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
     return subprocess.Popen(command, cwd=ROOT, **pipes)
 
 
 # ------------------------------------------------------------------------------------------ inside the supervisor
-def supervise(folder: Path) -> None:
+def supervise(folder: Path, accounting: bool) -> None:
     """Run the daemons until standard input closes, then end all that came of them and remove the folder."""
     ctypes.CDLL(None).prctl(SUBREAPER, 1)  # job steps that outlive their slurmd become children of this process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -174,7 +176,7 @@ def supervise(folder: Path) -> None:
     threading.Thread(target=_end_with_input, daemon=True).start()
     daemons: list[subprocess.Popen] = []
     try:
-        _start_daemons(Cluster(folder), daemons)
+        _start_daemons(Cluster(folder), accounting, daemons)
         _say("ready")
         while True:
             signal.pause()
@@ -199,7 +201,7 @@ def _say(line: str) -> None:
     os.dup2(2, 1)  # whoever reads has come to the end
 
 
-def _start_daemons(cluster: Cluster, daemons: list[subprocess.Popen]) -> None:
+def _start_daemons(cluster: Cluster, accounting: bool, daemons: list[subprocess.Popen]) -> None:
     folder, host = cluster.folder, socket.gethostname().partition(".")[0]
     folder.chmod(0o755)  # munge wants its socket to be within everybody's reach
     for name in ("munge", "state", "spool-cpu01", "spool-gpu01", "bin"):
@@ -207,7 +209,12 @@ def _start_daemons(cluster: Cluster, daemons: list[subprocess.Popen]) -> None:
     names = ("mariadbd", "slurmdbd", "slurmctld", "cpu01", "gpu01")
     facts = dict(folder=folder, host=host, user=getpass.getuser(), srun=shutil.which("srun", path=_path()))
     facts |= dict(zip(names, free_ports(len(names)), strict=True))
-    files = {"slurm.conf": SLURM_CONF, "gres.conf": GRES_CONF, "slurmdbd.conf": SLURMDBD_CONF, "bin/srun": SRUN}
+    files = {
+        "slurm.conf": SLURM_CONF + (ACCOUNTING if accounting else ""),
+        "gres.conf": GRES_CONF,
+        "slurmdbd.conf": SLURMDBD_CONF,
+        "bin/srun": SRUN,
+    }
     for name, text in files.items():
         (folder / name).write_text(text.format_map(facts))
         (folder / name).chmod(0o755 if name.startswith("bin/") else 0o600)
@@ -243,28 +250,28 @@ def _start_daemons(cluster: Cluster, daemons: list[subprocess.Popen]) -> None:
         *(f"--pid-file={munge}/pid", f"--seed-file={munge}/seed", f"--log-file={folder}/munged.log"),
         until=(munge / "socket").exists,
     )
-    with open(folder / "mariadb-install-db.out.log", "wb") as log:
-        subprocess.run(
-            ["mariadb-install-db", "--no-defaults", f"--datadir={mariadb}", f"--user={facts['user']}"]
-            + ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
-            stdout=log,
-            stderr=log,
-            check=True,
+    if accounting:
+        with open(folder / "mariadb-install-db.out.log", "wb") as log:
+            subprocess.run(
+                ["mariadb-install-db", "--no-defaults", f"--datadir={mariadb}", f"--user={facts['user']}"]
+                + ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
+                stdout=log,
+                stderr=log,
+                check=True,
+            )
+        daemon(
+            "mariadbd",
+            *("mariadbd", "--no-defaults", f"--datadir={mariadb}", f"--user={facts['user']}", "--skip-name-resolve"),
+            *("--bind-address=127.0.0.1", f"--port={facts['mariadbd']}", f"--socket={mariadb}/socket"),
+            *(f"--pid-file={mariadb}/pid", "--innodb-flush-log-at-trx-commit=2", "--skip-log-bin"),
+            until=lambda: reachable(facts["mariadbd"]),
         )
-    daemon(
-        "mariadbd",
-        *("mariadbd", "--no-defaults", f"--datadir={mariadb}", f"--user={facts['user']}", "--skip-name-resolve"),
-        *("--bind-address=127.0.0.1", f"--port={facts['mariadbd']}", f"--socket={mariadb}/socket"),
-        *(f"--pid-file={mariadb}/pid", "--innodb-flush-log-at-trx-commit=2", "--skip-log-bin"),
-        until=lambda: reachable(facts["mariadbd"]),
-    )
-    os.environ["SLURM_CONF"] = cluster.env["SLURM_CONF"]  # slurmdbd looks for slurmdbd.conf beside it
-    daemon("slurmdbd", "slurmdbd", "-D", until=lambda: cluster.ask("sacctmgr", "-n", "show", "qos", check=False))
-    cluster.ask("sacctmgr", "-i", "add", "cluster", "thinksafe")
-    for account in ("paper", "others"):
-        cluster.ask("sacctmgr", "-i", "add", "account", account, "Cluster=thinksafe")
-    cluster.ask("sacctmgr", "-i", "add", "user", facts["user"], "Account=paper", "Cluster=thinksafe")
-    cluster.ask("sacctmgr", "-i", "modify", "user", facts["user"], "set", "DefaultAccount=paper")
+        daemon("slurmdbd", "slurmdbd", "-D", until=lambda: cluster.ask("sacctmgr", "-n", "show", "qos", check=False))
+        cluster.ask("sacctmgr", "-i", "add", "cluster", "thinksafe")
+        for account in ("paper", "others"):
+            cluster.ask("sacctmgr", "-i", "add", "account", account, "Cluster=thinksafe")
+        cluster.ask("sacctmgr", "-i", "add", "user", facts["user"], "Account=paper", "Cluster=thinksafe")
+        cluster.ask("sacctmgr", "-i", "modify", "user", facts["user"], "set", "DefaultAccount=paper")
     daemon("slurmctld", "slurmctld", "-D", until=lambda: "UP" in cluster.ask("scontrol", "ping", check=False))
     for node in ("cpu01", "gpu01"):
         idle = lambda node=node: cluster.ask("sinfo", "-h", "-n", node, "-o", "%t", check=False).startswith("idle")  # noqa: E731
@@ -307,4 +314,4 @@ def _children() -> list[int]:
 
 
 if __name__ == "__main__":
-    supervise(Path(sys.argv[1]))
+    supervise(Path(sys.argv[1]), sys.argv[2] == "accounting")

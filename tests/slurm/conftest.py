@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.slurm import cluster as slurm
-from tests.slurm.driver import Driver, copy_of_checkout
+from tests.slurm.driver import TWO_DEVICES, Driver, copy_of_checkout
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,9 +29,14 @@ def cluster(installed: None) -> Iterator[slurm.Cluster]:
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Driver:
-    """Return the smoke run, begun on this machine in a folder of its own; ``finish`` waits for it."""
+    """Return the smoke run, begun on this machine in a folder of its own; ``finish`` waits for it.
+
+    Two processes train, as with the profile: dropout draws from a stream for each.
+    """
+    if given := os.environ.get("LOCAL_RUN"):  # DEV
+        return type("L", (), {"folder": Path(given), "finish": lambda self: None})()  # DEV
     folder = copy_of_checkout(tmp_path_factory.mktemp("local") / "checkout")
-    return Driver(folder, None, "all", "--configfile", "config/smoke.yaml")
+    return Driver(folder, None, "all", "--configfile", "config/smoke.yaml", *TWO_DEVICES)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from tests.slurm.cluster import DEATH_SIGNAL, ROOT, Cluster
 
 # Short waits: jobs here take seconds. Everything else is the profile's.
 QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10", "--jobs", "3")
+TWO_DEVICES = ("--set-resources", "train_student:gpu=2")  # without SLURM, as many as its profile says
 
 
 def copy_of_checkout(target: Path) -> Path:

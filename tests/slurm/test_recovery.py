@@ -1,4 +1,4 @@
-"""What disturbs a job on SLURM costs the batch at hand, is told, and leaves the result as it is without SLURM, to the byte."""
+"""What disturbs a job on SLURM costs the batch at hand, is told, and changes no byte of the result."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib.files import read_json
 from tests.slurm import cluster as slurm
-from tests.slurm.driver import Driver, Sampling
+from tests.slurm.driver import TWO_DEVICES, Driver, Sampling
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 
@@ -23,7 +24,7 @@ TARGET = "results/smoke/responses/qwen3-mini/steered-by/prefix/draws-40/replicat
 SAMPLE = ("--configfile", "config/smoke.yaml", "--config", f"engine={{batch_size: {BATCH}}}", "--", TARGET)
 ADAPTER = "results/smoke/adapters/qwen3-mini/trained-with/thinksafe/replicate-0"
 TRAIN = (
-    *("--configfile", "config/smoke.yaml", "--config", "methods={thinksafe: {epochs: 100}}"),
+    *("--configfile", "config/smoke.yaml", "--config", "methods={thinksafe: {epochs: 250}}"),
     *("training={checkpoint_steps: 100000}", "--", f"{ADAPTER}.identity.json"),
 )
 
@@ -124,17 +125,32 @@ def test_its_driver_is_killed_and_started_again(cluster, sampling):
 
 
 # ------------------------------------------------------------------------------------------ the time limit
-def test_at_its_time_limit_training_keeps_a_checkpoint_and_gets_more_time(cluster, copy_of_run):
+def test_before_its_time_limit_training_keeps_a_checkpoint_and_then_gets_more_time(cluster, copy_of_run):
     folder = copy_of_run()
-    expected = copy_of_run.__self__ if False else None
-    site(folder, minutes="{train_student: attempt}", warning="20")
+    log = folder / f"{ADAPTER}.training.jsonl"
+    log.unlink()
+    alone = folder.with_name("alone")
+    subprocess.run(["cp", "-a", str(folder), str(alone)], check=True)
+    site(folder, warning="100")
     driver = Driver(folder, cluster, *TRAIN)
     try:
-        driver.finish()
+        cluster.wait(lambda: log.exists() and '"step"' in log.read_text(), "training", 240)
+        job = driver.job()
+        # The limit comes nearer than the warning is long; SLURM, which looks every half minute, gives the warning.
+        hours, minutes, _ = field(cluster, job, "RunTime").split(":")
+        cluster.ask("scontrol", "update", f"JobId={job}", f"TimeLimit={int(hours) * 60 + int(minutes) + 2}")
+        cluster.wait(lambda: "RUNNING" not in states(cluster, job), "the end of the job before its limit", 120)
+        assert states(cluster, job) == ["FAILED"]
+        reference = Driver(alone, None, *TWO_DEVICES, *TRAIN)
+        assert "Trying to restart" in driver.finish()
+        reference.finish()
     finally:
         driver.end()
-    log = [json.loads(line) for line in (folder / f"{ADAPTER}.training.jsonl").read_text().splitlines()]
-    print(expected, [line for line in log if "attempt" in line])
+    begun = [line for line in map(json.loads, log.read_text().splitlines()) if "attempt" in line]
+    assert [line["attempt"] for line in begun] == [1, 2]
+    assert begun[1]["from_step"] > 0  # no checkpoint is due before the end: this one was kept for the signal
+    assert cluster.ask("sacct", "-X", "-n", "-P", "-j", driver.job(), "-o", "Timelimit,State") == "13:00:00|COMPLETED"
+    assert read_json(folder / f"{ADAPTER}.identity.json") == read_json(alone / f"{ADAPTER}.identity.json")
 
 
 # ------------------------------------------------------------------------------------------ what a site refuses
@@ -153,3 +169,13 @@ def test_a_refusal_is_told_at_once(cluster, copy_of_run, facts, told):
     driver = Driver(folder, cluster, *SAMPLE)
     assert told in driver.finish(1, 120)
     assert not driver.job()
+
+
+# ------------------------------------------------------------------------------------------ a site without accounting
+def test_without_accounting_squeue_tells_what_jobs_do(copy_of_run):
+    folder = copy_of_run()
+    table = "results/smoke/tables/table5.csv"
+    with slurm.running(accounting=False) as bare:
+        arguments = ("--configfile", "config/smoke.yaml", "--forcerun", "write_table5", "--", table)
+        driver = Driver(folder, bare, "--slurm-status-command", "squeue", *arguments)
+        assert "1 of 1 steps (100%) done" in driver.finish() and driver.job()
