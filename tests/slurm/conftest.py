@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,25 +27,41 @@ def cluster(installed: None) -> Iterator[slurm.Cluster]:
 
 
 @pytest.fixture(scope="session")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Driver:
-    """Return the smoke run, begun on this machine in a folder of its own; ``finish`` waits for it.
+def begun(cluster: slurm.Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Driver]]:
+    """Begin the smoke run twice, each in a fresh copy of this checkout: with the profile on SLURM, and without.
 
-    Two processes train, as with the profile: dropout draws from a stream for each.
+    Both go on in the background while tests run that need neither. Without SLURM as many processes train as the profile
+    has GPUs, as dropout draws from a stream for each.
     """
-    if given := os.environ.get("LOCAL_RUN"):  # DEV
-        return type("L", (), {"folder": Path(given), "finish": lambda self: None})()  # DEV
-    folder = copy_of_checkout(tmp_path_factory.mktemp("local") / "checkout")
-    return Driver(folder, None, "all", "--configfile", "config/smoke.yaml", *TWO_DEVICES)
+    smoke = ("all", "--configfile", "config/smoke.yaml")
+    folders = {name: copy_of_checkout(tmp_path_factory.mktemp(name) / "checkout") for name in ("slurm", "local")}
+    drivers = {
+        "local": Driver(folders["local"], None, *smoke, *TWO_DEVICES),
+        "slurm": Driver(folders["slurm"], cluster, *smoke),
+    }
+    try:
+        yield drivers
+    finally:
+        for driver in drivers.values():
+            driver.end()
+
+
+@pytest.fixture(scope="session")
+def smoke(begun: dict[str, Driver]) -> Driver:
+    """Return the finished smoke run on SLURM."""
+    begun["slurm"].finish()
+    return begun["slurm"]
+
+
+@pytest.fixture(scope="session")
+def local(begun: dict[str, Driver]) -> Driver:
+    """Return the finished smoke run without SLURM."""
+    begun["local"].finish()
+    return begun["local"]
 
 
 @pytest.fixture
-def copy_of_run(local: Driver, tmp_path: Path) -> Callable[[], Path]:
-    """Return a function that copies the folder of the finished smoke run."""
-
-    def copy() -> Path:
-        local.finish()
-        target = tmp_path / "checkout"
-        subprocess.run(["cp", "-a", str(local.folder), str(target)], check=True)
-        return target
-
-    return copy
+def copy_of_run(local: Driver, tmp_path: Path) -> Path:
+    """Return a copy of the folder in which the smoke run was finished without SLURM."""
+    subprocess.run(["cp", "-a", str(local.folder), str(tmp_path / "checkout")], check=True)
+    return tmp_path / "checkout"

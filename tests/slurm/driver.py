@@ -34,6 +34,16 @@ def copy_of_checkout(target: Path) -> Path:
     return target
 
 
+def site(folder: Path, **facts: str) -> None:
+    """Set facts at the head of the profile, as somebody who has copied this checkout would."""
+    path = folder / "profiles/slurm/config.yaml"
+    text = path.read_text(encoding="utf-8")
+    for name, value in facts.items():
+        text, count = re.subn(rf"(?m)^  {name}: \S+", f"  {name}: {value}", text)
+        assert count == 1, name
+    path.write_text(text, encoding="utf-8")
+
+
 class Driver:
     """A running `snakemake`, with ``--profile slurm`` where there is a cluster; it dies with the tests."""
 
@@ -56,7 +66,7 @@ class Driver:
         """Return what the driver has printed so far."""
         return self.log.read_text(errors="replace")
 
-    def finish(self, status: int = 0, seconds: float = 500) -> str:
+    def finish(self, status: int = 0, seconds: float = 1200) -> str:
         """Wait for the driver's end and return what it printed."""
         found = self.process.wait(seconds)
         assert found == status, f"status {found}\n{self.told()[-6000:]}"
@@ -76,26 +86,23 @@ class Driver:
 
 
 class Sampling:
-    """A job that samples in small batches: how many rows are safe, and that none was sampled twice.
+    """A job that samples: how many rows are safe in its journal, which only grows while none is sampled twice."""
 
-    The journal only grows while nothing is done twice; what a kill may cut off is the batch that was being written.
-    """
-
-    def __init__(self, driver: Driver, output: Path, batch: int) -> None:
-        self.driver, self.output, self.batch = driver, output, batch
+    def __init__(self, driver: Driver, output: Path) -> None:
+        self.driver, self.output = driver, output
         self.most = 0
 
     def rows(self) -> int:
         """Return how many rows are safe."""
         for path in self.output.parent.glob(f".{self.output.name}.*.journal"):
             with contextlib.suppress(FileNotFoundError):
-                rows = path.read_bytes().count(b"\n") // self.batch * self.batch
+                rows = path.read_bytes().count(b"\n")
                 assert rows >= self.most, f"{self.most} rows were safe, and now {rows} are"
                 self.most = rows
         return self.most
 
     def wait(self, holds: Callable[[], object], what: str, seconds: float = 240) -> None:
-        """Wait until something holds, while the journal does not shrink."""
+        """Wait until something holds, while the journal does not shrink and the driver runs."""
 
         def so() -> object:
             self.rows()
@@ -104,8 +111,8 @@ class Sampling:
 
         self.driver.cluster.wait(so, what, seconds)
 
-    def advance(self, batches: int = 2) -> int:
-        """Wait until so many more batches are safe, and return how many rows are."""
-        goal = self.rows() + batches * self.batch
+    def advance(self, rows: int = 5) -> None:
+        """Wait until so many more rows are safe."""
+        goal = self.rows() + rows
         self.wait(lambda: self.rows() >= goal, f"{goal} rows")
-        return self.most
+        assert not self.output.exists(), "the job was over before it was disturbed"

@@ -11,14 +11,17 @@ import pytest
 
 from tests.slurm import cluster as slurm
 
-pytestmark = pytest.mark.slurm
+# Beside the smoke runs in the background.
+pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("begun")]
 
 
 def test_it_runs_jobs_and_counts_gpus(cluster):
-    told = cluster.ask("sbatch", "--parsable", "-p", "h100", "--gpus=h100:2", "-o", "/dev/null", "--wrap", "sleep 2")
-    cluster.wait(lambda: "COMPLETED" in cluster.ask("sacct", "-X", "-n", "-j", told, "-o", "State"), "accounting")
+    told = cluster.ask(
+        "sbatch", "--parsable", "-p", "h100", "--gpus=h100:1", "--mem=1000", "-o", "/dev/null", "--wrap", "sleep 2"
+    )
+    cluster.wait(lambda: "COMPLETED" in cluster.ask("sacct", "-X", "-n", "-j", told, "-o", "State"), "accounting", 240)
     row = cluster.ask("sacct", "-X", "-n", "-P", "-j", told, "-o", "Account,Partition,AllocTRES")
-    assert row.startswith("paper|h100|") and "gres/gpu:h100=2" in row
+    assert row.startswith("paper|h100|") and "gres/gpu:h100=1" in row
 
 
 def test_killed_while_it_starts_nothing_is_left():
@@ -31,4 +34,4 @@ def test_killed_while_it_starts_nothing_is_left():
     cluster.wait((folder / "mariadbd.out.log").exists, "the start of MariaDB")
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    cluster.wait(lambda: not folder.exists() and not cluster.processes(), "the end of all processes", 30)
+    cluster.wait(lambda: not folder.exists() and not cluster.processes(), "the end of all processes")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from scripts.lib.files import IDENTITY, read_json
-from tests.slurm import cluster as slurm
-from tests.slurm.driver import QUICK, Driver, copy_of_checkout
+from tests.slurm.driver import Driver
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1500)]
 
@@ -23,19 +23,6 @@ ASKED = {
     "score_safety": ("cpu", 1, 0, 8000, "00:30:00"),
     "score_reasoning": ("cpu", 1, 0, 8000, "01:00:00"),
 }
-
-
-@pytest.fixture(scope="module")
-def smoke(cluster: slurm.Cluster, local: Driver, tmp_path_factory: pytest.TempPathFactory) -> Driver:
-    """Return the finished smoke run of a fresh copy of this checkout on SLURM, made beside the one without."""
-    folder = copy_of_checkout(tmp_path_factory.mktemp("smoke") / "checkout")
-    driver = Driver(folder, cluster, "all", "--configfile", "config/smoke.yaml", quick=(*QUICK[:4], "--jobs", "4"))
-    try:
-        driver.finish(seconds=1400)
-    finally:
-        driver.end()
-    local.finish()
-    return driver
 
 
 def test_it_comes_to_the_results_of_a_run_without_slurm(smoke, local):
@@ -54,8 +41,9 @@ def identities(folder: Path) -> dict[str, dict]:
 
 def test_each_job_asked_for_what_its_rule_and_the_profile_say(smoke, cluster):
     seen = {}
+    name = re.search(r"SLURM run ID: (\S+)", smoke.told())[1]
     columns = "Comment%200,State,Partition,ReqTRES%200,AllocTRES%200,Timelimit"
-    for line in cluster.ask("sacct", "-X", "-n", "-P", "-S", "now-1hour", "-o", columns).splitlines():
+    for line in cluster.ask("sacct", "-X", "-n", "-P", "--name", name, "-S", "now-1hour", "-o", columns).splitlines():
         comment, state, partition, asked, got, limit = line.split("|")
         rule = next((name for name in ASKED if comment.startswith(f"rule_{name}")), None)
         if rule:
