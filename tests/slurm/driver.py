@@ -28,7 +28,9 @@ def copy_of_checkout(target: Path) -> Path:
         check=True,
     )
     target.mkdir(parents=True)
-    names = [name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).exists()]
+    names = [
+        name for name in listed.stdout.decode().split("\0") if name not in ("", ".venv") and (ROOT / name).exists()
+    ]
     subprocess.run(["cp", "-a", "--parents", "-t", str(target), *names], cwd=ROOT, check=True)
     (target / ".venv").symlink_to((ROOT / ".venv").resolve())
     return target
