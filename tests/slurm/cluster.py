@@ -54,6 +54,7 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=5,bf_interval=5,preempt_s
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 ReturnToService=2
+EnforcePartLimits=ALL
 KillWait=5
 MinJobAge=300
 GresTypes=gpu

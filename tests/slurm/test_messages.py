@@ -17,10 +17,10 @@ TABLE = ("--configfile", "config/smoke.yaml", "--", "results/smoke/tables/table5
     "facts, told",
     [
         ({"cpu_partition": "nowhere"}, "invalid partition specified: nowhere"),
-        ({"account": "strangers"}, "The given account strangers appears to be invalid. Available"),
+        ({"account": "others"}, "The given account others appears to be invalid. Available"),
         ({"cpu_partition": "closed"}, "Invalid account or account/partition combination specified"),
     ],
-    ids=["no such partition", "no such account", "account without rights"],
+    ids=["no such partition", "account of others", "partition of others"],
 )
 def test_a_refusal_is_told_at_once(cluster, tmp_path, facts, told):
     folder = copy_of_checkout(tmp_path / "checkout")
