@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ TARGET = "results/smoke/responses/qwen3-mini/steered-by/prefix/draws-40/replicat
 SAMPLE = ("--configfile", "config/smoke.yaml", "--config", "engine={batch_size: 1}", "--", TARGET)
 # Training in which no checkpoint is due before the end.
 ADAPTER = "results/smoke/adapters/qwen3-mini/trained-with/thinksafe/replicate-0"
-LONGER = ("methods={thinksafe: {epochs: 250}}", "training={checkpoint_steps: 100000}")
+LONGER = ("methods={thinksafe: {epochs: 80}}", "training={checkpoint_steps: 100000}")
 TRAIN = ("--configfile", "config/smoke.yaml", "--config", *LONGER, "--", f"{ADAPTER}.identity.json")
 
 
@@ -53,7 +55,9 @@ def driver_is_killed(cluster: slurm.Cluster, sampling: Sampling) -> None:
 def script_is_killed(cluster: slurm.Cluster, sampling: Sampling) -> None:
     """Kill the script's process, as a node short of memory does: a new job, with more time and memory."""
     first = sampling.driver.job()
-    (script,) = [pid for pid in cluster.processes() if b".sample_responses.py" in arguments(pid)[1]]
+    (script,) = [
+        pid for pid in cluster.processes() if re.search(rb"^[^\0]+\0[^\0]+\.sample_responses\.py", read(pid, "cmdline"))
+    ]
     os.kill(script, signal.SIGKILL)
     sampling.wait(lambda: sampling.driver.job() != first, "another attempt")
     assert "status is: 'FAILED'" in sampling.driver.told()
@@ -61,8 +65,11 @@ def script_is_killed(cluster: slurm.Cluster, sampling: Sampling) -> None:
     assert asked == [["04:30:00|20000M"], ["09:00:00|30000M"]]
 
 
-def arguments(pid: int) -> list[bytes]:
-    return [*Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"), b"", b""]
+def read(pid: int, name: str) -> bytes:
+    """Return what the kernel tells of a process, nothing if it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    return b""
 
 
 def is_preempted(cluster: slurm.Cluster, sampling: Sampling) -> None:
@@ -111,9 +118,15 @@ def test_before_its_time_limit_training_keeps_a_checkpoint_and_then_gets_more_ti
     try:
         cluster.wait(lambda: log.exists() and '"step"' in log.read_text(), "training", 240)
         job = driver.job()
-        # The limit comes nearer than the warning is long; SLURM, which looks every half minute, gives the warning.
+        # The limit comes nearer than the warning is long; SLURM looks every half minute, for which the job is held.
+        mine = [pid for pid in cluster.processes() if f"SLURM_JOB_ID={job}\0".encode() in read(pid, "environ")]
+        for pid in mine:
+            os.kill(pid, signal.SIGSTOP)
         hours, minutes, _ = field(cluster, job, "RunTime").split(":")
         cluster.ask("scontrol", "update", f"JobId={job}", f"TimeLimit={int(hours) * 60 + int(minutes) + 2}")
+        time.sleep(35)
+        for pid in mine:
+            os.kill(pid, signal.SIGCONT)
         cluster.wait(
             lambda: "RUNNING" not in account(cluster, job, "State"), "the end of the job before its limit", 120
         )
