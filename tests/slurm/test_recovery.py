@@ -61,8 +61,11 @@ def script_is_killed(cluster: slurm.Cluster, sampling: Sampling) -> None:
     os.kill(script, signal.SIGKILL)
     sampling.wait(lambda: sampling.driver.job() != first, "another attempt")
     assert "status is: 'FAILED'" in sampling.driver.told()
-    asked = [account(cluster, job, "Timelimit,ReqMem") for job in (first, sampling.driver.job())]
-    assert asked == [["04:30:00|20000M"], ["09:00:00|30000M"]]
+    asked = [
+        (field(cluster, job, "TimeLimit"), field(cluster, job, "MinMemoryNode"))
+        for job in (first, sampling.driver.job())
+    ]
+    assert asked == [("04:30:00", "20000M"), ("09:00:00", "30000M")]
 
 
 def read(pid: int, name: str) -> bytes:
