@@ -157,7 +157,8 @@ def running(accounting: bool = True) -> Iterator[Cluster]:
     finally:
         supervisor.stdin.close()
         supervisor.wait(60)
-    assert not cluster.processes() and not folder.exists()
+        cluster.wait(lambda: not cluster.processes(), "the end of all processes", 20)
+        assert not folder.exists()
 
 
 def start(folder: Path, accounting: bool = True) -> subprocess.Popen:

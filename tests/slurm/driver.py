@@ -61,6 +61,7 @@ class Driver:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
                 preexec_fn=lambda: ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL),
             )
 
@@ -76,9 +77,9 @@ class Driver:
 
     def end(self) -> None:
         """End the driver and its jobs, whatever state they are in."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
         if self.cluster:
             self.cluster.ask("scancel", "--quiet", "--user", str(os.getuid()), check=False)
 
