@@ -35,7 +35,7 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={slurmctld}
 SlurmUser={user}
 SlurmdUser={user}
-AuthInfo=socket={folder}/munge/socket
+AuthInfo=socket={folder}/munge/socket,cred_expire=15
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
