@@ -75,6 +75,13 @@ def read(pid: int, name: str) -> bytes:
     return b""
 
 
+def send(pids: list[int], number: int) -> None:
+    """Send a signal to those processes of a job that are still there."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 def is_preempted(cluster: slurm.Cluster, sampling: Sampling) -> None:
     """Want its GPU for something more urgent: the same job is requeued."""
     job = sampling.driver.job()
@@ -123,13 +130,11 @@ def test_before_its_time_limit_training_keeps_a_checkpoint_and_then_gets_more_ti
         job = driver.job()
         # The limit comes nearer than the warning is long; SLURM looks every half minute, for which the job is held.
         mine = [pid for pid in cluster.processes() if f"SLURM_JOB_ID={job}\0".encode() in read(pid, "environ")]
-        for pid in mine:
-            os.kill(pid, signal.SIGSTOP)
+        send(mine, signal.SIGSTOP)
         hours, minutes, _ = field(cluster, job, "RunTime").split(":")
         cluster.ask("scontrol", "update", f"JobId={job}", f"TimeLimit={int(hours) * 60 + int(minutes) + 2}")
         time.sleep(35)
-        for pid in mine:
-            os.kill(pid, signal.SIGCONT)
+        send(mine, signal.SIGCONT)
         cluster.wait(
             lambda: "RUNNING" not in account(cluster, job, "State"), "the end of the job before its limit", 120
         )
