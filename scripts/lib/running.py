@@ -230,18 +230,26 @@ class Stopped(Exception):  # noqa: N818 - not an error
 
 
 _stopping = threading.Event()
+# SLURM signals every process of a job, and srun and torch's launcher pass on what they get: for so many seconds it is
+# the same signal.
+ECHO = 5.0
 
 
 def end_with(driver: int) -> None:
     """Stop in order at SIGTERM, and also when ``driver``, the workflow that started this job, is gone.
 
-    A job stops at its next `Progress` call, which comes when a batch is safe on disk; a second signal, or a minute,
-    ends it where it stands.
+    A job stops at its next `Progress` call, which comes when a batch is safe on disk; a second signal that is no echo of
+    the first, or a minute, ends it where it stands.
     """
+    asked = 0.0
 
     def stop(signum: int, frame: Any) -> None:
+        nonlocal asked
         if _stopping.is_set():
-            os._exit(143)
+            if time.monotonic() - asked > ECHO:
+                os._exit(143)
+            return
+        asked = time.monotonic()
         _stopping.set()
         signal.signal(signal.SIGALRM, lambda *_: os._exit(143))
         signal.alarm(60)

@@ -190,8 +190,9 @@ def test_sigterm_ends_with_the_batch_at_hand_and_status_143(folder, undisturbed,
     assert output.read_bytes() == undisturbed[0]
 
 
-def test_a_second_sigterm_ends_at_once(tmp_path):
+def test_a_second_sigterm_ends_at_once_unless_it_is_the_first_passed_on(tmp_path):
     def deaf():
+        running.ECHO = 0.5
         running.end_with(0)
         (tmp_path / "ready").touch()
         while True:
@@ -200,8 +201,10 @@ def test_a_second_sigterm_ends_at_once(tmp_path):
     child = forked(deaf)
     while not (tmp_path / "ready").exists():
         time.sleep(0.01)
-    os.kill(child, signal.SIGTERM)
-    time.sleep(0.3)
+    for _ in range(2):
+        os.kill(child, signal.SIGTERM)
+        time.sleep(0.1)
+    time.sleep(0.8)
     assert os.waitpid(child, os.WNOHANG) == (0, 0)
     os.kill(child, signal.SIGTERM)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 143
