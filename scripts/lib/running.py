@@ -238,8 +238,8 @@ ECHO = 5.0
 def end_with(driver: int) -> None:
     """Stop in order at SIGTERM, and also when ``driver``, the workflow that started this job, is gone.
 
-    A job stops at its next `Progress` call, which comes when a batch is safe on disk; a second signal that is no echo of
-    the first, or a minute, ends it where it stands.
+    A job stops at its next `Progress` call, which comes when a batch is safe on disk; a second signal that is no echo
+    of the first, or a minute, ends it where it stands.
     """
     asked = 0.0
 
