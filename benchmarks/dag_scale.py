@@ -68,6 +68,17 @@ def bare_workflow(folder: Path, jobs: Sequence[Sequence[Any]]) -> None:
     (folder / "nothing.py").write_text("")
 
 
+# In a small process, as a child's largest resident set begins with that of its parent.
+MEASURED = """
+import json, os, subprocess, sys
+child = subprocess.Popen(sys.argv[2:])
+_, status, used = os.wait4(child.pid, 0)
+code = child.returncode = os.waitstatus_to_exitcode(status)
+with open(sys.argv[1], "w") as file:
+    json.dump([code, used.ru_utime + used.ru_stime, used.ru_maxrss], file)
+"""
+
+
 def dry_run(folder: Path, *arguments: str) -> tuple[float, float]:
     """Return processor seconds and the largest resident set in MiB of a dry run of ``all`` in a folder.
 
@@ -76,19 +87,20 @@ def dry_run(folder: Path, *arguments: str) -> tuple[float, float]:
     RuntimeError
         With the end of its output, where the dry run fails.
     """
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", *arguments, "--", "all"]
     with open(folder / "printed.txt", "wb") as printed:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", *arguments, "--", "all"],
+        subprocess.run(
+            [sys.executable, "-c", MEASURED, str(folder / "used.json"), *command],
             cwd=folder,
             env=os.environ | {"HF_HUB_OFFLINE": "1"},
             stdout=printed,
             stderr=subprocess.STDOUT,
+            check=True,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    code, seconds, kilobytes = json.loads((folder / "used.json").read_text())
+    if code:
         raise RuntimeError((folder / "printed.txt").read_text(errors="replace")[-4000:])
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return seconds, kilobytes / 1024
 
 
 def measure(times: int, repeats: int = 1) -> dict[str, Any]:

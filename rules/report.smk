@@ -130,6 +130,9 @@ def report_identities():
     ]
     sets = [training_set_of(cell["method"]) for cell in trained_cells() if "data" in config["methods"][cell["method"]]]
     found += [path.removesuffix(".parquet") + IDENTITY for path in sets if path.startswith("<results>/corpora/")]
+    if config["judge_study"]["in_all"]:
+        study = [path for cell in judged_cells() for judge in judges() for path in verdicts_of(cell, *judge)]
+        found += [path.removesuffix(".parquet") + IDENTITY for path in study]
     return sorted(set(found))
 
 
