@@ -47,7 +47,8 @@ TELLS_NO_TEXT = frozenset(
 )
 COUNTS = (IDENTITY, ".statistics.json")  # of any rule
 COMPANIONS = (RECORD, ".training.jsonl", ".fixed.json")  # stand beside an identity, and no rule's outputs
-ENDINGS = (".json", ".jsonl", ".csv", ".md", ".html", ".tex", ".txt", ".jinja", ".parquet", ".png", ".pdf", ".safetensors")
+TEXT = (".json", ".jsonl", ".csv", ".md", ".html", ".tex", ".txt", ".jinja")
+ENDINGS = (*TEXT, ".parquet", ".png", ".pdf", ".safetensors")
 MAGIC = {".parquet": b"PAR1", ".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-"}
 BINARY = {*MAGIC, ".safetensors"}
 

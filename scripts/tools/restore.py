@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib import bundles  # noqa: E402 - runs as a script, too
+from scripts.lib import bundles, settings  # noqa: E402 - runs as a script, too
 from scripts.lib.bundles import LEVELS, Bundle, BundleError, level_of  # noqa: E402
 from scripts.lib.files import RECORD  # noqa: E402
 from scripts.lib.manifests import file_digest  # noqa: E402
@@ -215,10 +215,10 @@ def fitted(config: str, bundle: Bundle, root: Path, ignore: Sequence[str] = ()) 
             f"{bundle.path}: has the records of Snakemake {bundle.manifest['snakemake']}, format "
             f"{bundle.manifest['record_format']}; Snakemake {version} here keeps format {provenance.RECORD_FORMAT}"
         )
+    run = settings.load(list(dict.fromkeys([ROOT / "config/config.yaml", (ROOT / config).resolve()])))["run"]
+    if run != bundle.run:  # before the target, which may have the run in its name
+        raise BundleError(f"{bundle.path}: is of the run {bundle.run}, and this config's run is {run}")
     with dag.graph(config, [bundle.manifest["planned"]], root) as graph:
-        run = graph.workflow.globals["config"]["run"]
-        if run != bundle.run:
-            raise BundleError(f"{bundle.path}: is of the run {bundle.run}, and this config's run is {run}")
         yield graph, provenance.fit(graph, bundle, root, ignore)
 
 

@@ -87,7 +87,7 @@ class Place:
         """Let the config say something else."""
         Path(self.config).write_text(yaml.safe_dump({**SMALL, **changes}))
 
-    def stale(self, target: str = "table1") -> set[str]:
+    def stale(self, target: str = TABLE) -> set[str]:
         """Return the jobs that Snakemake would run."""
 
         def planned() -> set[str]:
@@ -119,7 +119,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Return a finished run: Table 1 of two methods of one student."""
     place = Place(tmp_path_factory.mktemp("made"))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", place.config]
-    done = subprocess.run([*command, "--cores", "2", "table1"], cwd=place.root, capture_output=True, text=True)
+    done = subprocess.run([*command, "--cores", "2", TABLE], cwd=place.root, capture_output=True, text=True)
     assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
     return place
 
@@ -127,7 +127,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def packed(made: Place) -> Path:
     """Return a bundle of it."""
-    return forked(bundle.make_bundle, made.config, "scores", "table1", False, made.root)
+    return forked(bundle.make_bundle, made.config, "scores", TABLE, False, made.root)
 
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -172,7 +172,7 @@ def test_the_same_run_gives_the_same_bytes(made: Place, packed: Path) -> None:
     first = packed.read_bytes()
     for path in (made.root / TABLE, packed):
         os.utime(path, (1, 1))
-    assert forked(bundle.make_bundle, made.config, "scores", "table1", False, made.root).read_bytes() == first
+    assert forked(bundle.make_bundle, made.config, "scores", TABLE, False, made.root).read_bytes() == first
 
 
 def test_the_bundle_is_a_crate_of_a_workflow_run(packed: Path, tmp_path: Path) -> None:
