@@ -41,8 +41,6 @@ def write_report(
         ``run``; ``students``, ``methods`` and ``steerings`` as pairs of id and label; ``benchmarks``; ``public``;
         ``samples``, about how many responses the reader of samples holds.
     """
-    import jinja2
-    import markupsafe
 
     def link(path: str | Path) -> str:
         return relative(path, output_html)
@@ -93,9 +91,17 @@ def write_report(
     lineage = Lineage(run, [Path(path).relative_to(run).as_posix() for path in identities])
     scores = [Path(cell["score"]).relative_to(run).as_posix() for cell in cells] if identities else []
     data["lineage"] = graph(lineage, scores)
+    write_text(output_html, rendered(data, spec))
+
+
+def rendered(data: Row, spec: Row) -> str:
+    """Return the page with its data, style and script in it."""
+    import jinja2
+    import markupsafe
+
     style, script, html = ((ROOT / PAGE[kind]).read_text(encoding="utf-8") for kind in ("css", "js", "html"))
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    text = page.from_string(html).render(
+    return page.from_string(html).render(
         run=spec["run"],
         public=spec["public"],
         # Our own files and JSON without a "<" in it: nothing else goes in unescaped.
@@ -105,7 +111,6 @@ def write_report(
         policy=f"default-src 'none'; style-src '{source_hash(style)}'; script-src '{source_hash(script)}'; "
         "base-uri 'none'; form-action 'none'",
     )
-    write_text(output_html, text)
 
 
 if __name__ == "__main__":

@@ -403,6 +403,11 @@ def _digest(path: Path, like: str) -> str:
         if len(like) == 64:
             return hashlib.file_digest(handle, "sha256").hexdigest()
         content = handle.read()
+    return git_digest(content)
+
+
+def git_digest(content: bytes) -> str:
+    """Return the sha1 by which git, and the hub, name the content of a small file."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 

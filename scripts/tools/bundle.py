@@ -19,7 +19,7 @@ from scripts.lib import bundles  # noqa: E402 - runs as a script, too
 from scripts.lib.bundles import LEVELS, TIERS, BundleError  # noqa: E402
 from scripts.lib.files import IDENTITY, RECORD, read_json  # noqa: E402
 from scripts.lib.hub_lock import remote_sources  # noqa: E402
-from scripts.lib.manifests import content_digest, file_digest  # noqa: E402
+from scripts.lib.manifests import SNAKEMAKES, content_digest, file_digest  # noqa: E402
 from scripts.tools import dag, provenance  # noqa: E402
 from scripts.tools.provenance import Node  # noqa: E402
 
@@ -113,7 +113,7 @@ def files_of(
                 withheld[output] = content_digest(root / output)
             elif output in node.folders:
                 files = sorted(path for path in (root / output).rglob("*") if path.is_file())
-                members |= {str(path.relative_to(root)): path for path in files if path.name != provenance.TIMESTAMP}
+                members |= {str(path.relative_to(root)): path for path in files if path.name != SNAKEMAKES}
             else:
                 members[output] = root / output
         for ending in bundles.COMPANIONS if node.identity in mine else ():
@@ -154,7 +154,7 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
         Where something that belongs into it is stale, missing or without provenance.
     """
     version = provenance.check_format()
-    planned = "all" if target in _students(config) else target
+    planned = "all" if target in dag.settings_of(config)["models"] else target
     with dag.graph(config, [planned], root) as graph:
         settings = json.loads(json.dumps(graph.workflow.globals["config"]))
         nodes = selected(graph, target, settings)
@@ -209,12 +209,6 @@ def _version() -> str:
     import yaml
 
     return str(yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"])
-
-
-def _students(config: str) -> set[str]:
-    from scripts.lib import settings
-
-    return set(settings.load([ROOT / file for file in dict.fromkeys(("config/config.yaml", config))])["models"])
 
 
 def main() -> None:

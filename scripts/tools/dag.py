@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+PAPER = "config/config.yaml"
 TRIGGERS = ("mtime", "params", "input")  # profiles/default/config.yaml
 LARGEST = 1_000_000_000  # bytes of an input that counts by its content, as there
 PARAMS = ("spec", "code", "environment")
@@ -53,6 +54,18 @@ class Job:
         return " ".join([self.rule, *self.wildcards.values()])
 
 
+def overlays(config: str) -> list[Path]:
+    """Return what a tool's ``--config`` adds to the paper's config: its file, or nothing where it is the paper's."""
+    return [] if config == PAPER else [(ROOT / config).resolve()]
+
+
+def settings_of(config: str) -> dict[str, Any]:
+    """Return the merged and checked config that a tool's ``--config`` names."""
+    from scripts.lib import settings
+
+    return settings.load([ROOT / PAPER, *overlays(config)])
+
+
 def planned(config: str, target: str = "all", folder: Path | None = None) -> list[Job]:
     """Return every job behind a target, each after those that it needs.
 
@@ -87,7 +100,6 @@ def graph(config: str, targets: Sequence[str] = ("all",), folder: Path | None = 
     )
 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    files = [] if config == "config/config.yaml" else [(ROOT / config).resolve()]
     dag_settings = DAGSettings(
         targets=set(targets),
         rerun_triggers={RerunTrigger.parse_choice(t) for t in TRIGGERS},
@@ -98,7 +110,7 @@ def graph(config: str, targets: Sequence[str] = ("all",), folder: Path | None = 
             with contextlib.redirect_stdout(sys.stderr):
                 made = api.workflow(
                     resource_settings=ResourceSettings(cores=1),
-                    config_settings=ConfigSettings(configfiles=files),
+                    config_settings=ConfigSettings(configfiles=overlays(config)),
                     storage_settings=StorageSettings(),
                     workflow_settings=WorkflowSettings(),
                     snakefile=ROOT / "Snakefile",

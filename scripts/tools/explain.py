@@ -18,8 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib import settings  # noqa: E402 - runs as a script, too
-from scripts.lib.staleness import canonical  # noqa: E402
+from scripts.lib.staleness import canonical  # noqa: E402 - runs as a script, too
 from scripts.tools import cost_model, dag  # noqa: E402
 from scripts.tools.plan import prompts_of  # noqa: E402
 
@@ -177,8 +176,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=8)
     parser.add_argument("--folder", type=Path, default=ROOT, help="where results/ and .snakemake/ are")
     arguments = parser.parse_args()
-    files = ["config/config.yaml"] + ([arguments.config] if arguments.config != "config/config.yaml" else [])
-    config = settings.load([ROOT / file for file in files])
+    config = dag.settings_of(arguments.config)
     jobs = dag.planned(arguments.config, arguments.target, arguments.folder)
     model = cost_model.CostModel(config, prompts_of(config))
     model.calibrate(jobs, arguments.folder)

@@ -17,8 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib import settings  # noqa: E402 - runs as a script, too
-from scripts.tools import cost_model, dag  # noqa: E402
+from scripts.tools import cost_model, dag  # noqa: E402 - runs as a script, too
 
 Job = tuple[str, dict[str, str]]
 
@@ -79,8 +78,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.gpus < 1:
         parser.error("--gpus: at least 1")
-    files = ["config/config.yaml"] + ([arguments.config] if arguments.config != "config/config.yaml" else [])
-    config = settings.load([ROOT / file for file in files])
+    config = dag.settings_of(arguments.config)
     jobs = dag.planned(arguments.config, arguments.target, arguments.folder)
     model = cost_model.CostModel(config, prompts_of(config))
     model.calibrate(jobs, arguments.folder)

@@ -20,7 +20,6 @@ from scripts.lib.manifests import file_digest
 from scripts.tools.explain import difference, kind_of
 
 RECORD_FORMAT = 6
-TIMESTAMP = ".snakemake_timestamp"  # which Snakemake leaves in a folder, for the folder's time
 
 
 def check_format() -> str:

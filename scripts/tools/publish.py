@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import platform
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha1, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib import settings  # noqa: E402 - runs as a script, too
+from scripts.lib import models  # noqa: E402 - runs as a script, too
+from scripts.lib.bundles import json_bytes  # noqa: E402
 from scripts.lib.files import IDENTITY, atomic, read_json, read_rows  # noqa: E402
+from scripts.lib.hub import git_digest, human  # noqa: E402
 from scripts.lib.lineage import Lineage  # noqa: E402
 from scripts.tools import dag  # noqa: E402
 from scripts.tools.cards import adapter_card, dataset_card  # noqa: E402
@@ -49,8 +50,7 @@ class Item:
     def size(self) -> int:
         """Return the bytes of all files."""
         return sum(
-            len(read(content)) if isinstance(content, bytes) else content.stat().st_size
-            for content in self.files.values()
+            len(content) if isinstance(content, bytes) else content.stat().st_size for content in self.files.values()
         )
 
 
@@ -79,7 +79,13 @@ def items_of(
     lineage = Lineage(run)
     fresh = [job for job in jobs if not job.stale]
     scores = {key(job) + (job.wildcards["benchmark"],): job for job in fresh if job.rule in SCORED}
-    benchmarks = {job.wildcards["benchmark"]: job for job in fresh if job.rule == "prepare_benchmark"}
+    benchmarks = {
+        config["benchmarks"][job.wildcards["benchmark"]]["label"]: prompts_in(path)
+        for job in fresh
+        if job.rule == "prepare_benchmark"
+        for path in job.outputs
+        if path.endswith(".parquet")
+    }
     private = sorted(role for role, entry in config["prompts"].items() if {"file", "folder"} & entry["source"].keys())
     items: list[Item] = []
     left: list[str] = []
@@ -119,13 +125,8 @@ def key(job: dag.Job) -> tuple[str, str, str]:
 def base_of(model: Row, name: str) -> Row:
     """Return what the card says of a base model."""
     source = model["source"]
-    return {
-        "name": source.get("hub", name),
-        "label": model["label"],
-        "revision": source.get("revision"),
-        "hub": "hub" in source,
-        "folder": "folder" in source,
-    }
+    told = models.base_of(source, name)
+    return told | {"label": model["label"], "hub": "hub" in source, "folder": "folder" in source}
 
 
 def prompts_of(config: Row) -> list[str]:
@@ -134,30 +135,30 @@ def prompts_of(config: Row) -> list[str]:
     return list(dict.fromkeys(source[kind] for source in sources for kind in ("hub", "url") if kind in source))
 
 
+def prompts_in(path: str) -> set[str]:
+    """Return the prompts of a file of rows."""
+    return {row["prompt"] for row in read_rows(path)}
+
+
 def dataset(
-    job: dag.Job, lineage: Lineage, config: Row, name: str, title: str, about: Row, benchmarks: Mapping[str, dag.Job]
+    job: dag.Job, lineage: Lineage, config: Row, name: str, title: str, about: Row, benchmarks: Mapping[str, set[str]]
 ) -> Item:
-    """Return a training set as a repository."""
-    rows = next(path for path in job.outputs if path.endswith(".parquet"))
+    """Return a training set as a repository; ``benchmarks`` are the prompts of each."""
+    path = Path(next(path for path in job.outputs if path.endswith(".parquet")))
+    rows = read_rows(path)
     statistics = next((path for path in job.outputs if path.endswith(".statistics.json")), None)
-    prompts = {row["prompt"] for row in read_rows(rows)}
-    overlap = {
-        config["benchmarks"][benchmark]["label"]: len(prompts & {row["prompt"] for row in read_rows(path)})
-        for benchmark, made in benchmarks.items()
-        for path in made.outputs
-        if path.endswith(".parquet")
-    }
+    prompts = {row["prompt"] for row in rows}
     card = dataset_card(
         name,
         title,
         prompts=prompts_of(config),
         statistics=read_json(statistics) if statistics else {},
-        rows=len(read_rows(rows)),
-        overlap=overlap,
+        rows=len(rows),
+        overlap={label: len(prompts & asked) for label, asked in benchmarks.items()},
         **about,
     )
     files: dict[str, Content] = {"README.md": card.encode(), "manifest.json": manifest(lineage, job)}
-    return Item("dataset", name, files | {"data/train.parquet": Path(rows)})
+    return Item("dataset", name, files | {"data/train.parquet": path})
 
 
 def adapter(
@@ -171,11 +172,11 @@ def adapter(
     data: str | None,
 ) -> Item:
     """Return an adapter as a repository."""
-    student, _, replicate = key(job)
+    student, method, replicate = key(job)
     found = {}
     for benchmark in config["select"]["benchmarks"]:
-        if (*key(job), benchmark) in scores:
-            own, initial = (scores.get((student, method, replicate, benchmark)) for method in (key(job)[1], "initial"))
+        if own := scores.get((student, method, replicate, benchmark)):
+            initial = scores.get((student, "initial", replicate, benchmark))
             found[benchmark] = (score_of(own), score_of(initial) if initial else None)
     identity = next(path for path in job.outputs if path.endswith(IDENTITY))
     folder = Path(next(path for path in job.outputs if path != identity and Path(path).is_dir()))
@@ -207,8 +208,7 @@ def manifest(lineage: Lineage, job: dag.Job) -> bytes:
     """Return the identities of everything behind a job's outputs, by what they tell of."""
     name = lineage.name_of(next(path for path in job.outputs if path.endswith(IDENTITY)))
     behind = dict.fromkeys(step.identity for step in lineage.chain(name) if step.identity)
-    told = {identity: lineage.identities[identity] for identity in behind}
-    return (json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    return json_bytes({identity: lineage.identities[identity] for identity in behind})
 
 
 # ------------------------------------------------------------------------------------------------------------- private
@@ -305,7 +305,7 @@ def sent_to_hub(item: Item, private: bool) -> list[str]:
 
 def digests(data: bytes) -> tuple[str, str]:
     """Return the two names that the hub may give a content: of a large file, and of one in git."""
-    return sha256(data).hexdigest(), sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    return sha256(data).hexdigest(), git_digest(data)
 
 
 # ------------------------------------------------------------------------------------------------------------- command
@@ -318,7 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--private", action="store_true", help="make new repositories private")
     parser.add_argument("--own-prompts", action="store_true", help="also sets of which the prompts are a file of yours")
     given = parser.parse_args(arguments)
-    config = settings.load(list(dict.fromkeys([ROOT / "config/config.yaml", ROOT / given.config])))
+    config = dag.settings_of(given.config)
     run = Path("results") / config["run"]
     folder = Path(given.to) if "/" in given.to or given.to.startswith(".") else None
     if not (ROOT / run).is_dir():
@@ -337,7 +337,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"publish: {error}")
     for item in items:
         if not given.confirm:
-            print(f"would publish {item.kind:8} {item.name}: {', '.join(item.files)} ({item.size / 1e6:.1f} MB)")
+            print(f"would publish {item.kind:8} {item.name}: {', '.join(item.files)} ({human(item.size)})")
             continue
         sent = push_to_folder(item, folder) if folder else sent_to_hub(item, given.private)
         print(f"{item.kind:8} {item.name}: {', '.join(sent) + ' sent' if sent else 'there already'}", flush=True)

@@ -26,7 +26,7 @@ from scripts.lib import bundles  # noqa: E402 - runs as a script, too
 from scripts.lib.bundles import LEVELS, TIERS, Bundle, BundleError  # noqa: E402
 from scripts.lib.files import IDENTITY, read_json, write_json, write_text  # noqa: E402
 from scripts.lib.manifests import file_digest  # noqa: E402
-from scripts.tools import restore  # noqa: E402
+from scripts.tools import dag, restore  # noqa: E402
 from scripts.tools.provenance import Fit  # noqa: E402
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within the interval", "different"
@@ -109,8 +109,9 @@ def prepare(config: str, bundle: Bundle, tier: str, root: Path) -> tuple[list[st
 
 def run(config: str, asked: list[str], rules: set[str], root: Path) -> None:
     """Let Snakemake make the targets, by these rules alone: what lies below the tier is never made."""
-    files = [] if config == "config/config.yaml" else ["--configfile", str((ROOT / config).resolve())]
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *files]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    for overlay in dag.overlays(config):
+        command += ["--configfile", str(overlay)]
     done = subprocess.run([*command, "--allowed-rules", *sorted(rules), "--", *asked], cwd=root, check=False)
     if done.returncode:
         raise BundleError("Snakemake could not make all of it again; mend what it tells above and run this once more")

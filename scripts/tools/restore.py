@@ -19,10 +19,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib import bundles, settings  # noqa: E402 - runs as a script, too
+from scripts.lib import bundles  # noqa: E402 - runs as a script, too
 from scripts.lib.bundles import LEVELS, Bundle, BundleError, level_of  # noqa: E402
 from scripts.lib.files import RECORD  # noqa: E402
-from scripts.lib.manifests import file_digest  # noqa: E402
+from scripts.lib.manifests import SNAKEMAKES, file_digest  # noqa: E402
 from scripts.tools import dag, provenance  # noqa: E402
 from scripts.tools.provenance import Fit, Node  # noqa: E402
 
@@ -125,8 +125,8 @@ def placed(graph: object, bundle: Bundle, fit: Fit, root: Path, wanted: Callable
     for number in numbers:
         node = fit.nodes[number]
         for folder in filter(bundle.holds, node.folders):
-            (root / folder / provenance.TIMESTAMP).touch()
-            os.utime(root / folder / provenance.TIMESTAMP, (now, now))
+            (root / folder / SNAKEMAKES).touch()
+            os.utime(root / folder / SNAKEMAKES, (now, now))
         provenance.place(graph, node, bundle.jobs[number])
     return files
 
@@ -215,7 +215,7 @@ def fitted(config: str, bundle: Bundle, root: Path, ignore: Sequence[str] = ()) 
             f"{bundle.path}: has the records of Snakemake {bundle.manifest['snakemake']}, format "
             f"{bundle.manifest['record_format']}; Snakemake {version} here keeps format {provenance.RECORD_FORMAT}"
         )
-    run = settings.load(list(dict.fromkeys([ROOT / "config/config.yaml", (ROOT / config).resolve()])))["run"]
+    run = dag.settings_of(config)["run"]
     if run != bundle.run:  # before the target, which may have the run in its name
         raise BundleError(f"{bundle.path}: is of the run {bundle.run}, and this config's run is {run}")
     with dag.graph(config, [bundle.manifest["planned"]], root) as graph:
