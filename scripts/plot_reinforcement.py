@@ -26,7 +26,7 @@ def plot_reinforcement(
     Parameters
     ----------
     table, cost : paths
-        ``figure3.csv`` and ``cost.csv``.
+        ``figure3.csv`` and ``figure3-cost.csv``.
     spec : dict
         ``students`` and ``methods`` as pairs of id and label.
     """

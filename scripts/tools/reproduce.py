@@ -40,7 +40,7 @@ KEYS = (
     "replicate",
     "steering",
 )  # what names a row of a table
-TIMED = ("cost", "figure3")  # hours, which no two runs share
+TIMED = ("cost", "figure3-cost")  # hours, which no two runs share
 
 
 def remade(bundle: Bundle, fit: Fit, tier: str) -> tuple[set[int], set[int]]:

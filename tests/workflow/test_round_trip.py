@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -226,6 +227,22 @@ def test_nothing_is_compared_with_itself(packed: Path, tmp_path: Path) -> None:
         reproduce.prepare("any", bundles.open_bundle(packed), "scores", tmp_path)
     with pytest.raises(BundleError, match="begins with scores; TIER=adapters needs one of adapters"):
         reproduce.prepare("any", bundles.open_bundle(packed), "adapters", tmp_path)
+
+
+def test_all_tables_but_those_of_hours_are_compared() -> None:
+    """Hours are what scripts/write_cost.py writes, by whichever rule."""
+    text = (ROOT / "rules/comparison.smk").read_text()
+    rules = re.split(r"(?m)^(?=rule |use rule )", text)
+    hours = {
+        path
+        for rule in rules
+        if re.match(r"(rule|use rule) write_cost\b", rule)
+        for path in re.findall(r'csv="<results>/(tables/[^"]+)"', rule)
+    }
+    assert hours == {"tables/cost.csv", "tables/figure3-cost.csv"}
+    assert not [path for path in hours if reproduce.is_compared(f"results/small/{path}")]
+    for name in ("figure3", "figure7", "table1", "table1-beside-paper"):
+        assert reproduce.is_compared(f"results/small/tables/{name}.csv")
 
 
 def test_what_does_not_fit_is_told_and_refused(packed: Path, tmp_path: Path) -> None:
