@@ -174,7 +174,14 @@ def test_neither_processes_nor_accumulation_change_the_adapter(folder, tmp_path,
 
 
 def with_vllm(folder, output):
-    """Train with rollouts of a vLLM in the trainer's process, which leaves torch's process groups behind."""
+    """Train with rollouts of a vLLM in the trainer's process, which leaves torch's process groups behind.
+
+    On many CPUs vLLM packs a layer's weight for oneDNN or AMX and drops it, so that none can be exchanged between
+    steps; on GPUs it keeps it. So here no weight is packed, whatever the machine's CPU.
+    """
+    from vllm.model_executor.layers import utils
+
+    utils.dispatch_cpu_unquantized_gemm = lambda layer, **_: setattr(layer, "cpu_linear", torch.nn.functional.linear)
     reinforce(ROWS, folder, output, spec(sampler="colocate", steps=2), "key", likes("e"), "full", 8, 100)
 
 
