@@ -174,7 +174,7 @@ rule plot_tradeoff:
 
 
 rule write_figure7_table:
-    """Averages with and without refusal steering, as numbers (Figure 7)."""
+    """Averages over safety and reasoning benchmarks by method, as numbers (Figures 3, 4, 7, 11, 13)."""
     input:
         scores=score_files(cells_of(figure7_students(), ("initial", "rejection", "thinksafe"))),
     output:

@@ -13,6 +13,17 @@ PANELS = [
 ]
 
 
+def short(value: float) -> str:
+    """Return a perplexity as three digits, the thousands as powers of ten.
+
+    Examples
+    --------
+    >>> short(1.0567), short(505.8), short(182468.4)
+    ('1.06', '506', '2e5')
+    """
+    return f"{value:.3g}" if value < 1000 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+
+
 def plot_perplexity(
     table: str,
     spec: Row,
@@ -29,6 +40,7 @@ def plot_perplexity(
     spec : dict
         ``students`` and ``methods`` as pairs of id and label.
     """
+    from matplotlib.container import BarContainer
     from matplotlib.ticker import LogLocator, NullFormatter
 
     cells = {(row["student"], row["method"], row["metric"]): row for row in read_csv(table)}
@@ -42,6 +54,10 @@ def plot_perplexity(
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))  # 8, 9 and 10 would stand on each other
         axes.yaxis.set_minor_formatter("{x:g}" if axes.get_ylim()[1] < 200 else NullFormatter())
+        for bars in axes.containers:
+            if isinstance(bars, BarContainer):  # beside a set of thousands, 1.04 and 1.09 are both no height
+                axes.bar_label(bars, fmt=short, rotation=90, padding=1.5, fontsize=5)
+        axes.set_ylim(top=axes.get_ylim()[1] ** 1.3)  # room for the numbers
     handles, labels = rows[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(len(methods), 5))
     save(figure, output_png, output_pdf)

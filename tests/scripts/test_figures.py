@@ -205,6 +205,11 @@ def test_perplexity_fits_its_page(tmp_path, most):
         boxes = sorted((box.y0, box.y1) for box in (text.get_window_extent() for text in texts))
         boxes = [box for box in boxes if low - 20 < sum(box) / 2 < high + 20]
         assert len(boxes) > 2 and all(below[1] < above[0] for below, above in zip(boxes, boxes[1:], strict=False))
+        numbers = [text for text in axes.texts if text.get_text()]
+        assert len(numbers) == len(STUDENTS) * len(methods)  # a bar of no height is still read
+        boxes = sorted((box.x0, box.x1) for box in (text.get_window_extent() for text in numbers))
+        assert all(left[1] < right[0] for left, right in zip(boxes, boxes[1:], strict=False))
+        assert max(text.get_window_extent().y1 for text in numbers) < high
 
 
 # ---------------------------------------------------------------- Figure 2
