@@ -53,11 +53,14 @@ def is_meant(cell):
     return (
         not config["printed"]
         and {
-            "table3": method in ("thinksafe", "rejection") and "thinksafe" in MEANT[student],
-            "effects": method == "initial" and {"thinksafe", "rejection"} <= MEANT[student],
+            "table3": method in ("thinksafe", "rejection")
+            and "thinksafe" in MEANT[student]
+            and not is_released(student, method)
+            and student in counted_students(),
+            "effects": method == "initial" and student in steered_students(),
             "figure8": method in figure8_methods(),
             "lengths": method == "thinksafe" and family_of(student) in LENGTHS.values(),
-            "cost": method != "initial",
+            "cost": method != "initial" and samples_itself(student, method),
         }[METRIC_TABLES[metric]]
     )
 

@@ -56,7 +56,8 @@ def cost_jobs(students=STUDENTS, methods=METHODS):
     """Return student, method, replicate and stage of each job behind an adapter, with the identity of what it made."""
     jobs = []
     for student in students:
-        for method in (method for method in methods_of(student) if method in methods):
+        # What others' sampling has cost is not known.
+        for method in (method for method in methods_of(student) if method in methods and samples_itself(student, method)):
             for replicate in REPLICATES if method != "initial" else ():
                 cell = dict(student=student, method=method, replicate=replicate)
                 made = [("training", f"{ADAPTER}.identity.json")]

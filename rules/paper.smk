@@ -52,8 +52,12 @@ def columns():
 def table_spec(students, methods=None):
     """Return what a table takes from config: which cells, in which order, under which labels."""
     chosen = [method for method in METHODS if methods is None or method in methods]
+    cells = cells_of(students, methods)
+    pairs = dict.fromkeys((cell["student"], cell["method"]) for cell in cells)
+    released = [list(pair) for pair in pairs if not samples_itself(*pair)]
     return spec(
-        cells=cells_of(students, methods),
+        cells=cells,
+        **({"released": released} if released else {}),
         students=labelled("models", students),
         methods=labelled("methods", chosen),
         benchmarks=columns(),
@@ -82,6 +86,17 @@ def thinksafe_students(family=None):
     return [student for student in among if "thinksafe" in methods_of(student)]
 
 
+def counted_students():
+    """Return the students of whose ThinkSafe responses it is known how many were left out (Table 3)."""
+    return [student for student in thinksafe_students() if not is_released(student, "thinksafe")]
+
+
+def steered_students():
+    """Return the students of Figure 7 whose raw responses, steered and direct, are this run's."""
+    sampled = ("thinksafe", "rejection")
+    return [student for student in figure7_students() if not any(is_released(student, method) for method in sampled)]
+
+
 def training_sets(students, ending):
     return [
         f"{SET}.{ending}".format(student=student, method="thinksafe", replicate=replicate)
@@ -104,7 +119,7 @@ def filtered_cells(students):
         dict(student=student, method=method, replicate=replicate)
         for student in students
         for method in ("thinksafe", "rejection")
-        if method in methods_of(student)
+        if method in methods_of(student) and not is_released(student, method)
         for replicate in REPLICATES
     ]
 
@@ -135,7 +150,7 @@ rule write_table1:
 rule write_table3:
     """Share of responses that the guard filters out (Table 3)."""
     input:
-        statistics=[f"{SET}.statistics.json".format(**cell) for cell in filtered_cells(thinksafe_students())],
+        statistics=[f"{SET}.statistics.json".format(**cell) for cell in filtered_cells(counted_students())],
     output:
         csv="<results>/tables/table3.csv",
         md="<results>/tables/table3.md",
@@ -146,7 +161,7 @@ rule write_table3:
     conda:
         "../envs/scoring.yaml"
     params:
-        spec=training_set_spec(thinksafe_students(), cells=filtered_cells(thinksafe_students())),
+        spec=training_set_spec(counted_students(), cells=filtered_cells(counted_students())),
         code=code_of("write_table3"),
         environment=environment_of("tables"),
     script:
@@ -223,7 +238,7 @@ def verdict_parts(student, replicate, method="thinksafe"):
 
 
 def effects_cells():
-    return [dict(student=student, replicate=replicate) for student in figure7_students() for replicate in REPLICATES]
+    return [dict(student=student, replicate=replicate) for student in steered_students() for replicate in REPLICATES]
 
 
 rule write_effects:
@@ -231,7 +246,7 @@ rule write_effects:
     input:
         steered=[path for cell in effects_cells() for path in verdict_parts(**cell)],
         direct=[path for cell in effects_cells() for path in verdict_parts(**cell, method="rejection")],
-        rows=score_files(cells_of(figure7_students(), ("initial", "rejection", "thinksafe")), "parquet"),
+        rows=score_files(cells_of(steered_students(), ("initial", "rejection", "thinksafe")), "parquet"),
     output:
         csv="<results>/tables/effects.csv",
         md="<results>/tables/effects.md",
@@ -243,8 +258,8 @@ rule write_effects:
     params:
         spec=spec(
             pairs=effects_cells(),
-            cells=cells_of(figure7_students(), ("initial", "rejection", "thinksafe")),
-            students=labelled("models", figure7_students()),
+            cells=cells_of(steered_students(), ("initial", "rejection", "thinksafe")),
+            students=labelled("models", steered_students()),
             methods=labelled("methods", ["initial", "rejection", "thinksafe"]),
             benchmarks=columns(),
             parts=config["shards"]["data"],
@@ -341,6 +356,10 @@ def training_data(student, method):
         wrote += ", benign half own" if data.get("benign_half") == "own" else ""
     else:
         wrote = "own"
+    if not samples_itself(student, method):
+        halves = {role: config["sources"].get(who, {}).get(what) for role, (who, what) in halves_of(student, method).items()}
+        found = [named_source(entry[role] if entry else config["prompts"][role]) for role, entry in halves.items()]
+        wrote += " (released)"
     return {"source": ", ".join(dict.fromkeys(found)), "responses": wrote}
 
 
@@ -430,7 +449,7 @@ def printed_students(table):
 
 def beside_students(table):
     """Return the students that both tables have. The miniature's have other names, and no numbers of the paper."""
-    ours = thinksafe_students() if table == "3" else table_students(table)
+    ours = counted_students() if table == "3" else table_students(table)
     return [student for student in ours if student in printed_students(table)]
 
 
@@ -490,11 +509,14 @@ def paper_files():
     files += [
         f"<results>/tables/table{n}.md" for n, any_of in (("4", trained_cells()), ("5", steerings_used())) if any_of
     ]
-    if thinksafe_students():
+    if counted_students():
         files.append("<results>/tables/table3.md")
+    if thinksafe_students():
         files += [f"<results>/figures/figure{n}.png" for n, family in LENGTHS.items() if thinksafe_students(family)]
     if figure7_students():
-        files += ["<results>/figures/figure7.png", "<results>/tables/effects.md"]
+        files.append("<results>/figures/figure7.png")
+    if steered_students():
+        files.append("<results>/tables/effects.md")
     return files
 
 

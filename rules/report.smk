@@ -128,6 +128,14 @@ def report_identities():
     found += [
         f"<results>/prompts/{p.split('/')[-2]}.identity.json" for p in behind if p.startswith("<results>/responses/")
     ]
+    released = [
+        half | {"replicate": cell["replicate"]}
+        for cell in trained_cells()
+        for student, method in halves_of(cell["student"], cell["method"]).values()
+        for half in [dict(student=student, method=method)]
+        if is_released(student, method)
+    ]
+    found += [f"{SET}.identity.json".format(**half) for half in released]
     sets = [training_set_of(cell["method"]) for cell in trained_cells() if "data" in config["methods"][cell["method"]]]
     found += [path.removesuffix(".parquet") + IDENTITY for path in sets if path.startswith("<results>/corpora/")]
     if config["judge_study"]["in_all"]:

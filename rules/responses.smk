@@ -103,6 +103,16 @@ def halves_of(student, method):
     }
 
 
+def is_released(student, method):
+    """Return whether a set that others have released stands in for what the student would sample (`sources`)."""
+    return method in config["sources"].get(student, {})
+
+
+def samples_itself(student, method):
+    """Return whether this run samples and filters all that a method learns from; GRPO and corpora need none of it."""
+    return not any(is_released(*half) for half in halves_of(student, method).values())
+
+
 def half(role):
     """Return a function that names the filtered set with one half of a derived one."""
 
@@ -213,6 +223,61 @@ rule filter_responses:
         environment=environment_of(),
     script:
         "../scripts/filter_responses.py"
+
+
+def released_spec(wildcards):
+    entry = config["sources"][wildcards.student][wildcards.method]
+    drawn = any(entry[role].get("order") == "random" for role in ("harmful", "benign"))
+    return spec(
+        student=wildcards.student,
+        method=wildcards.method,
+        model=config["models"][wildcards.student]["source"],
+        chat=chat_of(wildcards.student),
+        seed=["sources", config["seeds"]["data"], wildcards.student, wildcards.method] if drawn else None,
+        **{
+            role: {"where": {}, "leave_out": {}, "contains": {}, "order": "first", "take": None, **entry[role]}
+            for role in ("harmful", "benign")
+        },
+    )
+
+
+def released_files(role):
+    """Return a function that names the local file behind one role of a released set, if it has one."""
+    return lambda wildcards: source_files(config["sources"][wildcards.student][wildcards.method][role])
+
+
+ruleorder: import_released > filter_responses
+
+
+rule import_released:
+    """A training set that others have released, in place of a student's own sampling (Sec. 4, `sources`)."""
+    input:
+        harmful=released_files("harmful"),
+        benign=released_files("benign"),
+        model=student_files,
+    output:
+        dataset=f"{SET}.parquet",
+        statistics=f"{SET}.statistics.json",
+        identity=f"{SET}.identity.json",
+    log:
+        "<results>/logs/import_released/{student}/{method}/replicate-{replicate}.log",
+    wildcard_constraints:
+        # Together with the method, as each student has its own.
+        student="|".join(
+            f"{re.escape(student)}(?=/for/(?:{one_of(entries)})/)" for student, entries in config["sources"].items()
+        )
+        or "(?!)",
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    params:
+        spec=released_spec,
+        code=code_of("import_released"),
+        environment=environment_of("training"),
+    script:
+        "../scripts/import_released.py"
 
 
 rule derive_training_set:

@@ -5,7 +5,7 @@ PUBLISHED_TEACHER = "safechain"  # another model's responses to the prompts that
 
 def figure2_student():
     """Return the student whose samples are shown: the first with responses to harmful prompts, direct and steered."""
-    return next(iter(figure7_students()), None)
+    return next(iter(steered_students()), None)
 
 
 def figure2_teacher():

@@ -46,7 +46,8 @@ def write_table1(
         ``student``, ``method``, ``replicate``, ``benchmark``, ``path`` of each score file.
     spec : dict
         ``students`` and ``methods`` as pairs of id and label, ``benchmarks`` as dicts of ``id``, ``label``, ``kind``,
-        all in the order of the table.
+        all in the order of the table; perhaps ``released``, the pairs of student and method whose training set
+        others have released.
     """
     write_csv(output_csv, COLUMNS, tidy(scores, spec))
     rows = read_csv(output_csv)
@@ -56,7 +57,7 @@ def write_table1(
     marked = any(_doubtful(row) for row in rows)
     groups = {form: _layout(cells, columns, spec, form) for form in ("md", "tex")}
     body = [row for group in groups["md"] for row in group]
-    write_markdown(output_md, [markdown(header, body), *_notes(rows, marked)])
+    write_markdown(output_md, [markdown(header, body), *_notes(rows, marked, bool(spec.get("released")))])
     write_latex(output_tex, header, groups["tex"])
     progress(len(rows), len(rows))
 
@@ -89,9 +90,11 @@ def _layout(
             places = ranks([row and row["value"] for row in found], better)
             texts[metric] = [_cell(row, place, form) for row, place in zip(found, places, strict=True)]
         group = []
-        for place, (_, label) in enumerate(methods):
+        for place, (method, label) in enumerate(methods):
             names = [student_label if place == 0 else "", label]
             names = [latex(name) for name in names] if form == "tex" else names
+            if [student, method] in spec.get("released", []):
+                names[1] += {"md": " ‡", "tex": r"$^\ddagger$"}[form]
             group.append(names + [texts[metric][place] for metric, *_ in columns])
         if group:
             groups.append(group)
@@ -114,7 +117,7 @@ def _doubtful(row: Row) -> bool:
     return broken or 100 * (row["unknown"] or 0) > (100 - SOUND) * row["n"]
 
 
-def _notes(rows: Sequence[Row], marked: bool) -> list[str]:
+def _notes(rows: Sequence[Row], marked: bool, released: bool) -> list[str]:
     notes = [
         "All numbers in per cent. ↓ lower is better, ↑ higher is better; best in bold, second best underlined, for "
         "each student. Intervals, counts and unknown verdicts are in the CSV file of the same name."
@@ -126,6 +129,8 @@ def _notes(rows: Sequence[Row], marked: bool) -> list[str]:
             f"† Less than {SOUND:.0f} % of these responses are well formed (one without room to end is not), or of "
             "their verdicts known: the number means little. – where nothing is known."
         )
+    if released:
+        notes.append("‡ Trained on a set that others have released, not on what this run has sampled (Table 4).")
     most = max(row["replicates"] for row in rows)
     if most > 1:
         notes.append(f"Means over {most} replicates.")

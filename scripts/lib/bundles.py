@@ -33,7 +33,7 @@ TIERS = {name: LEVELS.index(name) for name in ("scores", "responses", "adapters"
 RULES = {
     "sources": "make_world write_corpus build_tokenizer pretrain_model train_guard write_rehearsal_data "
     "prepare_prompts prepare_benchmark prepare_corpus describe_chat",
-    "datasets": "sample_responses judge_responses filter_responses derive_training_set",
+    "datasets": "sample_responses judge_responses filter_responses derive_training_set import_released",
     "adapters": "train_student train_grpo",
     "responses": "sample_answers",
     "scores": "judge_answers judge_other_view score_safety score_reasoning score_perplexity write_printed_scores",

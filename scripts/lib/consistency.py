@@ -146,6 +146,21 @@ def _borrowed_sets(config: Config) -> Iterator[str]:
                 yield f"methods.{name}.students: {teacher} taught by itself is {data['of']}; leave it out"
 
 
+@reads("sources", "models", "methods")
+def _sources(config: Config) -> Iterator[str]:
+    for student, entries in config["sources"].items():
+        yield from _unknown("sources", [student], config["models"], "model")
+        for name, entry in entries.items():
+            path = f"sources.{student}.{name}"
+            yield from _unknown(f"sources.{student}", [name], config["methods"], "method")
+            if "guard" not in config["methods"].get(name, {}).get("data", {"guard": None}):
+                yield f"{path}: {name} samples nothing that a released set could stand in for; drop it"
+            for role in ("harmful", "benign"):
+                if (given := entry[role]["columns"].keys() - {"category"}) != {"prompt", "response"}:
+                    has = ", ".join(sorted(given)) or "none"
+                    yield f"{path}.{role}.columns: needs prompt, response, and has {has}"
+
+
 # format: (columns that it reads, columns that it may read, its own option)
 FORMATS = {
     "direct-refusal": ({"prompt", "response"}, set(), "thought"),

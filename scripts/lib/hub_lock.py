@@ -136,7 +136,12 @@ def used(config: Mapping[str, Any]) -> dict[str, Any]:
         for section in ("models", "guards", "corpora")
         if isinstance(config.get(section), Mapping)
     }
-    return {**config, "methods": methods, "benchmarks": benchmarks, **listed}
+    released = {
+        student: {method: entry for method, entry in entries.items() if method in named or method in methods}
+        for student, entries in config.get("sources", {}).items()
+        if student in named
+    }
+    return {**config, "methods": methods, "benchmarks": benchmarks, "sources": released, **listed}
 
 
 def _texts(node: Any) -> Iterator[str]:

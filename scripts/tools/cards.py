@@ -41,6 +41,9 @@ def data_text(method: Mapping[str, Any], prompts: Sequence[str], steerings: Mapp
     data = method.get("data", {})
     if "corpus" in data:
         return f"Trained on the published data that the workflow calls `{data['corpus']}`."
+    if "released" in data:
+        where = ", ".join(data["released"]) or "a file"
+        return f"Trained on a set that others have released, not on responses sampled by this run: {where}."
     if "of" in data:
         whose = f"of a teacher, {data['from']}" if "from" in data else "of the student"
         return f"Derived from the set of `{data['of']}` {whose}."

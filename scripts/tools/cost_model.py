@@ -30,6 +30,7 @@ STAGES = {
     "sample_responses": "generation",
     "judge_responses": "filtering",
     "filter_responses": "filtering",
+    "import_released": "filtering",
     "train_student": "training",
     "train_grpo": "reinforcement",
     "sample_answers": "evaluation",
@@ -264,7 +265,7 @@ class CostModel:
             return here["small"] + work.units * work.tokens * here["token"]
         if work and job.rule.startswith("judge"):
             return here["small"] + work.units * here["verdict"]
-        if job.rule in ("filter_responses", "derive_training_set"):
+        if job.rule in ("filter_responses", "derive_training_set", "import_released"):
             return here["small"] + sum(self.prompts.values()) * self.assumed["tokens"]["data"] * here["token"]
         if job.rule.startswith("train_") and "student" in job.wildcards:
             return here["small"] + self.adapter(job.wildcards["student"])

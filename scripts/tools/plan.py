@@ -49,7 +49,7 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
     raw = of("sample_responses", "student", "steering", "draws", "replicate", "prompts")
     sets = {
         key
-        for rule in ("filter_responses", "derive_training_set")
+        for rule in ("filter_responses", "derive_training_set", "import_released")
         for key in of(rule, "student", "method", "replicate")
     }
     filtered = of("judge_responses", "guard", "student", "steering", "draws", "replicate", "prompts")

@@ -96,7 +96,11 @@ def items_of(
         student, method, replicate = key(job)
         base = base_of(config["models"][student], student)
         name = "-".join([run.name, student, method, *([f"replicate-{replicate}"] if replicate != "0" else [])])
-        about = dict(base=base, method=config["methods"][method], steerings=config["steerings"])
+        told = config["methods"][method]
+        if entry := config["sources"].get(student, {}).get(method):
+            places = [value for part in entry.values() for kind, value in part["source"].items() if kind in ("hub", "url")]
+            told = told | {"data": {"released": list(dict.fromkeys(places))}}
+        about = dict(base=base, method=told, steerings=config["steerings"])
         title = f"{base['label']}, {config['methods'][method]['label']}"
         if job.stale:
             left.append(f"{job.title}: is not there, or was made with another config or code (`make explain` tells)")
