@@ -57,7 +57,9 @@ def cost_jobs(students=STUDENTS, methods=METHODS):
     jobs = []
     for student in students:
         # What others' sampling has cost is not known.
-        for method in (method for method in methods_of(student) if method in methods and samples_itself(student, method)):
+        for method in (
+            method for method in methods_of(student) if method in methods and samples_itself(student, method)
+        ):
             for replicate in REPLICATES if method != "initial" else ():
                 cell = dict(student=student, method=method, replicate=replicate)
                 made = [("training", f"{ADAPTER}.identity.json")]

@@ -357,7 +357,9 @@ def training_data(student, method):
     else:
         wrote = "own"
     if not samples_itself(student, method):
-        halves = {role: config["sources"].get(who, {}).get(what) for role, (who, what) in halves_of(student, method).items()}
+        halves = {
+            role: config["sources"].get(who, {}).get(what) for role, (who, what) in halves_of(student, method).items()
+        }
         found = [named_source(entry[role] if entry else config["prompts"][role]) for role, entry in halves.items()]
         wrote += " (released)"
     return {"source": ", ".join(dict.fromkeys(found)), "responses": wrote}

@@ -43,7 +43,7 @@ def import_released(
     ValueError
         If a source has another form than its part says, or no row of a role, or fewer than ``take``, can be used.
     """
-    # Paper: the authors' code keeps rows that never close their reasoning; they would teach not to answer.
+    # Paper: the authors' code keeps rows that never close their reasoning, which would teach not to answer.
     tokenizer = load_tokenizer(locate(spec["model"], model), spec.get("chat"))
     opened = opens_think(tokenizer)
     rows: list[Row] = []
@@ -76,13 +76,15 @@ def usable(rows: list[Row], spec: Row, role: str, what: str) -> tuple[list[Row],
         try:
             if not isinstance(prompt, str) or not prompt.strip():
                 raise Unusable("no_prompt")
-            kept.append(dict(id=f"released-{role}-{number:06d}", prompt=prompt, response=respond(*taken_apart(response))))
+            kept.append(
+                dict(id=f"released-{role}-{number:06d}", prompt=prompt, response=respond(*taken_apart(response)))
+            )
         except Unusable as reason:
             dropped[str(reason)] += 1
     if len(kept) < (part.get("take") or 1):
         raise ValueError(
             f"{what}: {len(kept)} usable rows of {len(rows)}, where {part.get('take') or 'some'} are wanted; dropped: "
-            f"{dict(dropped)}. A response has to be the reasoning, </think> and the answer; do `columns` name the right ones?"
+            f"{dict(dropped)}. A response is the reasoning, </think> and the answer; do `columns` name the right ones?"
         )
     return kept, {"released": len(rows), "kept": len(kept), "dropped": dict(sorted(dropped.items()))}
 

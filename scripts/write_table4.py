@@ -105,16 +105,21 @@ def _lines(rows: Sequence[Row], students: dict[str, str], methods: Sequence[Sequ
             )
             for name in names
         }
-        counts = set(by_student.values())
-        trained = counts.pop() if len(counts) == 1 else "; ".join(f"{name}: {n}" for name, n in by_student.items())
+        sets = [{students[row["student"]]: row[key] for row in own} for key in ("source", "responses")]
         first = own[0]
         epochs = str(first["epochs"]) + (f" (at most {first['steps']} steps)" if first["steps"] else "")
         theirs = [first[key] for key in ("paper_epochs", "paper_source", "paper_rows")]
         lines.append(
-            [label, epochs, first["source"], first["responses"], trained]
+            [label, epochs, *map(_once, [*sets, by_student])]
             + [NONE if value is None else str(value) for value in theirs]
         )
     return lines
+
+
+def _once(values: dict[str, str]) -> str:
+    """Return what all students have in common, or each one's own by its label."""
+    said = set(values.values())
+    return said.pop() if len(said) == 1 else "; ".join(f"{name}: {value}" for name, value in values.items())
 
 
 if __name__ == "__main__":

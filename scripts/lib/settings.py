@@ -39,12 +39,12 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """YAML that refuses a key written twice in one mapping, of which the plain loader keeps the last in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        mapping = super().construct_mapping(node, deep=deep)
-        if len(mapping) < len(node.value) and not any(key.tag.endswith(":merge") for key, _ in node.value):
-            keys = [key.value for key, _ in node.value]
-            key, _ = next(pair for i, pair in enumerate(node.value) if pair[0].value in keys[:i])
-            raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
-        return mapping
+        # As written: the plain loader puts the keys of what is merged (<<) before those that may take their place.
+        keys = [key.value for key, _ in node.value]
+        for place, (key, _) in enumerate(node.value):
+            if key.value in keys[:place]:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
+        return super().construct_mapping(node, deep=deep)
 
 
 def load(

@@ -97,8 +97,10 @@ def items_of(
         base = base_of(config["models"][student], student)
         name = "-".join([run.name, student, method, *([f"replicate-{replicate}"] if replicate != "0" else [])])
         told = config["methods"][method]
-        if entry := config["sources"].get(student, {}).get(method):
-            places = [value for part in entry.values() for kind, value in part["source"].items() if kind in ("hub", "url")]
+        if entry := config.get("sources", {}).get(student, {}).get(method):
+            places = [
+                value for part in entry.values() for kind, value in part["source"].items() if kind in ("hub", "url")
+            ]
             told = told | {"data": {"released": list(dict.fromkeys(places))}}
         about = dict(base=base, method=told, steerings=config["steerings"])
         title = f"{base['label']}, {config['methods'][method]['label']}"

@@ -131,6 +131,14 @@ def test_cards_say_what_a_stranger_must_know(run):
     assert "| harmful | 1 | 2 | 1 unsafe |" in card.text and "1 in HarmBench" in card.text
 
 
+def test_a_card_says_whose_set_an_adapter_is_trained_on(run):
+    part = {"source": {"hub": "their/set", "split": "train"}}
+    (adapter,), left = items(run[1:], CONFIG | {"sources": {"small": {"thinksafe": {"harmful": part, "benign": part}}}})
+    text = adapter.files["README.md"].decode()
+    assert not left and "a set that others have released, not on responses sampled by this run: their/set." in text
+    assert "the student itself wrote" not in text and "lab/trial-small-thinksafe\n" not in text
+
+
 def test_what_is_stale_or_private_is_left_out_and_named(run):
     run[0].stale = True
     config = CONFIG | {"models": {"small": {"label": "Small", "source": {"folder": "/somewhere/model"}}}}

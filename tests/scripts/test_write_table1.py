@@ -172,3 +172,12 @@ def test_csv_round_trip(tmp_path):
     write_csv(tmp_path / "t.csv", ["a", "b", "c", "d"], rows)
     assert (tmp_path / "t.csv").read_text() == "a,b,c,d\nx,1.5,,3\ny,0,0.3,0\n"
     assert read_csv(tmp_path / "t.csv")[0] == rows[0]
+
+
+def test_rows_of_a_released_training_set_are_marked(tmp_path):
+    spec = SPEC | {"released": [["qwen3-0.6b", "thinksafe"]]}
+    *_, markdown, tex = table(tmp_path, write_run(tmp_path), spec)
+    assert (
+        markdown.count("‡") == 2 and "|  | ThinkSafe ‡ |" in markdown and "\n‡ Trained on a set that others" in markdown
+    )
+    assert tex.count(r"ThinkSafe$^\ddagger$ &") == 1

@@ -61,6 +61,17 @@ def test_rows_that_were_trained_on(tmp_path):
     assert r"some/rows\_1 & own & Student\_A: 18; B: $\leq$ 30 & 3" in tex
 
 
+def test_sets_that_differ_between_students_are_told_by_student(tmp_path):
+    cells = [
+        adapter(
+            tmp_path, "a", "thinksafe", [3], {"rows": 3, "too_long": 0}, source="their/set", responses="own (released)"
+        ),
+        adapter(tmp_path, "b", "thinksafe", [3], {"rows": 3, "too_long": 0}, source="prompts"),
+    ]
+    _, markdown, _ = table4(tmp_path, cells)
+    assert "| Student_A: their/set; B: prompts | Student_A: own (released); B: own | 3 |" in markdown
+
+
 def test_a_log_must_account_for_its_set(tmp_path):
     with pytest.raises(ValueError, match="11 rows and 0 too long ones are not the 12"):
         table4(tmp_path, [adapter(tmp_path, "a", "star1", [12], {"rows": 11, "too_long": 0})])

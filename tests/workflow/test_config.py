@@ -24,6 +24,7 @@ from tests.workflow.dags import CONFIGS
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "config/config.yaml"
+RELEASED = {"source": {"hub": "their/set", "split": "train"}, "columns": {"prompt": "q", "response": "a"}}
 MINIATURE = ROOT / "config/miniature.yaml"
 OVERLAYS = [path for path in CONFIGS if path != PAPER]
 SCHEMA = read(settings.SCHEMA)
@@ -273,6 +274,15 @@ def test_a_new_steering_may_be_there_for_later(paper: dict[str, Any]) -> None:
     }
 
 
+def test_a_merged_mapping_may_be_refined(tmp_path: Path) -> None:
+    """YAML's own merge key is no key that stands twice; one that does beside it still is."""
+    (tmp_path / "x.yaml").write_text("a: &a {take: 3, order: first}\nb: {<<: *a, take: 4}\n")
+    assert settings.read(tmp_path / "x.yaml")["b"] == {"take": 4, "order": "first"}
+    (tmp_path / "x.yaml").write_text("a: &a {take: 3}\nb: {<<: *a, take: 4, take: 5}\n")
+    with pytest.raises(SettingsError, match="line 2: the key take stands twice"):
+        settings.read(tmp_path / "x.yaml")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -462,6 +472,22 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
             "original.epoch: no such key; did you mean methods.star1.original.epochs?",
         ),
         ("baseline_settings", "paper", "baseline_settings: must be one of thinksafe, original, not 'paper'"),
+        ("sources", {"qwen3-06b": {}}, "sources: no model is called 'qwen3-06b'; did you mean qwen3-0.6b?"),
+        (
+            "sources",
+            {"qwen3-0.6b": {"star1": {"harmful": RELEASED, "benign": RELEASED}}},
+            "sources.qwen3-0.6b.star1: star1 samples nothing that a released set could stand in for",
+        ),
+        (
+            "sources",
+            {"qwen3-0.6b": {"thinksafe": {"harmful": RELEASED | {"columns": {"prompt": "q"}}, "benign": RELEASED}}},
+            "sources.qwen3-0.6b.thinksafe.harmful.columns: needs prompt, response, and has prompt",
+        ),
+        (
+            "sources",
+            {"qwen3-0.6b": {"thinksafe": {"harmful": RELEASED}}},
+            "sources.qwen3-0.6b.thinksafe: benign is missing",
+        ),
         ("corpora/star1/harmful", None, "corpora.star1: has no rows; give harmful, benign, or both"),
         ("corpora/star1/thought", "Hm.", "corpora.star1.thought: means nothing for format star1; drop it"),
         ("corpora/safepath/primer", None, "corpora.safepath.primer: missing, which format safepath needs"),

@@ -14,6 +14,7 @@ import pytest
 import yte
 
 from scripts.lib import settings
+from scripts.lib.hub_lock import remote_sources, used
 from tests.workflow.dags import CONFIGS, plans
 
 ROOT = Path(__file__).parents[2]
@@ -248,6 +249,72 @@ def test_a_students_own_benign_half(tmp_path: Path) -> None:
     (derived,) = [job for job in one["jobs"] if job[0] == "derive_training_set"]
     sets = "results/paper/datasets/{}/for/thinksafe/replicate-0.parquet"
     assert derived[3] == [sets.format("qwen3-0.6b"), sets.format("qwen3-8b")]
+
+
+def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
+    """Of one student and method alone; what needs the raw responses says nothing of it, and tables mark it."""
+    part = {
+        "source": {"hub": "their/set", "split": "train", "revision": "a" * 40},
+        "columns": {"prompt": "q", "response": "a"},
+    }
+    entry = {"thinksafe": {"harmful": part, "benign": part}}
+    chosen = {
+        "students": ["qwen3-0.6b", "qwen3-1.7b"],
+        "methods": ["initial", "thinksafe", "rejection", "thinksafe-noreason", "thinksafe-wildguard"],
+    }
+    configs = [settings.load([PAPER], {"select": chosen, **more}) for more in ({}, {"sources": {"qwen3-0.6b": entry}})]
+    before, after = plans([{"config": config, "targets": ["all", "report"]} for config in configs], tmp_path)
+    assert "error" not in after
+    jobs = [{(job[0], *sorted(job[1].items())): job for job in plan["jobs"]} for plan in (before, after)]
+    cell = (("method", "thinksafe"), ("replicate", "0"), ("student", "qwen3-0.6b"))
+    (made,) = jobs[1].keys() - jobs[0].keys()
+    assert made == ("import_released", *cell)
+    assert json.loads(jobs[1][made][2]["spec"])["harmful"]["source"]["hub"] == "their/set"
+    gone = jobs[0].keys() - jobs[1].keys()
+    assert ("filter_responses", *cell) in gone
+    # Its steered responses are still sampled: ThinkSafe+WG, which is not released, filters them by another guard.
+    assert {job[0] for job in gone} == {"filter_responses", "judge_responses"}
+    assert all(dict(job[1:])["student"] == "qwen3-0.6b" for job in gone)
+    specs = {job[0]: json.loads(job[2]["spec"]) for job in after["jobs"] if job[2].get("spec") not in (None, "None")}
+    own = [["qwen3-1.7b", "Qwen3-1.7B"]]
+    assert specs["write_table3"]["students"] == specs["write_effects"]["students"] == own
+    assert {job["student"] for job in specs["write_cost"]["jobs"] if job["method"] == "thinksafe"} == {"qwen3-1.7b"}
+    assert {job["method"] for job in specs["write_cost"]["jobs"] if job["student"] == "qwen3-0.6b"} == {
+        "rejection",
+        "thinksafe-wildguard",
+    }
+    marked = [["qwen3-0.6b", "thinksafe"], ["qwen3-0.6b", "thinksafe-noreason"]]
+    table1 = jobs[1]["write_table1", ("table", "1")]
+    assert json.loads(table1[2]["spec"])["released"] == marked[:1]
+    assert "released" not in json.loads(jobs[0]["write_table1", ("table", "1")][2]["spec"])
+    data = {(cell["student"], cell["method"]): cell for cell in specs["write_table4"]["cells"]}
+    assert data["qwen3-0.6b", "thinksafe"]["source"] == "their/set"
+    assert data["qwen3-0.6b", "thinksafe-noreason"]["responses"] == "own (released)"
+    # A changed revision changes the import's spec alone: the rest follows from its file.
+    moved = settings.load([PAPER], {"select": chosen, "sources": {"qwen3-0.6b": entry}})
+    for half in moved["sources"]["qwen3-0.6b"]["thinksafe"].values():
+        half["source"]["revision"] = "b" * 40
+    (other,) = plans([{"config": moved, "targets": ["all", "report"]}], tmp_path)
+    others = {(job[0], *sorted(job[1].items())): job[2].get("spec") for job in other["jobs"]}
+    assert [key for key, job in jobs[1].items() if others[key] != job[2].get("spec")] == [made]
+
+
+def test_the_papers_run_from_what_its_authors_released(tmp_path: Path) -> None:
+    config = settings.load([PAPER, ROOT / "config/released.yaml"])
+    (made,) = plans([{"config": config}], tmp_path)
+    rules = [job[0] for job in made["jobs"]]
+    assert rules.count("import_released") == rules.count("train_student") == 15  # 7 students, two guards; KL for one
+    assert not {"sample_responses", "judge_responses", "filter_responses", "write_table3"} & set(rules)
+    sets = {source["hub"] for source in remote_sources(used(config)) if "ThinkSafe" in source.get("hub", "")}
+    assert len(sets) == 14 and {name.removesuffix("-WildGuard").rpartition("-")[2] for name in sets} == {
+        *("0.6B", "1.7B", "4B", "8B", "1.5B", "7B")
+    }
+    some = settings.load(
+        [PAPER, ROOT / "config/released.yaml"], {"students": ["qwen3-4b"], "methods": ["initial", "thinksafe"]}
+    )
+    assert [source["hub"] for source in remote_sources(used(some)) if "lee/" in source.get("hub", "")] == [
+        "Seanie-lee/ThinkSafe-Qwen3-4B"
+    ]
 
 
 def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> None:
