@@ -56,6 +56,7 @@ def sources(figure):
 use rule write_figure7_table as write_averages with:
     input:
         scores=lambda wildcards: score_files(cells_of(ablated_students(wildcards.figure), ablated(wildcards.figure))),
+        rows=lambda wildcards: seed_rows(cells_of(ablated_students(wildcards.figure), ablated(wildcards.figure))),
     output:
         csv="<results>/tables/figure{figure}.csv",
         identity="<results>/tables/figure{figure}.identity.json",

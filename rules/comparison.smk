@@ -151,6 +151,7 @@ rule plot_perplexity:
 use rule write_figure7_table as write_figure3_table with:
     input:
         scores=score_files(cells_of(figure3_students(), FIGURE3)),
+        rows=seed_rows(cells_of(figure3_students(), FIGURE3)),
     output:
         csv="<results>/tables/figure3.csv",
         identity="<results>/tables/figure3.identity.json",

@@ -41,6 +41,11 @@ def score_files(cells, ending="json"):
     ]
 
 
+def seed_rows(cells):
+    """Return the rows per item behind cells of several replicates, over which their intervals are; else nothing."""
+    return score_files(cells, "parquet") if len(REPLICATES) > 1 else []
+
+
 def columns():
     """Return the selected benchmarks as a table's columns."""
     return [
@@ -128,6 +133,7 @@ rule write_table1:
     """Safety and reasoning of every method on one family of students (Tables 1, 2; with WildGuard 6, 7)."""
     input:
         scores=lambda wildcards: score_files(cells_of(table_students(wildcards.table), table_methods(wildcards.table))),
+        rows=lambda wildcards: seed_rows(cells_of(table_students(wildcards.table), table_methods(wildcards.table))),
     output:
         csv="<results>/tables/table{table}.csv",
         md="<results>/tables/table{table}.md",
@@ -192,6 +198,7 @@ rule write_figure7_table:
     """Averages over safety and reasoning benchmarks by method, as numbers (Figures 3, 4, 7, 11, 13)."""
     input:
         scores=score_files(cells_of(figure7_students(), ("initial", "rejection", "thinksafe"))),
+        rows=seed_rows(cells_of(figure7_students(), ("initial", "rejection", "thinksafe"))),
     output:
         csv="<results>/tables/figure7.csv",
         identity="<results>/tables/figure7.identity.json",

@@ -10,10 +10,10 @@ import numpy as np
 from scripts.lib.claim_verdicts import Cells, judge
 from scripts.lib.claims import Cell, asked, read_claims
 from scripts.lib.files import read_json, write_json
-from scripts.lib.pairing import Outcomes, arms_of
-from scripts.lib.scores import AVERAGES, tidy
+from scripts.lib.pairing import Outcomes, by_seed, over_seeds, seeds_of
+from scripts.lib.scores import AVERAGES, tidy, with_rows
 from scripts.lib.seeds import seed_for
-from scripts.lib.statistics import Estimate, wilson
+from scripts.lib.statistics import Estimate, seed_variance, wilson
 from scripts.lib.tables import markdown, printed, read_csv, write_markdown
 
 Row = dict[str, Any]
@@ -53,7 +53,7 @@ def judge_claims(
     claims, sets = read_claims(spec["claims"], list(families))
     own = {**families, "students": [student for student, _ in spec["students"]]}
     numbers = numbers_of(scores, tables, spec)
-    draws = resampled(arms_of(items, spec, counted=True)) if items else {}
+    draws = resampled(seeds_of(items, spec, counted=True)) if items else {}
     values = with_draws(numbers, draws, 0 if spec["printed"] else RESAMPLINGS, spec["confidence"])
     cells = Cells(values, partial=spec["printed"])
     found = []
@@ -82,26 +82,31 @@ def judge_claims(
     write_markdown(output_md, _board(board, spec))
 
 
-def resampled(arms: Mapping[tuple[str, str], Mapping[str, Outcomes]]) -> dict[Cell, np.ndarray]:
+def resampled(arms: Mapping[tuple[str, str], Mapping[str, Sequence[Outcomes]]]) -> dict[Cell, np.ndarray]:
     """Return each metric's mean in per cent in every resampling of the prompts, averages among them.
 
     A benchmark's prompts are drawn alike for every student and method, so that differences are paired; a prompt comes
     with all of its draws and replicates. A metric of which nothing is known has none. Where every outcome of a cell is
     the same, as 0 of 100, prompts drawn again are, too: it is drawn from Jeffreys' distribution for such a share, by
-    itself, so that 0 of 100 against 0 of 100 does not say that nothing differs.
+    itself, so that 0 of 100 against 0 of 100 does not say that nothing differs. What seeds add beyond prompts and
+    samples (`scripts.lib.statistics.seed_variance`) is drawn from Student's t with a degree of freedom less than there
+    are seeds, alike for all metrics of one adapter, by itself for each.
+
+    Parameters
+    ----------
+    arms : by student and method, and by metric, the outcomes of each replicate
 
     Source: Brown, Cai and DasGupta (2001), "Interval estimation for a binomial proportion".
     """
     values: dict[Cell, np.ndarray] = {}
     for metric in sorted({metric for found in arms.values() for metric in found}):
-        names = sorted({name for found in arms.values() for name in found.get(metric, {})})
+        shares = {arm: over_seeds(found[metric]) for arm, found in arms.items() if metric in found}
+        names = sorted({name for found in shares.values() for name in found})
         # Audit guards judge the same answers: their prompts are drawn as the benchmark's are.
         random = np.random.default_rng(seed_for("judge_claims", metric.partition(":")[0]))
         times = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLINGS)
-        for (student, method), found in arms.items():
-            if metric not in found:
-                continue
-            outcomes = np.array([found[metric].get(name) for name in names], dtype=float)  # None becomes nan
+        for (student, method), found in shares.items():
+            outcomes = np.array([found.get(name) for name in names], dtype=float)  # None becomes nan
             known = ~np.isnan(outcomes)
             seen = times @ known
             if seen.all():
@@ -110,12 +115,30 @@ def resampled(arms: Mapping[tuple[str, str], Mapping[str, Outcomes]]) -> dict[Ce
                 right, n = all_of.pop() * known.sum(), known.sum()
                 own = np.random.default_rng(seed_for("judge_claims", student, method, metric))
                 values[student, method, metric] = 100 * own.beta(right + 0.5, n - right + 0.5, RESAMPLINGS)
+            elif (student, method, metric) in values:
+                moved = values[student, method, metric] + 100 * _by_seeds(
+                    by_seed(arms[student, method][metric]), student, method
+                )
+                values[student, method, metric] = np.clip(moved, 0, 100)
     for student, method in arms:
         for average, columns in AVERAGES.items():
             members = [values.get((student, method, column)) for column in columns]
             if all(member is not None for member in members):
                 values[student, method, average] = np.mean(members, 0)
     return values
+
+
+def _by_seeds(table: Sequence[Sequence[float]], *arm: str) -> np.ndarray:
+    """Return what seeds move a mean by in every resampling, as a share: nothing where they explain nothing."""
+    variance = seed_variance([table]) if table else 0.0
+    if not variance:
+        return np.zeros(RESAMPLINGS)
+    means = np.mean(table, 0)
+    seeds = len(means)
+    random = np.random.default_rng(seed_for("judge_claims", "seeds", *arm))
+    normal, chi2 = random.standard_normal((RESAMPLINGS, seeds)), random.chisquare(seeds - 1, RESAMPLINGS)
+    moved = normal @ (means - means.mean()) / np.sqrt(((means - means.mean()) ** 2).sum())  # standard normal
+    return moved * np.sqrt(variance * (seeds - 1) / chi2)
 
 
 def numbers_of(scores: Sequence[Row], tables: Sequence[str], spec: Row) -> dict[Cell, Estimate]:
@@ -237,7 +260,7 @@ if __name__ == "__main__":
     start(
         snakemake,
         "judge_claims",
-        scores=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.scores, strict=True)],
+        scores=with_rows(spec["cells"], snakemake.input),
         items=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.rows, strict=False)],
         tables=list(snakemake.input.tables),
         spec=spec,

@@ -10,9 +10,9 @@ from statistics import fmean
 from typing import Any
 
 from scripts.lib.files import read_rows
-from scripts.lib.pairing import Outcomes, arms_of, known, means
+from scripts.lib.pairing import Outcomes, by_seed, known, means, over_seeds, seeds_of
 from scripts.lib.scores import AVERAGES
-from scripts.lib.statistics import Estimate, average, paired, ratio
+from scripts.lib.statistics import Estimate, average, paired, ratio, seeded
 from scripts.lib.tables import markdown, printed, write_csv, write_markdown
 
 Row = dict[str, Any]
@@ -54,7 +54,7 @@ def write_effects(
         ``confidence``, and ``least``, the change in points that matters.
     """
     confidence, least = spec["confidence"], spec["least"]
-    arms = arms_of(items, spec)
+    arms = seeds_of(items, spec)
     rows = []
     for student, _ in spec["students"]:
         rows += _steering([entry for entry in steering if entry["student"] == student], student, confidence, least)
@@ -90,20 +90,22 @@ def verdict(change: Estimate, least: float, kind: str) -> str:
 
 def _steering(entries: Sequence[Row], student: str, confidence: float, least: float) -> list[Row]:
     """Return the effect of steering on one student's responses to harmful training prompts."""
-    arms: dict[str, dict[str, list[bool | None]]] = {"direct": defaultdict(list), "steered": defaultdict(list)}
+    arms: dict[str, list[Outcomes]] = {"direct": [], "steered": []}
     for entry in entries:
-        for arm, found in arms.items():
+        for arm, replicates in arms.items():
+            found = defaultdict(list)
             for row in read_rows(entry[arm]):
                 found[row["id"]].append({"unsafe": True, "safe": False}.get(row["harm"]))
+            replicates.append(means(found))
     if not entries:
         return []
-    row = _change([(means(arms["direct"]), means(arms["steered"]))], confidence, least, "harm")
+    row = _change([(arms["direct"], arms["steered"])], confidence, least, "harm")
     names = {"method": "thinksafe", "metric": "unsafe_training_responses", "against": "direct", "question": "steering"}
     return [{"student": student, **names, **row}]
 
 
 def _training(
-    old: dict[str, Outcomes], new: dict[str, Outcomes], spec: Row, student: str, method: str, against: str
+    old: dict[str, list[Outcomes]], new: dict[str, list[Outcomes]], spec: Row, student: str, method: str, against: str
 ) -> list[Row]:
     """Return the effects of one method against another on every benchmark and average, by guard and audit guards."""
     kinds = {benchmark["id"]: benchmark["kind"] for benchmark in spec["benchmarks"]}
@@ -124,10 +126,15 @@ def _training(
     return rows
 
 
-def _change(pairs: Sequence[tuple[Outcomes, Outcomes]], confidence: float, least: float, kind: str) -> Row:
-    """Return the plain mean over benchmarks of paired changes, with before and after on the same prompts."""
+def _change(
+    pairs: Sequence[tuple[Sequence[Outcomes], Sequence[Outcomes]]], confidence: float, least: float, kind: str
+) -> Row:
+    """Return the plain mean over benchmarks of paired changes, with before and after on the same prompts.
+
+    Each side of a pair has the outcomes of every replicate.
+    """
     changes, before, after, left_out = [], [], [], 0
-    for old, new in pairs:
+    for old, new in ((over_seeds(one), over_seeds(other)) for one, other in pairs):
         names = known(old, new)
         left_out += len({*old, *new}) - len(names)
         if names:
@@ -136,7 +143,7 @@ def _change(pairs: Sequence[tuple[Outcomes, Outcomes]], confidence: float, least
             after.append(100 * fmean(new[name] for name in names))
     if len(changes) < len(pairs):
         return {"n": 0, "left_out": left_out, "verdict": UNCLEAR}
-    change = average(changes)
+    change = seeded(average(changes), [by_seed(new, old) for old, new in pairs], confidence)
     return {
         **{"value": change.value, "low": change.low, "high": change.high, "n": change.n},
         **{"before": fmean(before), "after": fmean(after), "left_out": left_out},
@@ -145,9 +152,9 @@ def _change(pairs: Sequence[tuple[Outcomes, Outcomes]], confidence: float, least
 
 
 def _ratios(
-    initial: dict[str, Outcomes],
-    rejection: dict[str, Outcomes],
-    thinksafe: dict[str, Outcomes],
+    initial: dict[str, list[Outcomes]],
+    rejection: dict[str, list[Outcomes]],
+    thinksafe: dict[str, list[Outcomes]],
     student: str,
     spec: Row,
 ) -> list[Row]:
@@ -158,20 +165,23 @@ def _ratios(
         members = [column + tail for column in AVERAGES["harm_avg3"]]
         if not all(member in arm for member in members for arm in (initial, rejection, thinksafe)):
             continue
-        shared = {member: known(initial[member], rejection[member], thinksafe[member]) for member in members}
+        three = [{member: over_seeds(arm[member]) for member in members} for arm in (initial, rejection, thinksafe)]
+        shared = {member: known(*(arm[member] for arm in three)) for member in members}
         if not all(shared.values()):
             continue
         gains = [
-            [[initial[member][name] - arm[member][name] for name in shared[member]] for member in members]
-            for arm in (rejection, thinksafe)
+            [[three[0][member][name] - arm[member][name] for name in shared[member]] for member in members]
+            for arm in three[1:]
         ]
-        found = [None if bound is None else 100 * bound for bound in ratio(*gains, spec["confidence"])]
+        moved = [[by_seed(initial[m], arm[m]) for m in members] for arm in (rejection, thinksafe)]
+        bounds = ratio(*gains, spec["confidence"], seeds=moved)
+        found = [None if bound is None else 100 * bound for bound in bounds]
         rows.append(
             {
                 **{"student": student, "method": "rejection", "metric": f"gain_ratio{tail}", "against": "thinksafe"},
                 **dict(zip(("value", "low", "high"), found, strict=True)),
                 "n": sum(map(len, shared.values())),
-                "left_out": sum(len(initial[member]) - len(names) for member, names in shared.items()),
+                "left_out": sum(len(three[0][member]) - len(names) for member, names in shared.items()),
                 "question": "ratio",
             }
         )

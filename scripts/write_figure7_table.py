@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.scores import AVERAGES, COLUMNS, tidy
+from scripts.lib.scores import AVERAGES, COLUMNS, tidy, with_rows
 from scripts.lib.tables import write_csv
 
 
@@ -42,7 +42,7 @@ if __name__ == "__main__":
     start(
         snakemake,
         "write_figure7_table",
-        scores=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.scores, strict=True)],
+        scores=with_rows(spec["cells"], snakemake.input),
         spec=spec,
         output_csv=snakemake.output.csv,
     )

@@ -1,11 +1,12 @@
 """The numbers behind Figure 8: perplexity of each method's training set under the initial student (paper Sec. 5.5)."""
 
 from collections.abc import Callable, Sequence
-from statistics import fmean, stdev
+from statistics import stdev
 from typing import Any
 
 from scripts.lib.files import read_rows
 from scripts.lib.perplexity import corpus_perplexity, example_perplexity
+from scripts.lib.statistics import Estimate, over_replicates
 from scripts.lib.tables import write_csv
 
 Row = dict[str, Any]
@@ -22,8 +23,8 @@ def write_figure8_table(
 ) -> None:
     """Write ``perplexity`` (over all tokens) and ``perplexity_example`` (each example alike) of whole sets and halves.
 
-    Paper: does not say which of the two, nor whether benign responses count; all are given. Over replicates, values
-    and bounds are means.
+    Paper: does not say which of the two, nor whether benign responses count; all are given. Over replicates, the value
+    is the mean, and what lies between them is in its interval.
 
     Parameters
     ----------
@@ -43,9 +44,11 @@ def write_figure8_table(
                     continue  # a baseline without benign rows has no benign half
                 for metric, measure in KINDS.items():
                     found = [measure(one, spec["confidence"]) for one in sums]
-                    value, low, high = (fmean(numbers) for numbers in zip(*found, strict=True))
+                    each = [Estimate(*numbers, len(one)) for numbers, one in zip(found, sums, strict=True)]
+                    whole = over_replicates(each, spec["confidence"], least=1.0)
                     rows.append(
-                        dict(student=student, method=method, metric=metric + suffix, value=value, low=low, high=high)
+                        dict(student=student, method=method, metric=metric + suffix)
+                        | dict(value=whole.value, low=whole.low, high=whole.high)
                         | dict(n=sum(map(len, sums)), tokens=sum(count for one in sums for count, _ in one))
                         | dict(replicates=len(sums), std=stdev(v for v, *_ in found) if len(found) > 1 else None)
                     )

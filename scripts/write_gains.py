@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
-from scripts.lib.pairing import Outcomes, arms_of, known
+from scripts.lib.pairing import Outcomes, by_seed, known, over_seeds, seeds_of
 from scripts.lib.scores import AVERAGES
-from scripts.lib.statistics import average, independent_ratio, paired, ratio
+from scripts.lib.statistics import average, independent_ratio, paired, ratio, seeded
 from scripts.lib.tables import write_csv
 
 Row = dict[str, Any]
@@ -35,7 +35,7 @@ def write_gains(
     spec : dict
         ``students`` and ``methods`` as pairs of id and label, ``benchmarks``, ``confidence``.
     """
-    arms = arms_of(items, spec)
+    arms = seeds_of(items, spec)
     rows = []
     for student, _ in spec["students"]:
         for method, _ in spec["methods"]:
@@ -46,28 +46,33 @@ def write_gains(
     progress(len(rows), len(rows))
 
 
-def _gains(old: dict[str, Outcomes], new: dict[str, Outcomes], confidence: float) -> list[Row]:
-    """Return the gains of one method over the untrained student."""
-    rows, changes = [], {}
+def _gains(old: dict[str, list[Outcomes]], new: dict[str, list[Outcomes]], confidence: float) -> list[Row]:
+    """Return the gains of one method over the untrained student, of whose outcomes each replicate is there."""
+    rows, changes, moved = [], {}, {}
     for name, (metric, sign) in GAINS.items():
         if not all(column in old and column in new for column in AVERAGES[metric]):
             continue
-        pairs = [_paired_outcomes(old[column], new[column]) for column in AVERAGES[metric]]
+        columns = AVERAGES[metric]
+        pairs = [_paired_outcomes(over_seeds(old[column]), over_seeds(new[column])) for column in columns]
         if not all(before for before, _ in pairs):
             continue
+        moved[name] = [by_seed(*((new[c], old[c]) if sign > 0 else (old[c], new[c]))) for c in columns]
         gain = average([paired(*(pair if sign > 0 else pair[::-1]), confidence) for pair in pairs])
+        gain = seeded(gain, moved[name], confidence)
         n = sum(len(before) for before, _ in pairs)
         numbers = {"value": gain.value, "low": gain.low, "high": gain.high}
         rows.append({"metric": f"{name}_gain", **numbers, "n": n})
         changes[name] = [[sign * (y - x) for x, y in zip(*pair, strict=True)] for pair in pairs]
         if fmean(fmean(before) for before, _ in pairs):
-            bounds = ratio(changes[name], [before for before, _ in pairs], confidence)
+            first = [by_seed(old[column]) for column in columns]
+            bounds = ratio(changes[name], [before for before, _ in pairs], confidence, seeds=[moved[name], first])
             numbers = {
                 key: None if b is None else 100 * b for key, b in zip(("value", "low", "high"), bounds, strict=True)
             }
             rows.append({"metric": f"{name}_gain_pct", **numbers, "n": n})
     if {"reasoning", "safety"} <= changes.keys():
-        bounds = independent_ratio(changes["reasoning"], changes["safety"], confidence)
+        both = [moved["reasoning"], moved["safety"]]
+        bounds = independent_ratio(changes["reasoning"], changes["safety"], confidence, seeds=both)
         n = sum(map(len, [*changes["reasoning"], *changes["safety"]]))
         rows.append({"metric": "gain_ratio", **dict(zip(("value", "low", "high"), bounds, strict=True)), "n": n})
     return rows

@@ -12,9 +12,9 @@ from statistics import fmean
 from typing import Any
 
 from scripts.lib.files import read_rows
-from scripts.lib.pairing import known, means
+from scripts.lib.pairing import Outcomes, by_seed, known, means, over_seeds
 from scripts.lib.seeds import seed_for
-from scripts.lib.statistics import Estimate, average, clustered, paired, wilson
+from scripts.lib.statistics import Estimate, average, clustered, paired, seeded, wilson
 from scripts.lib.tables import markdown, printed, write_csv, write_markdown
 
 Row = dict[str, Any]
@@ -40,7 +40,8 @@ def write_judge_study(
     """Write the study as tidy rows, told apart by ``part``: share, agreement, threshold, ranking.
 
     Unknown verdicts (a response without an answer has none in the answer view) stay in the denominator of a share,
-    count below every threshold, and are left out of agreements and comparisons. Replicates are further draws.
+    count below every threshold, and are left out of agreements and comparisons. Replicates are further draws, and what
+    their seeds add to the variance of a share or comparison is in its interval.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ def write_judge_study(
     for entry in verdicts:
         arm = said[entry["student"], entry["method"], entry["benchmark"]][entry["judge"]]
         for row in sorted(read_rows(entry["paths"]), key=lambda row: (row["id"], row["draw"])):
-            arm[row["id"]].append({"outcome": OUTCOME.get(row["harm"]), "p": row["p_unsafe"]})
+            said_once = {"outcome": OUTCOME.get(row["harm"]), "p": row["p_unsafe"], "replicate": entry["replicate"]}
+            arm[row["id"]].append(said_once)
     rows = _shares(said, judges, spec)
     progress(1, 4)
     rows += _agreements(said, judges, spec["confidence"])
@@ -86,8 +88,11 @@ def _shares(said: Mapping, judges: Sequence[str], spec: Row) -> list[Row]:
                         estimate, unknown = _share(said[student, method, benchmark][judge], spec["confidence"])
                         found.append((benchmark, estimate, unknown))
                 if found:
+                    tables = {one: by_seed(_replicates(said[student, method, one][judge], True)) for one, *_ in found}
                     both = average([estimate for _, estimate, _ in found]), sum(unknown for *_, unknown in found)
                     for benchmark, estimate, unknown in [*found, (AVERAGE, *both)]:
+                        own = [tables[benchmark]] if benchmark in tables else list(tables.values())
+                        estimate = seeded(estimate, own, spec["confidence"], 0.0)
                         cell = dict(part="share", student=student, method=method, benchmark=benchmark, judge=judge)
                         rows.append(cell | _numbers(estimate) | {"unknown": unknown})
     return rows
@@ -104,6 +109,15 @@ def _share(answers: Said, confidence: float) -> tuple[Estimate, int]:
     total = len(counts) * draws
     estimate = wilson(sum(counts), total, confidence) if draws == 1 else clustered(counts, draws, confidence)
     return estimate, unknown
+
+
+def _replicates(answers: Said, counted: bool = False) -> list[Outcomes]:
+    """Return of each replicate every prompt's mean outcome; counted: an unknown verdict is none."""
+    found: dict[int, dict[str, list[bool | None]]] = defaultdict(lambda: defaultdict(list))
+    for name, rows in answers.items():
+        for row in rows:
+            found[row["replicate"]][name].append(bool(row["outcome"]) if counted else row["outcome"])
+    return [means(outcomes) for _, outcomes in sorted(found.items())]
 
 
 def _numbers(estimate: Estimate) -> Row:
@@ -234,21 +248,21 @@ def _sign(number: float) -> int:
 
 def _clear(said: Mapping, student: str, pair: tuple[str, str], judge: str, spec: Row) -> int:
     """Return the sign of the second method's difference from the first, 0 where its paired interval has both signs."""
-    changes = []
+    changes, moved = [], []
     for benchmark in spec["benchmarks"]:
         arms = [said.get((student, method, benchmark)) for method in pair]
         if None in arms:
             continue
-        before, after = (
-            means({name: [row["outcome"] for row in rows] for name, rows in arm[judge].items()}) for arm in arms
-        )
+        old, new = (_replicates(arm[judge]) for arm in arms)
+        before, after = over_seeds(old), over_seeds(new)
         if shared := known(before, after):
             changes.append(
                 paired([before[name] for name in shared], [after[name] for name in shared], spec["confidence"])
             )
+            moved.append(by_seed(new, old))
     if not changes:
         return 0
-    change = average(changes)
+    change = seeded(average(changes), moved, spec["confidence"])
     return _sign(change.low) if change.low * change.high > 0 else 0
 
 

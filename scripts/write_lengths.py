@@ -6,6 +6,7 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 from scripts.lib.lengths import ROLES, drawn, lengths_by_role
+from scripts.lib.statistics import Estimate, over_replicates
 from scripts.lib.tables import write_csv
 
 Row = dict[str, Any]
@@ -64,15 +65,16 @@ def write_lengths(
 
 
 def _interval(halves: Sequence[Sequence[int]], confidence: float) -> Row:
-    """Return the mean over replicates of the t-interval's bounds."""
+    """Return the bounds of Student's interval, of several replicates with what lies between them."""
     from scipy.stats import t
 
-    bounds = []
+    found = []
     for half in halves:
         if len(half) > 1:
             reach = float(t.ppf((1 + confidence) / 2, len(half) - 1)) * stdev(half) / sqrt(len(half))
-            bounds.append((fmean(half) - reach, fmean(half) + reach))
-    return dict(zip(("low", "high"), map(fmean, zip(*bounds, strict=True)), strict=True)) if bounds else {}
+            found.append(Estimate(fmean(half), fmean(half) - reach, fmean(half) + reach, len(half)))
+    whole = over_replicates(found, confidence) if found else None
+    return {"low": whole.low, "high": whole.high} if whole else {}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.scores import AVERAGES, COLUMNS, tidy
+from scripts.lib.scores import AVERAGES, COLUMNS, tidy, with_rows
 from scripts.lib.tables import (
     ARROWS,
     emphasise,
@@ -133,7 +133,7 @@ def _notes(rows: Sequence[Row], marked: bool, released: bool) -> list[str]:
         notes.append("‡ Trained on a set that others have released, not on what this run has sampled (Table 4).")
     most = max(row["replicates"] for row in rows)
     if most > 1:
-        notes.append(f"Means over {most} replicates.")
+        notes.append(f"Means over {most} seeds; the intervals in the CSV file are over prompts and seeds.")
     return notes
 
 
@@ -146,7 +146,7 @@ if __name__ == "__main__":
     start(
         snakemake,
         "write_table1",
-        scores=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.scores, strict=True)],
+        scores=with_rows(spec["cells"], snakemake.input),
         spec=spec,
         output_csv=snakemake.output.csv,
         output_md=snakemake.output.md,

@@ -1,11 +1,11 @@
 """Table 3: the share of each student's own responses that the guard filtered out (paper App. A.1)."""
 
 from collections.abc import Callable, Sequence
-from statistics import fmean, stdev
+from statistics import stdev
 from typing import Any
 
 from scripts.lib.files import read_json
-from scripts.lib.statistics import wilson
+from scripts.lib.statistics import over_replicates, wilson
 from scripts.lib.tables import latex, markdown, printed, read_csv, write_csv, write_latex, write_markdown
 
 Row = dict[str, Any]
@@ -81,18 +81,16 @@ def write_table3(
 
 
 def _row(halves: Sequence[Row], reasons: Sequence[str], confidence: float) -> Row:
-    """Return one share, averaged over replicates, with the counts of all of them."""
+    """Return one share over replicates, with the counts of all of them."""
     shares = [
         wilson(sum(half["dropped"].get(reason, 0) for reason in reasons), half["prompts"], confidence)
         for half in halves
     ]
     values = [share.value for share in shares]
+    whole = over_replicates(shares, confidence, most=100.0)
     counts = {reason: sum(half["dropped"].get(reason, 0) for half in halves) for reason in REASONS}
     return {
-        "value": fmean(values),
-        "low": fmean(share.low for share in shares),
-        "high": fmean(share.high for share in shares),
-        "n": sum(share.n for share in shares),
+        **{name: getattr(whole, name) for name in ("value", "low", "high", "n")},
         "count": sum(counts[reason] for reason in reasons),
         **counts,
         "replicates": len(halves),

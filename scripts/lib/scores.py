@@ -7,7 +7,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from scripts.lib.files import read_json
-from scripts.lib.statistics import Estimate, average
+from scripts.lib.pairing import Outcomes, by_seed, over_seeds, seeds_of
+from scripts.lib.statistics import Estimate, average, clustered, seeded
 
 # Paper: Tables 1 and 2. "Average harmfulness" in the text is the mean of the first three; both are given.
 AVERAGES = {
@@ -28,16 +29,18 @@ def tidy(scores: Sequence[Row], spec: Row) -> list[Row]:
     """Return the tidy rows of a table, in the order of ``spec``; averages only where every column is there.
 
     Besides ``<benchmark>`` and the averages there are ``<metric>:<guard>`` for each audit guard, ``<metric>:strict``
-    for reasoning, ``well_formed:<benchmark>`` and ``well_formed``, the mean of these. With replicates, ``value``,
-    ``low`` and ``high`` are means over them, counts are sums, and ``std`` is the replicates' standard deviation: the
-    interval is that of one replicate over prompts and samples, the spread of training stands beside it.
+    for reasoning, ``well_formed:<benchmark>`` and ``well_formed``, the mean of these. With replicates, ``value`` is the
+    mean over them, counts are sums, ``std`` is the replicates' standard deviation, and the interval is over prompts,
+    whose answers under all seeds stay together, and over seeds (docs/scoring.md).
 
     Parameters
     ----------
     scores : sequence of dict
-        ``student``, ``method``, ``replicate``, ``benchmark``, ``path`` of each score file.
+        ``student``, ``method``, ``replicate``, ``benchmark``, ``path`` of each score file, and with several replicates
+        ``rows``, that of its rows per item.
     spec : dict
-        ``students`` and ``methods`` as pairs of id and label, ``benchmarks`` as dicts of ``id``, ``label``, ``kind``.
+        ``students`` and ``methods`` as pairs of id and label, ``benchmarks`` as dicts of ``id``, ``label``, ``kind``,
+        and with several replicates ``confidence``.
 
     Raises
     ------
@@ -51,16 +54,36 @@ def tidy(scores: Sequence[Row], spec: Row) -> list[Row]:
         if score["benchmark"] in found:
             raise ValueError(f"two scores of {score['student']}, {score['method']} on {score['benchmark']}")
         found[score["benchmark"]] = read_json(score["path"])
+    several = {arm for arm, found in cells.items() if len(found) > 1}
+    items = [score | {"path": score["rows"]} for score in scores if (score["student"], score["method"]) in several]
+    seeds = seeds_of(items, spec, counted=True, checks=True)
     rows = []
     for student, _ in spec["students"]:
         for method, _ in spec["methods"]:
-            replicates = [_metrics(found, order) for _, found in sorted(cells.get((student, method), {}).items())]
-            for metric in dict.fromkeys(name for replicate in replicates for name in replicate):
-                merged = _merged([replicate[metric] for replicate in replicates if metric in replicate])
-                rows.append({"student": student, "method": method, "metric": metric, **merged})
+            arm = (student, method)
+            replicates = [_metrics(found, order) for _, found in sorted(cells.get(arm, {}).items())]
+            merged = {
+                metric: _merged([replicate[metric] for replicate in replicates if metric in replicate])
+                for metric in dict.fromkeys(name for replicate in replicates for name in replicate)
+            }
+            if arm in several:
+                merged = {
+                    metric: cell | _bounds(metric, cell, merged, seeds[arm], spec["confidence"])
+                    for metric, cell in merged.items()
+                }
+            rows += [
+                {"student": student, "method": method, "metric": metric, **cell} for metric, cell in merged.items()
+            ]
     if not rows:
         raise ValueError("none of the scores belongs to the students and methods of this table")
     return rows
+
+
+def with_rows(cells: Sequence[Row], given: Any) -> list[Row]:
+    """Return cells with the score files among a job's inputs, and of several replicates those of the rows per item."""
+    found = [cell | {"path": path} for cell, path in zip(cells, given.scores, strict=True)]
+    rows = given.get("rows", [])
+    return [cell | {"rows": path} for cell, path in zip(found, rows, strict=True)] if rows else found
 
 
 def _metrics(found: dict[str, Row], order: Sequence[str]) -> dict[str, Row]:
@@ -128,8 +151,29 @@ def _mean(cells: Sequence[Row]) -> Row:
     }
 
 
+def _bounds(metric: str, cell: Row, cells: dict[str, Row], seeds: dict[str, list[Outcomes]], confidence: float) -> Row:
+    """Return the bounds of a cell or average of several replicates, over prompts and seeds."""
+    name, _, variant = metric.partition(":")
+    tail = f":{variant}" if variant else ""
+    if metric == "well_formed":
+        members = [one for one in cells if one.startswith("well_formed:")]
+    else:
+        members = [column + tail for column in AVERAGES[name]] if name in AVERAGES else [metric]
+    tables = [by_seed(seeds[member]) for member in members]
+    if cell["value"] is None or not all(tables):
+        return {"low": None, "high": None}
+    parts = []
+    for member, table in zip(members, tables, strict=True):
+        draws = cells[member]["draws"] * len(table[0])
+        shares = over_seeds(seeds[member])
+        counts = [round(share * draws) for share in shares.values() if share is not None]
+        parts.append(clustered(counts, draws, confidence))
+    whole = seeded(average(parts), tables, confidence, 0.0)
+    return {"low": whole.low, "high": whole.high}
+
+
 def _merged(cells: Sequence[Row]) -> Row:
-    """Return one cell for all replicates."""
+    """Return one cell for all replicates, still without its interval."""
     means = {}
     for name in ("value", "low", "high", "well_formed"):
         found = [cell[name] for cell in cells if cell.get(name) is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb, inf, sqrt
+from statistics import fmean, variance
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,97 @@ def average(parts: Sequence[Estimate]) -> Estimate:
     return Estimate(value, value - below, value + above, sum(part.n for part in parts))
 
 
+def seed_variance(parts: Sequence[Sequence[Sequence[float]]]) -> float:
+    """Return the variance of a mean over benchmarks and seeds that lies between seeds; 0 of one, which tells nothing.
+
+    That is the variance of the seeds' means over their number. What samples differ by is in it and in an interval over
+    prompts, so that both together are wide rather than narrow; subtracting it, as an analysis of variance does, covers
+    less than is asked where seeds are few (docs/scoring.md).
+
+    Parameters
+    ----------
+    parts : sequence of shape (benchmarks, prompts, seeds)
+        Outcomes, or changes of them, in [-1, 1]; a benchmark has its own number of prompts, all have the same seeds.
+    """
+    seeds = min((len(prompts[0]) for prompts in parts), default=1)
+    if seeds < 2:
+        return 0.0
+    means = [fmean(fmean(outcomes[seed] for outcomes in prompts) for prompts in parts) for seed in range(seeds)]
+    return variance(means) / seeds
+
+
+def widened(
+    estimate: Estimate,
+    between: float,
+    seeds: int,
+    prompts: int,
+    confidence: float = 0.95,
+    least: float = 0.0,
+    most: float = 100.0,
+) -> Estimate:
+    """Return an estimate over prompts with the variance between seeds as well, on both sides in proportion.
+
+    The whole variance has Satterthwaite's degrees of freedom: few seeds that differ give a wide interval, seeds that do
+    not differ leave it as it is.
+
+    Source: Satterthwaite (1946), "An approximate distribution of estimates of variance components".
+
+    Parameters
+    ----------
+    between : float
+        What `seed_variance` returns.
+    seeds, prompts : numbers of both
+    least, most : between which the number must be, in per cent
+    """
+    from scipy.stats import norm, t
+
+    half = (estimate.high - estimate.low) / 200
+    if between <= 0 or seeds < 2 or half <= 0:
+        return estimate
+    z = float(norm.ppf((1 + confidence) / 2))
+    own = (half / z) ** 2
+    freedom = (own + between) ** 2 / (own**2 / max(prompts - 1, 1) + between**2 / (seeds - 1))
+    factor = float(t.ppf((1 + confidence) / 2, freedom)) / z * sqrt(1 + between / own)
+    return Estimate(
+        estimate.value,
+        max(estimate.value - factor * (estimate.value - estimate.low), least),
+        min(estimate.value + factor * (estimate.high - estimate.value), most),
+        estimate.n,
+    )
+
+
+def seeded(
+    estimate: Estimate, parts: Sequence[Sequence[Sequence[float]]], confidence: float = 0.95, least: float = -100.0
+) -> Estimate:
+    """Return a mean over prompts, of changes or (``least`` 0) of outcomes, with what seeds add to its variance.
+
+    Parameters
+    ----------
+    parts : as for `seed_variance`, but where one is empty the estimate stays as it is
+    """
+    if not all(parts):
+        return estimate
+    prompts, seeds = sum(map(len, parts)), min(len(part[0]) for part in parts)
+    return widened(estimate, seed_variance(parts), seeds, prompts, confidence, least)
+
+
+def over_replicates(
+    found: Sequence[Estimate], confidence: float = 0.95, least: float = 0.0, most: float = inf
+) -> Estimate:
+    """Return the mean of the same number under several seeds, where only its interval over prompts is at hand.
+
+    The replicates' mean interval, with the variance between them as well. One replicate stays as it is.
+    """
+    mean = Estimate(
+        *(sum(getattr(one, name) for one in found) / len(found) for name in ("value", "low", "high")),
+        sum(one.n for one in found),
+    )
+    if len(found) < 2:
+        return mean
+    between = variance([one.value for one in found]) / len(found)
+    return widened(mean, between / 100**2, len(found), mean.n // len(found), confidence, least, most)
+
+
 def paired(before: Sequence[float], after: Sequence[float], confidence: float = 0.95) -> Estimate:
     """Return the mean change ``after - before`` over the same prompts, in points, with its interval.
 
@@ -128,13 +220,16 @@ def paired(before: Sequence[float], after: Sequence[float], confidence: float = 
 
 
 def ratio(
-    upper: Sequence[Sequence[float]], lower: Sequence[Sequence[float]], confidence: float = 0.95
+    upper: Sequence[Sequence[float]],
+    lower: Sequence[Sequence[float]],
+    confidence: float = 0.95,
+    seeds: Sequence[Sequence[Sequence[Sequence[float]]]] | None = None,
 ) -> tuple[float | None, float | None, float | None]:
     """Return (value, low, high) of one mean gain as a share of another on the same prompts; None where unbounded.
 
     Both gains are plain means over benchmarks of means over prompts. Fieller's interval, with the two prompts of
     `paired` added to the variances; ``low`` and ``high`` are None when the lower gain is not clearly different from 0,
-    and all three when it is 0.
+    and all three when it is 0. What seeds add to the variances is added as well, as if it moved both gains apart.
 
     Source: Fieller (1954), "Some problems in interval estimation".
 
@@ -142,6 +237,8 @@ def ratio(
     ----------
     upper, lower : sequences of sequences of float
         For each benchmark the gains of its prompts, in the same order.
+    seeds : pair of sequences of shape (benchmarks, prompts, seeds)
+        Both gains by seed; nothing where there is one.
     """
     a = b = var_a = var_b = cov = 0.0
     for ups, lows in zip(upper, lower, strict=True):
@@ -149,11 +246,22 @@ def ratio(
         (mean_a, more_a), (mean_b, more_b) = _mean_and_variance(ups), _mean_and_variance(lows)
         a, b, var_a, var_b = a + mean_a, b + mean_b, var_a + more_a, var_b + more_b
         cov += sum((x - mean_a) * (y - mean_b) for x, y in zip(ups, lows, strict=True)) / scale
-    return _fieller(a, b, var_a, var_b, cov, confidence)
+    more_a, more_b = _of_seeds(seeds)
+    scale = len(upper) ** 2  # the sums here are those means times their number
+    return _fieller(a, b, var_a + scale * more_a, var_b + scale * more_b, cov, confidence)
+
+
+def _of_seeds(seeds: Sequence[Sequence[Sequence[Sequence[float]]]] | None) -> tuple[float, float]:
+    """Return what seeds add to the variances of two mean gains."""
+    one, other = (seed_variance(parts) if all(parts) else 0.0 for parts in seeds or ((), ()))
+    return one, other
 
 
 def independent_ratio(
-    upper: Sequence[Sequence[float]], lower: Sequence[Sequence[float]], confidence: float = 0.95
+    upper: Sequence[Sequence[float]],
+    lower: Sequence[Sequence[float]],
+    confidence: float = 0.95,
+    seeds: Sequence[Sequence[Sequence[Sequence[float]]]] | None = None,
 ) -> tuple[float | None, float | None, float | None]:
     """Return what `ratio` returns for gains on different prompts, whose benchmarks need not be as many.
 
@@ -161,11 +269,13 @@ def independent_ratio(
     ----------
     upper, lower : sequences of sequences of float
         For each benchmark the gains of its prompts.
+    seeds : as for `ratio`
     """
     a, var_a = (sum(part) for part in zip(*map(_mean_and_variance, upper), strict=True))
     b, var_b = (sum(part) for part in zip(*map(_mean_and_variance, lower), strict=True))
     i, j = len(upper), len(lower)
-    return _fieller(a / i, b / j, var_a / i**2, var_b / j**2, 0.0, confidence)
+    more_a, more_b = _of_seeds(seeds)
+    return _fieller(a / i, b / j, var_a / i**2 + more_a, var_b / j**2 + more_b, 0.0, confidence)
 
 
 def _mean_and_variance(values: Sequence[float]) -> tuple[float, float]:

@@ -1,8 +1,21 @@
 """Intervals against published and hand-computed values."""
 
+import numpy as np
 import pytest
 
-from scripts.lib.statistics import Estimate, average, clustered, paired, pass_at_k, ratio, wilson
+from scripts.lib.statistics import (
+    Estimate,
+    average,
+    clustered,
+    over_replicates,
+    paired,
+    pass_at_k,
+    ratio,
+    seed_variance,
+    seeded,
+    widened,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -108,3 +121,62 @@ def test_ratio():
     assert value == 0 and low < -0.01 and high > 0.01  # no gain in a hundred prompts is not no gain for sure
     assert ratio([[1.0, 0.0]], [[1.0, -1.0]]) == (None, None, None)
     assert ratio([[1.0, 0.0]], [[1.0, 0.0]])[1:] == (None, None)  # two prompts bound nothing
+
+
+# ---------------------------------------------------------------- several seeds
+def test_seed_variance_is_between_the_seeds_means():
+    assert seed_variance([[[0.0, 0.5], [0.5, 1.0]]]) == pytest.approx(0.125 / 2)  # means 0.25, 0.75
+    assert seed_variance([[[0.0, 1.0], [1.0, 0.0]]]) == 0
+    assert seed_variance([[[0.2], [0.4]]]) == seed_variance([]) == 0  # one seed tells nothing
+    # Over benchmarks: seeds that help one as much as they harm another move no average.
+    assert seed_variance([[[0.0, 0.5], [0.5, 1.0]], [[0.5, 0.0], [1.0, 0.5], [0.75, 0.25]]]) == pytest.approx(0)
+
+
+def test_what_seeds_add():
+    own = Estimate(40.0, 36.0, 44.5, 600)
+    assert widened(own, 0.0, 3, 600) == own == widened(own, 0.1, 1, 600)
+    more = widened(own, 0.02**2, 3, 600)
+    assert more.low < 36 and more.high > 44.5 and (more.high - 40) / (40 - more.low) == pytest.approx(4.5 / 4)
+    two = widened(own, 0.02**2, 2, 600)
+    assert two.high - two.low > more.high - more.low  # of two seeds less is known than of three
+    assert widened(own, 1.0, 2, 600) == Estimate(40.0, 0.0, 100.0, 600)
+    changed = seeded(Estimate(-5.0, -8.0, -2.0, 10), [[[-0.5, 0.4], [-0.5, 0.4]]])
+    assert changed.low < -50 and changed.high > 40
+    one = Estimate(10.0, 8.0, 13.0, 100)
+    assert over_replicates([one]) == one
+    pair = over_replicates([one, Estimate(20.0, 18.0, 23.0, 100)])
+    assert (pair.value, pair.n) == (15.0, 200) and pair.low == 0.0 and pair.high > 40
+    assert over_replicates([one, one]) == Estimate(10.0, 8.0, 13.0, 200)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "seeds", "draws", "middle", "of_prompts", "of_seeds"),
+    [
+        (250, 3, 1, -0.5, 1.5, 0.0),  # seeds that do not matter
+        (250, 3, 1, -0.5, 1.5, 0.3),
+        (250, 5, 1, -3.0, 1.0, 0.4),  # hardly anything harmful
+        (30, 3, 8, 0.0, 2.0, 0.2),  # AIME
+        (2000, 3, 1, -0.5, 1.5, 0.1),
+        (600, 3, 1, -4.0, 1.0, 0.3),
+    ],
+)
+def test_an_interval_over_prompts_and_seeds_covers(prompts, seeds, draws, middle, of_prompts, of_seeds):
+    """Of 300 worlds with other prompts and seeds, about 95 % have the true mean inside."""
+    rng = np.random.default_rng(7)
+
+    def share(logits):
+        return 1 / (1 + np.exp(-logits))
+
+    wide = middle + of_prompts * rng.standard_normal(200_000) + of_seeds * rng.standard_normal(200_000)
+    true, inside, alone = 100 * share(wide).mean(), 0, 0
+    for _ in range(300):
+        logits = middle + of_prompts * rng.standard_normal((prompts, 1)) + of_seeds * rng.standard_normal(seeds)
+        table = rng.binomial(draws, share(logits)) / draws
+        counts = [round(total) for total in (table.sum(1) * draws).tolist()]
+        plain = clustered(counts, draws * seeds)
+        found = seeded(plain, [table.tolist()], least=0.0)
+        inside += found.low <= true <= found.high
+        alone += plain.low <= true <= plain.high
+    assert 0.92 <= inside / 300 <= 0.995, inside / 300
+    if of_seeds and prompts * of_seeds > 60:
+        assert alone / 300 < 0.9  # what an interval over prompts alone leaves out

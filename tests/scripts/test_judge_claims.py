@@ -5,7 +5,7 @@ import pytest
 
 from scripts.judge_claims import RESAMPLINGS, judge_claims, resampled, with_draws
 from scripts.lib.files import read_json, write_json
-from scripts.lib.pairing import arms_of
+from scripts.lib.pairing import seeds_of
 from scripts.lib.statistics import Estimate
 from tests.scripts.paper_run import BENCHMARKS
 from tests.scripts.test_write_effects import items
@@ -82,7 +82,7 @@ def test_printed_numbers_are_not_resampled(run, tmp_path) -> None:
 def test_the_same_prompts_are_drawn_for_every_method() -> None:
     one = {f"p{place}": float(place < 30) for place in range(100)}
     other = {name: 1 - value for name, value in one.items()}
-    arms = {("s", "a"): {"harmbench": one}, ("s", "b"): {"harmbench": other}, ("s", "c"): {"xstest": {"p": None}}}
+    arms = {("s", "a"): {"harmbench": [one]}, ("s", "b"): {"harmbench": [other]}, ("s", "c"): {"xstest": [{"p": None}]}}
     found = resampled(arms)
     assert found.keys() == {("s", "a", "harmbench"), ("s", "b", "harmbench")}
     a, b = found["s", "a", "harmbench"], found["s", "b", "harmbench"]
@@ -93,15 +93,15 @@ def test_the_same_prompts_are_drawn_for_every_method() -> None:
 def test_resamplings_are_of_what_the_tables_count(tmp_path) -> None:
     """An unknown verdict stays in a table's denominator: the same in each resampling, or a bound misses its number."""
     rows = items(tmp_path, {"initial": 80, "thinksafe": 20}, unknown=50)
-    found = resampled(arms_of(rows, SPEC, counted=True))
+    found = resampled(seeds_of(rows, SPEC, counted=True))
     assert found["qwen3-mini", "thinksafe", "harmbench"].mean() == pytest.approx(20, abs=1)  # of 100, not of 50
-    silent = resampled(arms_of(items(tmp_path, {"thinksafe": 0}, unknown=100), SPEC, counted=True))
+    silent = resampled(seeds_of(items(tmp_path, {"thinksafe": 0}, unknown=100), SPEC, counted=True))
     assert ("qwen3-mini", "thinksafe", "harmbench") not in silent
 
 
 def test_nothing_of_a_hundred_is_not_nothing_for_sure() -> None:
     none, every = {f"p{place}": 0.0 for place in range(100)}, {f"p{place}": 1.0 for place in range(100)}
-    found = resampled({("s", "a"): {"xstest": none}, ("s", "b"): {"xstest": none}, ("s", "c"): {"xstest": every}})
+    found = resampled({("s", "a"): {"xstest": [none]}, ("s", "b"): {"xstest": [none]}, ("s", "c"): {"xstest": [every]}})
     a, b, c = (found["s", method, "xstest"] for method in "abc")
     assert 1.5 < np.quantile(a, 0.95) < 2.5 and 97.5 < np.quantile(c, 0.05) < 98.5
     assert 0.4 < np.mean(a > b) < 0.6  # which of the two is less, nobody can tell

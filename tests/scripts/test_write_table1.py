@@ -1,8 +1,9 @@
 """Table 1 from score files that hold the paper's own numbers."""
 
 import pytest
+from scipy.stats import t
 
-from scripts.lib.files import read_json, write_json
+from scripts.lib.files import read_json, write_json, write_rows
 from scripts.lib.tables import ranks, read_csv, write_csv
 from scripts.write_table1 import write_table1
 from tests.scripts.paper_run import BENCHMARKS, SPEC, TABLE1, write_run
@@ -102,16 +103,49 @@ def test_audits(tmp_path):
     assert cells["qwen3-4b", "thinksafe", "harm_avg3"]["value"] == pytest.approx(5.80, abs=0.01)
 
 
+def rows_of(folder, scores):
+    """Write rows per item that fit score files, the same prompts first under every seed."""
+    found = []
+    for number, entry in enumerate(scores):
+        score = read_json(entry["path"])
+        draws = score.get("draws", 1)
+        reasoning = score["kind"] == "reasoning"
+        rows = [
+            {"id": f"p{place // draws}", "draw": place % draws, "well_formed": place > 0}
+            | (
+                {"correct": place < score["count"], "strict": place < score["count"]}
+                if reasoning
+                else {"outcome": place < score["count"]}
+            )
+            for place in range(score["n"])
+        ]
+        path = str(folder / f"{number}.parquet")
+        write_rows(path, rows, {name: type(value) for name, value in rows[0].items()})
+        found.append(entry | {"rows": path})
+    return found
+
+
 def test_replicates(tmp_path):
     scores = write_run(
-        tmp_path, {("qwen3-4b", "initial"): (40, 10, 40, 2, 60, 80, 90, 50)}, replicates=(0, 1), shift=2.0
+        tmp_path, {("qwen3-4b", "initial"): (40, 10, 40, 2, 60, 80, 90, 50)}, replicates=(0, 1, 2), shift=2.0
     )
-    _, cells, markdown, _ = table(tmp_path, scores)
+    single, *_ = [{cell["metric"]: cell for cell in table(tmp_path, [s for s in scores if s["replicate"] == 1])[0]}]
+    _, cells, markdown, _ = table(tmp_path, rows_of(tmp_path, scores), SPEC | {"confidence": 0.95})
     cell = cells["qwen3-4b", "initial", "wildjailbreak"]
-    assert cell["value"] == pytest.approx(41.0) and cell["std"] == pytest.approx(2**0.5, abs=1e-4)
-    assert (cell["replicates"], cell["n"], cell["count"]) == (2, 4000, 1640)
+    assert cell["value"] == pytest.approx(42.0) and cell["std"] == pytest.approx(2.0)
+    assert (cell["replicates"], cell["n"], cell["count"]) == (3, 6000, 2520)
+    # 2000 prompts and three seeds, 40, 42 and 44: the seeds' share is 2 / sqrt(3) points, at few degrees of freedom.
+    own, between = (single["wildjailbreak"]["high"] - single["wildjailbreak"]["low"]) / 2 / 1.96, 2 / 3**0.5
+    freedom = (own**2 + between**2) ** 2 / (own**4 / 1999 + between**4 / 2)
+    expected = t.ppf(0.975, freedom) * (own**2 + between**2) ** 0.5
+    assert cell["high"] - cell["low"] == pytest.approx(2 * expected, rel=0.02)
     average = cells["qwen3-4b", "initial", "safety_avg"]
-    assert average["std"] == pytest.approx(2**0.5, abs=0.1) and "Means over 2 replicates" in markdown
+    assert average["std"] == pytest.approx(2.0, abs=0.1) and "Means over 3 seeds" in markdown
+    # All columns move together, so that averaging them takes nothing of the seeds' share away.
+    assert average["high"] - average["low"] > 2 * 1.96 * between
+    strict, plain = (cells["qwen3-4b", "initial", name] for name in ("gsm8k:strict", "gsm8k"))
+    assert (strict["low"], strict["high"]) == (plain["low"], plain["high"])
+    assert cells["qwen3-4b", "initial", "well_formed"]["high"] <= 100
     assert "**" not in markdown  # one method: nothing to be best of
 
 
