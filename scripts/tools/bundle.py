@@ -12,13 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from scripts.lib import bundles  # noqa: E402 - runs as a script, too
 from scripts.lib.bundles import LEVELS, TIERS, BundleError  # noqa: E402
 from scripts.lib.files import IDENTITY, RECORD, read_json  # noqa: E402
-from scripts.lib.hub_lock import remote_sources  # noqa: E402
+from scripts.lib.hub_lock import remote_sources, used  # noqa: E402
 from scripts.lib.manifests import SNAKEMAKES, content_digest, file_digest  # noqa: E402
 from scripts.tools import dag, provenance  # noqa: E402
 from scripts.tools.provenance import Node  # noqa: E402
@@ -40,7 +42,7 @@ read, `workflow/` the versions that made it, `ro-crate-metadata.json` the same f
 LICENCES = """# Licences
 
 The workflow is under Apache-2.0 (`workflow/LICENSE`). What it takes from elsewhere is under its own licence; what is
-made with a model or a data set may be bound by its terms. Named by this config:
+made with a model or a data set may be bound by its terms. As the pages said when the workflow was written; they decide:
 
 {sources}
 """
@@ -135,13 +137,17 @@ def _record(path: Path) -> bytes:
 
 
 def licences(config: Mapping[str, Any]) -> str:
-    """Return the licence notes of all that a config takes from elsewhere."""
+    """Return the licence notes of all that a run of this config takes from elsewhere (config/licences/assets.yaml)."""
     from scripts.lib.hub import page
 
-    found = {
-        f"- {page(source['kind'], source['hub'])}" if "hub" in source else f"- {source['url']}"
-        for source in remote_sources(config)
-    }
+    assets = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
+    found = set()
+    for source in remote_sources(used(config)):
+        name = source.get("hub") or source["url"]
+        known = assets.get(name, {})
+        terms = f"; to be accepted: {known['terms']}" if "terms" in known else ""
+        place = page(source["kind"], name) if "hub" in source else name
+        found.add(f"- {place}: {known.get('licence', 'see its page')}{terms}")
     return LICENCES.format(sources="\n".join(sorted(found)) or "- nothing")
 
 

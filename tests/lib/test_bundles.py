@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from scripts.lib import bundles
+from scripts.lib import bundles, settings
 from scripts.lib.bundles import BundleError, json_bytes, open_bundle, write_bundle
 from scripts.lib.manifests import content_digest
 from scripts.lib.staleness import canonical
+from scripts.tools import bundle
 
 ADAPTER = "results/tiny/adapters/a/trained-with/m/replicate-0"
 WEIGHTS = f"{ADAPTER}/adapter_model.safetensors"
@@ -350,3 +351,12 @@ def test_what_changes_while_it_is_placed(good: Members, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="has changed while it was read"):
         bundles.extract(bundle, lambda name: tmp_path / "out" / name if name == WEIGHTS else None)
     assert hashlib.sha256(good[WEIGHTS]).hexdigest() == bundle.digest(WEIGHTS)
+
+
+def test_licence_notes_name_what_the_run_takes_and_its_terms():
+    config = settings.load(
+        ["config/config.yaml"], {"students": ["qwen3-4b"], "methods": ["initial"], "benchmarks": ["gsm8k", "gpqa"]}
+    )
+    notes = bundle.licences(config)
+    assert "/Qwen/Qwen3-4B: Apache-2.0\n" in notes and "/Qwen/Qwen3-8B" not in notes and "SafeChain" not in notes
+    assert "/datasets/Idavidrein/gpqa: CC-BY-4.0; to be accepted: login; its rows must not be published" in notes
