@@ -354,9 +354,7 @@ def test_what_changes_while_it_is_placed(good: Members, tmp_path: Path) -> None:
 
 
 def test_licence_notes_name_what_the_run_takes_and_its_terms():
-    config = settings.load(
-        ["config/config.yaml"], {"students": ["qwen3-4b"], "methods": ["initial"], "benchmarks": ["gsm8k", "gpqa"]}
-    )
-    notes = bundle.licences(config)
-    assert "/Qwen/Qwen3-4B: Apache-2.0\n" in notes and "/Qwen/Qwen3-8B" not in notes and "SafeChain" not in notes
+    chosen = {"students": ["qwen3-4b"], "methods": ["initial"], "benchmarks": ["gsm8k", "gpqa"]}
+    notes = bundle.licences(settings.load(["config/config.yaml"], chosen))
+    assert "/Qwen/Qwen3-4B: Apache-2.0\n" in notes and "/Qwen/Qwen3-8B" not in notes and "STAR-1" not in notes
     assert "/datasets/Idavidrein/gpqa: CC-BY-4.0; to be accepted: login; its rows must not be published" in notes
