@@ -6,6 +6,7 @@ Snakemake once and forks for each plan, so that no plan sees what another left b
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -140,6 +141,14 @@ def main() -> None:
     """Plan each mutation of stdin in a fork of this process."""
     import snakemake.api  # noqa: F401 - imported once, before the forks
 
+    from scripts.lib import settings, staleness, versions
+
+    # What each plan would read anew although no mutation changes it: the sources' digests, the schema, the versions.
+    settings.load([ROOT / "config/config.yaml"])
+    versions.pinned("data")
+    for script in (ROOT / "scripts").glob("*.py"):
+        staleness.code_digests(f"scripts/{script.name}")
+    gc.freeze()  # a child has no garbage of ours to look for
     workdir = Path(sys.argv[1])
     for mutation in json.load(sys.stdin):
         reading, writing = os.pipe()
