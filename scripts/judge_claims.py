@@ -183,7 +183,8 @@ def _board(board: Row, spec: Row) -> list[str]:
     lines = []
     for row in board["claims"]:
         share = "–" if row["share"] is None else f"{100 * row['share']:.0f} %"
-        missing = f"{len(row['missing'])} cells" if row["missing"] else "–"
+        count = len(row["missing"])
+        missing = "–" if not count else "1 cell" if count == 1 else f"{count} cells"
         text = row["text"] + (" (our reading)" if row["reading"] == "ours" else "")
         said = [row["id"], text, row["section"], row["verdict"], row["by_numbers"], _over(row)]
         lines.append([*said, _margin(row), share, "–" if row["n"] is None else str(row["n"]), missing])

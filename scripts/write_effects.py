@@ -13,7 +13,7 @@ from scripts.lib.files import read_rows
 from scripts.lib.pairing import Outcomes, arms_of, known, means
 from scripts.lib.scores import AVERAGES
 from scripts.lib.statistics import Estimate, average, paired, ratio
-from scripts.lib.tables import markdown, printed, write_csv, write_markdown
+from scripts.lib.tables import markdown, plain, printed, write_csv, write_markdown
 
 Row = dict[str, Any]
 COLUMNS = [
@@ -180,7 +180,7 @@ def _ratios(
 
 def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
     """Write the effects for reading, a table per question: averages only, or single benchmarks where there are none."""
-    labels = dict([*spec["students"], *spec["methods"], ("direct", "no steering")])
+    labels = {name: plain(label) for name, label in (*spec["students"], *spec["methods"], ("direct", "no steering"))}
     averaged = any(row["metric"].startswith("harm_avg3") for row in rows)
     shown = ("unsafe_training_responses", "harm_avg3", "reasoning_avg", "gain_ratio", "xstest")
     blocks = []

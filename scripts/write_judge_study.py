@@ -15,7 +15,7 @@ from scripts.lib.files import read_rows
 from scripts.lib.pairing import known, means
 from scripts.lib.seeds import seed_for
 from scripts.lib.statistics import Estimate, average, clustered, paired, wilson
-from scripts.lib.tables import markdown, printed, write_csv, write_markdown
+from scripts.lib.tables import markdown, plain, printed, write_csv, write_markdown
 
 Row = dict[str, Any]
 Said = dict[str, list[Row]]  # what one judge says of one arm's responses to a benchmark, by prompt
@@ -254,7 +254,7 @@ def _clear(said: Mapping, student: str, pair: tuple[str, str], judge: str, spec:
 
 # ---------------------------------------------------------------- for reading
 def _write_markdown(path: str, rows: Sequence[Row], judges: Sequence[str], spec: Row) -> None:
-    labels = dict([*spec["students"], *spec["methods"]])
+    labels = {name: plain(label) for name, label in (*spec["students"], *spec["methods"])}
     titles = [judge.replace(":", ", ") for judge in judges]
     parts: dict[str, list[Row]] = defaultdict(list)
     for row in rows:

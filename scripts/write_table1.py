@@ -9,6 +9,7 @@ from scripts.lib.tables import (
     emphasise,
     latex,
     markdown,
+    plain,
     printed,
     ranks,
     read_csv,
@@ -91,8 +92,8 @@ def _layout(
         group = []
         for place, (_, label) in enumerate(methods):
             names = [student_label if place == 0 else "", label]
-            names = [latex(name) for name in names] if form == "tex" else names
-            group.append(names + [texts[metric][place] for metric, *_ in columns])
+            shown = {"tex": latex, "md": plain}[form]
+            group.append([shown(name) for name in names] + [texts[metric][place] for metric, *_ in columns])
         if group:
             groups.append(group)
     return groups
