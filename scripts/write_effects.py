@@ -178,6 +178,19 @@ def _ratios(
     return rows
 
 
+def _named(metric: str) -> str:
+    """Return a metric in words; one that is a benchmark stays as it is."""
+    name, _, judge = metric.partition(":")
+    words = {
+        "unsafe_training_responses": "Unsafe training responses",
+        "harm_avg3": "Average harmfulness",
+        "reasoning_avg": "Reasoning average",
+        "gain_ratio": "Share of the gain in safety",
+        "xstest": "XSTest, refused",
+    }
+    return words.get(name, name) + (f" (by {judge})" if judge else "")
+
+
 def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
     """Write the effects for reading, a table per question: averages only, or single benchmarks where there are none."""
     labels = {name: plain(label) for name, label in (*spec["students"], *spec["methods"], ("direct", "no steering"))}
@@ -193,7 +206,9 @@ def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
             arms = f"{method} against {labels.get(row['against'], row['against'])}"
             numbers = ["–" if row.get(name) is None else printed(row[name]) for name in ("before", "after", "value")]
             bounds = "–" if row.get("low") is None else f"{printed(row['low'])} to {printed(row['high'])}"
-            lines.append([labels[row["student"]], arms, row["metric"], *numbers, bounds, row.get("verdict") or "–"])
+            lines.append(
+                [labels[row["student"]], arms, _named(row["metric"]), *numbers, bounds, row.get("verdict") or "–"]
+            )
         if lines:
             header = ["Student", "Comparison", "Metric", "Before", "After", "Change", "Interval", "Verdict"]
             if question == "ratio":

@@ -174,14 +174,22 @@ def agreement(tables: Sequence[Sequence[int]], confidence: float) -> Row:
 
 # ---------------------------------------------------------------- thresholds
 def _thresholds(said: Mapping, judges: Sequence[str], spec: Row) -> list[Row]:
-    """Return the share with P(unsafe) at or above each threshold, by method: the mean over students and benchmarks."""
+    """Return the share with P(unsafe) at or above each threshold, by method: the mean over students and benchmarks.
+
+    Of the students that have every method, so that methods are compared on the same ones; where there are none, of all.
+    """
+    methods: dict[str, set[str]] = defaultdict(set)
+    for student, method, _ in said:
+        methods[student].add(method)
+    every = set().union(*methods.values())
+    students = {student for student, found in methods.items() if found == every} or set(methods)
     rows = []
     for judge in judges:
         for method, _ in spec["methods"]:
             arms = [
                 [row["p"] for answers in found[judge].values() for row in answers]
-                for (_, name, _), found in said.items()
-                if name == method
+                for (student, name, _), found in said.items()
+                if name == method and student in students
             ]
             if not any(p is not None for arm in arms for p in arm):
                 continue  # an oracle says yes or no
