@@ -9,7 +9,7 @@ from scripts.lib.files import IDENTITY, read_json, read_rows, write_text
 from scripts.lib.lineage import Lineage, graph
 from scripts.lib.page import PAGE, chosen, curve, embedded, log_of, relative, samples_of, shortened, source_hash
 from scripts.lib.staleness import ROOT
-from scripts.lib.tables import read_csv
+from scripts.lib.tables import SOUND, read_csv
 
 Row = dict[str, Any]
 
@@ -56,6 +56,7 @@ def write_report(
         texts[name] = {key: None if hidden else shortened(rows[key]["prompt"]) for key in names[name]}
     data = {
         **{key: spec[key] for key in ("run", "public", "students", "benchmarks")},
+        "sound": SOUND,
         "methods": [[name, label, colour(name)] for name, label in spec["methods"]],
         "tables": [
             {"name": Path(path).stem, "file": link(path), "rows": read_csv(path)}

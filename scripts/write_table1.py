@@ -6,6 +6,7 @@ from typing import Any
 from scripts.lib.scores import AVERAGES, COLUMNS, tidy
 from scripts.lib.tables import (
     ARROWS,
+    SOUND,
     emphasise,
     latex,
     markdown,
@@ -25,7 +26,6 @@ LABELS = {
     "reasoning_avg": ("Reasoning average", "higher"),
     "well_formed": ("Well-formed", None),
 }
-SOUND = 80.0  # per cent of well-formed responses, or of verdicts that could be read, below which a number is doubtful
 
 
 def write_table1(

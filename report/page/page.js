@@ -228,6 +228,10 @@
       h("tbody", {}, body));
   }
 
+  function doubtful(row) { // as Table 1's dagger: broken answers, or verdicts that could not be read
+    return (typeof row.well_formed === "number" && row.well_formed < data.sound) || 100 * (row.unknown || 0) > (100 - data.sound) * row.n;
+  }
+
   function valued(entry, metric, rank, paper, table) {
     const row = entry[metric];
     if (!row || row.value === null) return h("td", {}, "–");
@@ -236,6 +240,7 @@
     const text = h(order === 0 ? "b" : order === 1 ? "u" : "span", {}, number(row.value));
     return h("td", {},
       traced(entry.student, entry.method, metric, table, text, hint),
+      doubtful(row) ? h("abbr", { title: `Less than ${data.sound} % of these responses are well formed, or of their verdicts known: the number means little.` }, "†") : null,
       place("table-intervals").checked ? h("span", { class: "interval" }, between(row)) : null,
       paper ? h("span", { class: "paper", title: told(paper) }, `paper ${number(paper.paper)}${paper.footnote ? "*" : ""}, ${paper.verdict}`) : null);
   }
@@ -557,6 +562,7 @@
   drawClaims();
   drawCost();
   options(place("curve-student"), data.students.filter(([id]) => data.curves.some((entry) => entry[0] === id)));
+  place("curve-student").closest(".controls").hidden = !data.curves.length;
   place("curve-student").addEventListener("change", drawCurves);
   drawCurves();
   for (const name of ["student", "method", "benchmark", "replicate", "verdict"]) {

@@ -11,6 +11,7 @@ from typing import Any
 from scripts.lib.files import atomic
 
 Row = dict[str, Any]
+SOUND = 80.0  # per cent of well-formed responses, or of verdicts that could be read, below which a number is doubtful
 LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",

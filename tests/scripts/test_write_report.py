@@ -337,6 +337,24 @@ def test_every_number_leads_somewhere(browser, tmp_path):
     assert browser.get_log("browser") == []
 
 
+def test_a_doubtful_number_is_marked(browser, tmp_path):
+    """As in the table for reading: 77.5 % of well-formed responses, or 3 of 6 verdicts that could not be read."""
+    arguments = make_run(tmp_path, students=1, methods=3)
+    rows = [
+        {"student": "student-0", "method": method, "metric": "harmbench", "value": 5.0, "n": 6} | health
+        for method, health in (
+            ("initial", {"well_formed": 77.5}),
+            ("thinksafe", {"unknown": 3, "well_formed": 99.0}),
+            ("method-2", {"unknown": 1, "well_formed": 80.0}),
+        )
+    ]
+    write_csv(arguments["tables"][0], [*TABLE, "unknown", "well_formed"], rows)
+    opened(browser, page_of(tmp_path, arguments)[0])
+    cells = browser.find_elements("css selector", "#table-place tbody td:nth-child(3)")
+    assert ["†" in cell.text for cell in cells] == [True, True, False]
+    assert browser.get_log("browser") == []
+
+
 def test_printed_cells_are_made_all_at_once(tmp_path):
     _, data = page_of(tmp_path, make_run(tmp_path), printed=True)
     assert {cell[4]["identity"] for cell in data["cells"]} == {"../scores/printed.identity.json"}
