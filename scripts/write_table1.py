@@ -57,7 +57,7 @@ def write_table1(
     marked = any(_doubtful(row) for row in rows)
     groups = {form: _layout(cells, columns, spec, form) for form in ("md", "tex")}
     body = [row for group in groups["md"] for row in group]
-    write_markdown(output_md, [markdown(header, body), *_notes(rows, marked)])
+    write_markdown(output_md, [markdown([plain(name) for name in header], body), *_notes(rows, marked)])
     write_latex(output_tex, header, groups["tex"])
     progress(len(rows), len(rows))
 

@@ -291,7 +291,7 @@
       h("tbody", {}, rows.map((row) => h("tr", {}, names.map((name) => {
         const value = row[name];
         const long = typeof value === "string" && value.length > 60;
-        if (name === "value" && value !== null) return h("td", {}, traced(row.student, row.method, row.metric, table, number(value), between(row)));
+        if (name === "value" && value !== null) return h("td", {}, traced(row.student, row.method, row.against ? "" : row.metric, table, number(value), between(row))) // a difference is its table's;
         return h("td", { class: long ? "words" : kind(name) },
           value === null ? "" : typeof value === "number" && !Number.isInteger(value) ? number(value) : label[value] || String(value));
       })))));

@@ -23,7 +23,8 @@ def test_a_label_is_read_as_it_was_written():
 
 
 def test_a_table_with_such_labels(tmp_path):
-    spec = {"students": [("s", LABEL)], "methods": [("initial", LABEL), ("thinksafe", "T")], "benchmarks": HARMBENCH}
+    benchmarks = [HARMBENCH[0] | {"label": LABEL}]
+    spec = {"students": [("s", LABEL)], "methods": [("initial", LABEL), ("thinksafe", "T")], "benchmarks": benchmarks}
     cells = {("s", name): (value, *[0.0] * 7) for name, value in (("initial", 50.0), ("thinksafe", 0.0))}
     paths = [str(tmp_path / f"t.{form}") for form in ("csv", "md", "tex")]
     write_table1(write_run(tmp_path, cells, HARMBENCH), spec, *paths)

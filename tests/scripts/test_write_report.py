@@ -315,12 +315,14 @@ def test_every_number_leads_somewhere(browser, tmp_path):
     rows = [who | {"metric": "harmbench", "value": 71.725}, who | {"metric": "harmbench:oracle", "value": -0.001}]
     figure = str(tmp_path / "run/tables/figure3.csv")
     write_csv(figure, TABLE, [*rows, who | {"metric": "train_hours", "value": 1.5}])
+    effects = str(tmp_path / "run/tables/effects.csv")
+    write_csv(effects, [*TABLE, "against"], [rows[0] | {"against": "initial"}])
     for cell in arguments["cells"]:
         write_json(cell["score"].removesuffix(".json") + ".identity.json", {})
-    for path in (*arguments["tables"], figure):
+    for path in (*arguments["tables"], figure, effects):
         write_json(path.removesuffix(".csv") + ".identity.json", {})
     write_json(tmp_path / "run/claims.identity.json", {})
-    page_of(tmp_path / "run", arguments | {"tables": [*arguments["tables"], figure]})
+    page_of(tmp_path / "run", arguments | {"tables": [*arguments["tables"], figure, effects]})
     (tmp_path / "run").rename(tmp_path / "moved")
     opened(browser, tmp_path / "moved/report/index.html")
     choose = """const t = document.getElementById('table-choice'); t.value = arguments[0];
@@ -334,6 +336,8 @@ def test_every_number_leads_somewhere(browser, tmp_path):
     assert "71.73" in text and "0.00" in text and "-0.00" not in text and "1.50" in text
     score = (tmp_path / "moved/harmbench/student-0/thinksafe.json").as_uri()
     assert sum(link == score for link in links[:8]) == 2
+    difference = browser.execute_script(choose, "effects")[2]  # it is no score's number
+    assert difference == (tmp_path / "moved/tables/effects.csv").as_uri()
     assert browser.get_log("browser") == []
 
 
