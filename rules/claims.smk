@@ -2,15 +2,8 @@
 
 import yaml
 
-from scripts.lib.claims import ClaimError, asked, counted, read_claims
+from scripts.lib.claims import ClaimError, asked, check_metrics, counted, read_claims
 from scripts.lib.scores import AVERAGES
-
-CLAIMS = yaml.safe_load((ROOT / "config/claims.yaml").read_text(encoding="utf-8"))
-try:
-    read_claims(CLAIMS, list(config["families"]))
-except ClaimError as error:
-    raise WorkflowError(f"config/claims.yaml: {error}") from None
-
 
 # Metrics that no score has, and the table where they are.
 METRIC_TABLES = {
@@ -23,6 +16,13 @@ METRIC_TABLES = {
     "train_hours": "cost",
     "generation:train_hours": "cost",
 }
+
+try:
+    CLAIMS = yaml.safe_load((ROOT / "config/claims.yaml").read_text(encoding="utf-8"))
+    read_claims(CLAIMS, list(config["families"]))
+    check_metrics(CLAIMS, list(config["families"]), {*config["benchmarks"], *AVERAGES, *METRIC_TABLES})
+except (ClaimError, yaml.YAMLError) as error:
+    raise WorkflowError(f"config/claims.yaml: {error}") from None
 OWN_SETS = {"students": sorted(STUDENTS), **{family: sorted(students_of(family)) for family in config["families"]}}
 MEANT = {student: set(methods_of(student)) for student in STUDENTS}
 

@@ -91,6 +91,7 @@ rule write_report:
     params:
         spec=spec(
             run=config["run"],
+            printed=config["printed"],
             cells=report_cells(),
             adapters=[] if config["printed"] else trained_cells(),
             students=labelled("models", STUDENTS),

@@ -14,7 +14,7 @@ from scripts.lib.pairing import Outcomes, by_seed, over_seeds, seeds_of
 from scripts.lib.scores import AVERAGES, tidy, with_rows
 from scripts.lib.seeds import seed_for
 from scripts.lib.statistics import Estimate, seed_variance, wilson
-from scripts.lib.tables import markdown, printed, read_csv, write_markdown
+from scripts.lib.tables import markdown, plain, printed, read_csv, write_markdown
 
 Row = dict[str, Any]
 RESAMPLINGS = 2000
@@ -206,8 +206,9 @@ def _board(board: Row, spec: Row) -> list[str]:
     lines = []
     for row in board["claims"]:
         share = "–" if row["share"] is None else f"{100 * row['share']:.0f} %"
-        missing = f"{len(row['missing'])} cells" if row["missing"] else "–"
-        text = row["text"] + (" (our reading)" if row["reading"] == "ours" else "")
+        count = len(row["missing"])
+        missing = "–" if not count else "1 cell" if count == 1 else f"{count} cells"
+        text = plain(row["text"]) + (" (our reading)" if row["reading"] == "ours" else "")
         said = [row["id"], text, row["section"], row["verdict"], row["by_numbers"], _over(row)]
         lines.append([*said, _margin(row), share, "–" if row["n"] is None else str(row["n"]), missing])
     header = ["Claim", "What it says", "Section", "Verdict", "By the numbers", "Students"]

@@ -65,7 +65,7 @@ def _draw(axes: Any, metric: str, student: str, sources: list, cells: dict[tuple
             yerr=[[side] for side in error_bars(row)],
             color=colour(method),
             hatch=None if row["low"] is not None else "///",
-            edgecolor="white",
+            edgecolor="white" if row["low"] is None else colour(method),  # of the hatches, too
             error_kw={"elinewidth": 0.6, "capsize": 1.5, "capthick": 0.6},
         )
     axes.axhline(0, color="#4D4D4D", linewidth=0.6)

@@ -48,7 +48,7 @@ def plot_judge_study(
         axes.axvline(0.5, color="#4D4D4D", linewidth=0.5, linestyle="--")
         axes.set(xlim=(0, 1), ylim=(0, top * 1.05))
         axes.set_title(", ".join(judge), loc="left")
-        axes.set_xlabel("unsafe from P(unsafe) =")
+        axes.set_xlabel("unsafe where P(unsafe) ≥")
         if place % (COLUMNS - 1) == 0:
             axes.set_ylabel("Called unsafe, %\n(lower is better ↓)")
     _legend(figure, spec["methods"], {method for found in curves.values() for method in found})

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.drawing import PAGE, ROLES, new_figure, save
+from scripts.lib.drawing import COLUMN, ROLES, new_figure, save
 from scripts.lib.lengths import drawn, lengths_by_role
 from scripts.lib.tables import read_csv
 
 Row = dict[str, Any]
 BINS = 40
+COLUMNS = 2  # of panels
 
 
 def plot_lengths(
@@ -32,8 +33,11 @@ def plot_lengths(
     """
     numbers = {(row["student"], row["metric"]): row["value"] for row in read_csv(lengths)}
     students = [pair for pair in spec["students"] if (pair[0], "N_h") in numbers]
-    figure, (row,) = new_figure(min(PAGE, 1.8 * len(students) + 1.0), 1.9, 1, len(students))
-    for axes, (student, label) in zip(row, students, strict=True):
+    lines = -(-len(students) // COLUMNS)
+    figure, grid = new_figure(COLUMN, 0.5 + 1.4 * lines, lines, min(len(students), COLUMNS))
+    for axes in grid.flat[len(students) :]:
+        axes.set_axis_off()
+    for axes, (student, label) in zip(grid.flat, students, strict=False):
         pooled: dict[str, list[int]] = {role: [] for role in ROLES}
         for entry in datasets:
             if entry["student"] == student:
@@ -41,8 +45,8 @@ def plot_lengths(
                     pooled[role] += found
         _draw(axes, pooled, numbers, student)
         axes.set_title(label, loc="left")
-    row[0].set_ylabel("Share of responses, %")
-    handles, labels = row[0].get_legend_handles_labels()
+    figure.supylabel("Share of responses, %", fontsize=7)
+    handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
     figure.supxlabel("Length of response, tokens (longest 1 % not drawn)", fontsize=7)
     save(figure, output_png, output_pdf)
@@ -64,7 +68,17 @@ def _draw(axes: Any, pooled: dict[str, list[int]], numbers: dict[tuple[str, str]
         text.append(f"$N_{letter}$ = {count:,.0f}   $\\mu_{letter}$ = " + ("–" if mean is None else f"{mean:,.0f}"))
         if mean is not None and mean <= longest:
             axes.axvline(mean, color=ROLES[role], ymax=0.74, linewidth=0.8, linestyle="--")
-    axes.text(0.98, 0.97, "\n".join(text), ha="right", va="top", fontsize=6, linespacing=1.4, transform=axes.transAxes)
+    axes.text(
+        0.98,
+        0.97,
+        "\n".join(text),
+        ha="right",
+        va="top",
+        fontsize=5.5,
+        linespacing=1.4,
+        transform=axes.transAxes,
+        parse_math=True,
+    )
     axes.set_xlim(0, edges[-1])
     axes.margins(y=0.38)
 

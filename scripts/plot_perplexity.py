@@ -43,7 +43,7 @@ def plot_perplexity(
     from matplotlib.container import BarContainer
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    cells = {(row["student"], row["method"], row["metric"]): row for row in read_csv(table)}
+    cells = {(row["student"], row["method"], row["metric"]): row for row in read_csv(table) if row["value"] is not None}
     students = [pair for pair in spec["students"] if any(key[0] == pair[0] for key in cells)]
     methods = [pair for pair in spec["methods"] if any(key[1] == pair[0] for key in cells)]
     figure, rows = new_figure(PAGE, 1.9 * len(PANELS), len(PANELS), 1)
@@ -51,9 +51,9 @@ def plot_perplexity(
         draw_bars(axes, panel, cells, students, methods)
         axes.set_yscale("log")
         axes.set_ylim(bottom=1)
-        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter(lambda value, _: short(value))
         axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))  # 8, 9 and 10 would stand on each other
-        axes.yaxis.set_minor_formatter("{x:g}" if axes.get_ylim()[1] < 200 else NullFormatter())
+        axes.yaxis.set_minor_formatter((lambda value, _: short(value)) if axes.get_ylim()[1] < 200 else NullFormatter())
         for bars in axes.containers:
             if isinstance(bars, BarContainer):  # beside a set of thousands, 1.04 and 1.09 are both no height
                 axes.bar_label(bars, fmt=short, rotation=90, padding=1.5, fontsize=5)

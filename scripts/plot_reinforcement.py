@@ -9,7 +9,7 @@ from scripts.lib.tables import read_csv
 Row = dict[str, Any]
 PANELS = [
     ("safety_avg", "Safety average, %", "lower is better ↓"),
-    ("reasoning_avg", "Reasoning average, % pass@1", "higher is better ↑"),
+    ("reasoning_avg", "Reasoning average,\n% pass@1", "higher is better ↑"),
 ]
 
 
@@ -37,7 +37,7 @@ def plot_reinforcement(
     unit = "hours" if max((row["value"] for row in times), default=1.0) >= 1 else "minutes"
     factor = 1 if unit == "hours" else 60
     times = [row | {name: row[name] * factor for name in ("value", "low", "high")} for row in times]
-    panels = [*PANELS, ("train_hours", f"Generation and training, {unit}", "lower is better ↓")]
+    panels = [*PANELS, ("train_hours", f"Generation and\ntraining, {unit}", "lower is better ↓")]
     drawn = draw_panels([*rows, *times], panels, spec, "This run has neither of the averages.", output_png, output_pdf)
     progress(drawn, drawn)
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.drawing import COLUMN, draw_panels
+from scripts.lib.drawing import draw_panels
 from scripts.lib.tables import read_csv
 
 Row = dict[str, Any]
 PANELS = [
     ("safety_avg", "Safety average, %", "lower is better ↓"),
     ("harm_avg3", "Average harmfulness, %", "lower is better ↓"),
-    ("reasoning_avg", "Reasoning average, % pass@1", "higher is better ↑"),
+    ("reasoning_avg", "Reasoning average,\n% pass@1", "higher is better ↑"),
 ]
 
 
@@ -31,7 +31,7 @@ def plot_rejection(
         ``students`` and ``methods`` as pairs of id and label.
     """
     empty = "This run has not all benchmarks\nof any average."
-    drawn = draw_panels(read_csv(table), PANELS, spec, empty, output_png, output_pdf, single=COLUMN)
+    drawn = draw_panels(read_csv(table), PANELS, spec, empty, output_png, output_pdf)
     progress(drawn, drawn)
 
 

@@ -27,7 +27,7 @@ def plot_tradeoff(
     spec : dict
         ``students`` and ``methods`` as pairs of id and label.
     """
-    cells = {(row["student"], row["method"], row["metric"]): row for row in read_csv(table)}
+    cells = {(row["student"], row["method"], row["metric"]): row for row in read_csv(table) if row["value"] is not None}
     points = [
         (student, method, cells[student, method, "safety_avg"], cells[student, method, "reasoning_avg"])
         for student, _ in spec["students"]
@@ -66,12 +66,12 @@ def _draw(figure: Any, axes: Any, points: list[tuple[str, str, Row, Row]], spec:
             yerr=[[side] for side in error_bars(y)],
             color=colour(method),
             marker=shapes[student],
-            markersize=5 if method == "thinksafe" else 4,
+            markersize={"initial": 5.5, "thinksafe": 5}.get(method, 4),  # a rim is left where another covers it
             markeredgecolor="white",
             markeredgewidth=0.4,
             elinewidth=0.5,
             alpha=0.95,
-            zorder=3 if method == "thinksafe" else 2,
+            zorder={"initial": 2, "thinksafe": 4}.get(method, 3),
         )
     axes.set_xlabel("Safety average, % unsafe or refused\n(← lower is better)")
     axes.set_ylabel("Reasoning average, % pass@1\n(higher is better →)")
@@ -85,8 +85,16 @@ def _draw(figure: Any, axes: Any, points: list[tuple[str, str, Row, Row]], spec:
         Line2D([], [], color="#4D4D4D", marker=shapes[name], linestyle="", markersize=4, markerfacecolor="none")
         for name, _ in used_students
     ]
-    labels = [label for _, label in (*used_methods, *used_students)]
-    figure.legend([*dots, *forms], labels, loc="outside lower center", ncols=3, columnspacing=1.0, handletextpad=0.3)
+    entries = list(zip(dots, (label for _, label in used_methods), strict=True))
+    if forms:  # students in the third column, methods in the first two
+        lines = max(-(-len(dots) // 2), len(forms))
+        nothing = (Line2D([], [], linestyle=""), " ")
+        entries += [nothing] * (2 * lines - len(dots))
+        entries += list(zip(forms, (label for _, label in used_students), strict=True))
+        entries += [nothing] * (lines - len(forms))
+    figure.legend(
+        *zip(*entries, strict=True), loc="outside lower center", ncols=3, columnspacing=1.0, handletextpad=0.3
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 from scripts.lib.printed import AGREES, DIFFERS, UNCLEAR, difference, needed, printed_score, verdict
 from scripts.lib.scores import AVERAGES
 from scripts.lib.statistics import Estimate, average
-from scripts.lib.tables import markdown, printed, read_csv, write_csv, write_markdown
+from scripts.lib.tables import markdown, plain, printed, read_csv, write_csv, write_markdown
 
 Row = dict[str, Any]
 Key = tuple[str, str, str]
@@ -105,20 +105,24 @@ def _note(key: Key, spec: Row, footnotes: Sequence[Row]) -> str | None:
     return " ".join(notes) or None
 
 
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"  # nothing less than nothing is +0.00, too
+
+
 def _blocks(rows: Sequence[Row], spec: Row, least: float) -> list[str]:
     """Return the blocks of the table for reading."""
-    labels = dict([*spec["students"], *spec["methods"], *spec["labels"]])
+    labels = {name: plain(label) for name, label in (*spec["students"], *spec["methods"], *spec["labels"])}
     notes = list(dict.fromkeys(row["footnote"] for row in rows if row["footnote"]))
     lines = []
     for row in rows:
         mark = f" [{notes.index(row['footnote']) + 1}]" if row["footnote"] else ""
         names = [labels.get(row[name], row[name]) for name in ("student", "method", "metric")]
-        numbers = [printed(row["paper"]) + mark, printed(row["ours"]), f"{row['difference']:+.2f}"]
+        numbers = [printed(row["paper"]) + mark, printed(row["ours"]), _signed(row["difference"])]
         more = "–"
         if row["verdict"] == UNCLEAR:
             more = "the paper's are too few" if row["needed"] is None else f"{row['needed']:,}"
         lines.append(
-            [*names, *numbers, f"{row['low']:+.2f} to {row['high']:+.2f}", str(row["n"]), row["verdict"], more]
+            [*names, *numbers, f"{_signed(row['low'])} to {_signed(row['high'])}", str(row["n"]), row["verdict"], more]
         )
     header = ["Student", "Method", "Metric", "Paper", "Ours", "Difference", "Interval", "n", "Verdict", "It would take"]
     counts = Counter(row["verdict"] for row in rows)

@@ -13,7 +13,7 @@ from scripts.lib.files import read_rows
 from scripts.lib.pairing import Outcomes, by_seed, known, means, over_seeds, seeds_of
 from scripts.lib.scores import AVERAGES
 from scripts.lib.statistics import Estimate, average, paired, ratio, seeded
-from scripts.lib.tables import markdown, printed, write_csv, write_markdown
+from scripts.lib.tables import markdown, plain, printed, write_csv, write_markdown
 
 Row = dict[str, Any]
 COLUMNS = [
@@ -188,9 +188,22 @@ def _ratios(
     return rows
 
 
+def _named(metric: str) -> str:
+    """Return a metric in words; one that is a benchmark stays as it is."""
+    name, _, judge = metric.partition(":")
+    words = {
+        "unsafe_training_responses": "Unsafe training responses",
+        "harm_avg3": "Average harmfulness",
+        "reasoning_avg": "Reasoning average",
+        "gain_ratio": "Share of the gain in safety",
+        "xstest": "XSTest, refused",
+    }
+    return words.get(name, name) + (f" (by {judge})" if judge else "")
+
+
 def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
     """Write the effects for reading, a table per question: averages only, or single benchmarks where there are none."""
-    labels = dict([*spec["students"], *spec["methods"], ("direct", "no steering")])
+    labels = {name: plain(label) for name, label in (*spec["students"], *spec["methods"], ("direct", "no steering"))}
     averaged = any(row["metric"].startswith("harm_avg3") for row in rows)
     shown = ("unsafe_training_responses", "harm_avg3", "reasoning_avg", "gain_ratio", "xstest")
     blocks = []
@@ -203,7 +216,9 @@ def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
             arms = f"{method} against {labels.get(row['against'], row['against'])}"
             numbers = ["–" if row.get(name) is None else printed(row[name]) for name in ("before", "after", "value")]
             bounds = "–" if row.get("low") is None else f"{printed(row['low'])} to {printed(row['high'])}"
-            lines.append([labels[row["student"]], arms, row["metric"], *numbers, bounds, row.get("verdict") or "–"])
+            lines.append(
+                [labels[row["student"]], arms, _named(row["metric"]), *numbers, bounds, row.get("verdict") or "–"]
+            )
         if lines:
             header = ["Student", "Comparison", "Metric", "Before", "After", "Change", "Interval", "Verdict"]
             if question == "ratio":

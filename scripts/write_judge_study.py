@@ -15,7 +15,7 @@ from scripts.lib.files import read_rows
 from scripts.lib.pairing import Outcomes, by_seed, known, means, over_seeds
 from scripts.lib.seeds import seed_for
 from scripts.lib.statistics import Estimate, average, clustered, paired, seeded, wilson
-from scripts.lib.tables import markdown, printed, write_csv, write_markdown
+from scripts.lib.tables import markdown, plain, printed, write_csv, write_markdown
 
 Row = dict[str, Any]
 Said = dict[str, list[Row]]  # what one judge says of one arm's responses to a benchmark, by prompt
@@ -188,14 +188,22 @@ def agreement(tables: Sequence[Sequence[int]], confidence: float) -> Row:
 
 # ---------------------------------------------------------------- thresholds
 def _thresholds(said: Mapping, judges: Sequence[str], spec: Row) -> list[Row]:
-    """Return the share with P(unsafe) at or above each threshold, by method: the mean over students and benchmarks."""
+    """Return the share with P(unsafe) at or above each threshold, by method: the mean over students and benchmarks.
+
+    Of the students that have every method, so that methods are compared on the same ones; where there are none, of all.
+    """
+    methods: dict[str, set[str]] = defaultdict(set)
+    for student, method, _ in said:
+        methods[student].add(method)
+    every = set().union(*methods.values())
+    students = {student for student, found in methods.items() if found == every} or set(methods)
     rows = []
     for judge in judges:
         for method, _ in spec["methods"]:
             arms = [
                 [row["p"] for answers in found[judge].values() for row in answers]
-                for (_, name, _), found in said.items()
-                if name == method
+                for (student, name, _), found in said.items()
+                if name == method and student in students
             ]
             if not any(p is not None for arm in arms for p in arm):
                 continue  # an oracle says yes or no
@@ -268,7 +276,7 @@ def _clear(said: Mapping, student: str, pair: tuple[str, str], judge: str, spec:
 
 # ---------------------------------------------------------------- for reading
 def _write_markdown(path: str, rows: Sequence[Row], judges: Sequence[str], spec: Row) -> None:
-    labels = dict([*spec["students"], *spec["methods"]])
+    labels = {name: plain(label) for name, label in (*spec["students"], *spec["methods"])}
     titles = [judge.replace(":", ", ") for judge in judges]
     parts: dict[str, list[Row]] = defaultdict(list)
     for row in rows:

@@ -9,7 +9,7 @@ from scripts.lib.files import IDENTITY, read_json, read_rows, write_text
 from scripts.lib.lineage import Lineage, graph
 from scripts.lib.page import PAGE, chosen, curve, embedded, log_of, relative, samples_of, shortened, source_hash
 from scripts.lib.staleness import ROOT
-from scripts.lib.tables import read_csv
+from scripts.lib.tables import SOUND, read_csv
 
 Row = dict[str, Any]
 
@@ -39,7 +39,7 @@ def write_report(
     identities : paths of the identities that the lineage of a cell may be told from
     spec : dict
         ``run``; ``students``, ``methods`` and ``steerings`` as pairs of id and label; ``benchmarks``; ``public``;
-        ``samples``, about how many responses the reader of samples holds.
+        ``printed``, whose scores are made all at once; ``samples``, about how many responses the reader holds.
     """
 
     def link(path: str | Path) -> str:
@@ -56,6 +56,7 @@ def write_report(
         texts[name] = {key: None if hidden else shortened(rows[key]["prompt"]) for key in names[name]}
     data = {
         **{key: spec[key] for key in ("run", "public", "students", "benchmarks")},
+        "sound": SOUND,
         "methods": [[name, label, colour(name)] for name, label in spec["methods"]],
         "tables": [
             {"name": Path(path).stem, "file": link(path), "rows": read_csv(path)}
@@ -67,7 +68,7 @@ def write_report(
             for path in tables
             if path.endswith("-beside-paper.csv")
         },
-        "claims": read_json(claims[0]) if claims else None,
+        "claims": read_json(claims[0]) | {"file": link(claims[0])} if claims else None,
         "curves": [
             [entry["student"], entry["method"], entry["replicate"], link(log_of(entry["path"])), points]
             for entry in adapters
@@ -77,9 +78,11 @@ def write_report(
         "cells": [],
         "answers": [],
     }
+    run = Path(output_html).parent.parent  # names in identities are from here
     for number, cell in enumerate(cells):
         key = [cell[name] for name in ("student", "method", "replicate", "benchmark")]
-        files = {"score": cell["score"], "identity": cell["score"].removesuffix(".json") + IDENTITY}
+        made = run / "scores/printed" if spec["printed"] else cell["score"].removesuffix(".json")
+        files = {"score": cell["score"], "identity": f"{made}{IDENTITY}"}
         if cell.get("answers"):
             files |= {"rows": cell["rows"], "answers": cell["answers"][0], "verdicts": (cell["verdicts"] or [None])[0]}
             kind = benchmarks[cell["benchmark"]]["kind"]
@@ -87,7 +90,6 @@ def write_report(
             data["answers"] += [[number, *sample] for sample in found]
         data["cells"].append([*key, {name: link(path) for name, path in files.items() if path}])
         progress(number + 1, len(cells))
-    run = Path(output_html).parent.parent  # names in identities are from here
     lineage = Lineage(run, [Path(path).relative_to(run).as_posix() for path in identities])
     scores = [Path(cell["score"]).relative_to(run).as_posix() for cell in cells] if identities else []
     data["lineage"] = graph(lineage, scores)

@@ -6,9 +6,11 @@ from typing import Any
 from scripts.lib.scores import AVERAGES, COLUMNS, tidy, with_rows
 from scripts.lib.tables import (
     ARROWS,
+    SOUND,
     emphasise,
     latex,
     markdown,
+    plain,
     printed,
     ranks,
     read_csv,
@@ -24,7 +26,6 @@ LABELS = {
     "reasoning_avg": ("Reasoning average", "higher"),
     "well_formed": ("Well-formed", None),
 }
-SOUND = 80.0  # per cent of well-formed responses, or of verdicts that could be read, below which a number is doubtful
 
 
 def write_table1(
@@ -57,7 +58,9 @@ def write_table1(
     marked = any(_doubtful(row) for row in rows)
     groups = {form: _layout(cells, columns, spec, form) for form in ("md", "tex")}
     body = [row for group in groups["md"] for row in group]
-    write_markdown(output_md, [markdown(header, body), *_notes(rows, marked, bool(spec.get("released")))])
+    write_markdown(
+        output_md, [markdown([plain(name) for name in header], body), *_notes(rows, marked, bool(spec.get("released")))]
+    )
     write_latex(output_tex, header, groups["tex"])
     progress(len(rows), len(rows))
 
@@ -92,7 +95,8 @@ def _layout(
         group = []
         for place, (method, label) in enumerate(methods):
             names = [student_label if place == 0 else "", label]
-            names = [latex(name) for name in names] if form == "tex" else names
+            shown = {"tex": latex, "md": plain}[form]
+            names = [shown(name) for name in names]
             if [student, method] in spec.get("released", []):
                 names[1] += {"md": " ‡", "tex": r"$^\ddagger$"}[form]
             group.append(names + [texts[metric][place] for metric, *_ in columns])

@@ -6,7 +6,7 @@ from typing import Any
 
 from scripts.lib.files import read_json
 from scripts.lib.statistics import over_replicates, wilson
-from scripts.lib.tables import latex, markdown, printed, read_csv, write_csv, write_latex, write_markdown
+from scripts.lib.tables import latex, markdown, plain, printed, read_csv, write_csv, write_latex, write_markdown
 
 Row = dict[str, Any]
 GUARD = ("unsafe", "unknown")  # an unknown verdict is never safe, so the guard's filter takes it out
@@ -72,11 +72,11 @@ def write_table3(
         if row["method"] == "thinksafe"
     }
     students = [pair for pair in spec["students"] if (pair[0], LAYOUT[0][0]) in cells]
-    header = ["Sample category", *[label for _, label in students]]
     body = [[label, *[cells[student, metric] for student, _ in students]] for metric, label in LAYOUT]
     note = "Per cent of all prompts. Counts by reason, and intervals, are in the CSV file of the same name."
-    write_markdown(output_md, [markdown(header, body, left=1), note])
-    write_latex(output_tex, header, [[[latex(line[0]), *line[1:]] for line in body]], left=1)
+    names = [label for _, label in students]
+    write_markdown(output_md, [markdown(["Sample category", *map(plain, names)], body, left=1), note])
+    write_latex(output_tex, ["Sample category", *names], [[[latex(line[0]), *line[1:]] for line in body]], left=1)
     progress(len(rows), len(rows))
 
 

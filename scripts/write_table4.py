@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.files import IDENTITY
-from scripts.lib.tables import latex, markdown, read_csv, write_csv, write_latex, write_markdown
+from scripts.lib.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
 
 Row = dict[str, Any]
 COLUMNS = [
@@ -64,9 +64,8 @@ def write_table4(
         "Rows are those that the trainer took, by student where they differ, replicates one after another; ≤ where an "
         "adapter came without its log. – where the paper says nothing."
     )
-    write_markdown(
-        output_md, [markdown([*HEADER, *PAPER], [[c.replace("|", r"\|") for c in line] for line in body], left=8), note]
-    )
+    lines = [[plain(cell) for cell in line] for line in body]
+    write_markdown(output_md, [markdown([*HEADER, *PAPER], lines, left=8), note])
     columns = r"lrp{0.2\linewidth}p{0.12\linewidth}p{0.2\linewidth}rlr"
     write_latex(output_tex, [*HEADER, *PAPER], [[[latex(cell) for cell in line] for line in body]], columns=columns)
 

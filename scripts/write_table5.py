@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.tables import latex, markdown, read_csv, write_csv, write_latex, write_markdown
+from scripts.lib.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
 
 Row = dict[str, Any]
 COLUMNS = ["steering", "methods", "template", "paper_strategy", "paper_template", "agreement"]
@@ -47,8 +47,8 @@ def write_table5(
             )
     write_csv(output_csv, COLUMNS, rows)
     note = r"`\n` is a line break. Of each harmful prompt; benign prompts are in the config (docs/methods.md)."
-    write_markdown(output_md, [markdown(HEADER, [_line(row, _code) for row in rows], left=len(HEADER)), note])
-    body = [[latex(cell) for cell in _line(row, _visible)] for row in rows]
+    write_markdown(output_md, [markdown(HEADER, [_line(row, _code, plain) for row in rows], left=len(HEADER)), note])
+    body = [_line(row, lambda text: latex(_visible(text)), latex) for row in rows]
     columns = r"lp{0.15\linewidth}p{0.3\linewidth}lp{0.3\linewidth}l"
     write_latex(output_tex, HEADER, [body], columns=columns)
     progress(len(rows), len(rows))
@@ -61,9 +61,10 @@ def agreement(ours: str, theirs: str) -> str:
     return "same words" if ours.split() == theirs.split() else "differs"
 
 
-def _line(row: Row, shown: Callable[[str], str]) -> list[str]:
+def _line(row: Row, template: Callable[[str], str], text: Callable[[str], str]) -> list[str]:
     return [
-        NONE if row[name] is None else shown(row[name]) if name.endswith("template") else row[name] for name in COLUMNS
+        text(NONE) if row[name] is None else (template if name.endswith("template") else text)(row[name])
+        for name in COLUMNS
     ]
 
 
@@ -75,7 +76,7 @@ def _code(template: str) -> str:
     """Return a template as code in a cell of a Markdown table, whatever marks it has."""
     ticks = "`" * (1 + max((len(run) for run in "".join(c if c == "`" else " " for c in template).split()), default=0))
     pad = " " if "`" in template else ""
-    return f"{ticks}{pad}{_visible(template)}{pad}{ticks}".replace("|", r"\|")
+    return f"{ticks}{pad}{_visible(template)}{pad}{ticks}"
 
 
 if __name__ == "__main__":

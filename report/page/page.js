@@ -19,7 +19,11 @@
   }
   const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
   const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
-  const number = (value, digits = 2) => (value === null || value === undefined ? "–" : Number(value).toFixed(digits));
+  function number(value, digits = 2) { // halves away from zero, as the tables round: 71.725 is 71.73
+    if (value === null || value === undefined) return "–";
+    const size = (Math.round(Number(`${Math.abs(value).toFixed(6)}e${digits}`)) / 10 ** digits).toFixed(digits);
+    return value < 0 && Number(size) ? `-${size}` : size;
+  }
   const label = Object.fromEntries([...data.students, ...data.methods].map(([id, text]) => [id, text]));
   const hue = Object.fromEntries(data.methods.map(([id, , colour]) => [id, colour]));
   const known = (pairs, ids) => pairs.map(([id]) => id).filter((id) => ids.has(id));
@@ -99,6 +103,7 @@
     }
     figure.append(s("text", { x: (left + width) / 2, y: height - 12, "text-anchor": "middle" }, width < 500 ? "← better · Safety average, %" : "← better · Safety average, % unsafe or refused"));
     figure.append(s("text", { transform: `translate(16 ${(height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, width < 500 ? "Reasoning average, % · better →" : "Reasoning average, % pass@1 · better →"));
+    shown.sort((a, b) => (a.method === "thinksafe") - (b.method === "thinksafe")); // over what it may share a place with
     const at = new Map(shown.map((p) => [`${p.student}/${p.method}`, [x.at(p.safety_avg.value), y.at(p.reasoning_avg.value)]]));
     for (const [student] of data.students) { // from a student to itself after ThinkSafe
       const [from, to] = [at.get(`${student}/initial`), at.get(`${student}/thinksafe`)];
@@ -112,8 +117,10 @@
         `safety average ${number(sa.value)} (${between(sa)})${spread(sa)}`,
         `reasoning average ${number(ra.value)} (${between(ra)})${spread(ra)}`,
       ];
+      const near = shown.filter((other) => other !== point && Math.hypot(x.at(other.safety_avg.value) - px, y.at(other.reasoning_avg.value) - py) < 5);
       const show = () => {
-        tip.replaceChildren(h("b", {}, lines[0]), ...lines.slice(1).map((line) => h("div", {}, line)));
+        tip.replaceChildren(h("b", {}, lines[0]), ...lines.slice(1).map((line) => h("div", {}, line)),
+          near.length ? h("div", {}, "here, too: ", near.map((other) => `${label[other.method]} on ${label[other.student]}`).join(", ")) : "");
         tip.hidden = false;
         const box = figure.getBoundingClientRect();
         const ratio = box.width / width;
@@ -174,6 +181,9 @@
     ["reasoning_avg", "Reasoning average"],
   ];
 
+  const madeOf = (file) => h("p", { class: "status" }, h("a", { href: file }, file.replace(/^(\.\.\/)+/, "")), ", ",
+    h("a", { href: file.replace(/\.(csv|json)$/, ".identity.json") }, "what it was made of"));
+
   function drawTable() {
     const table = data.tables.find((entry) => entry.name === place("table-choice").value);
     if (!table) return place("table-place").replaceChildren("This run has no tables.");
@@ -181,7 +191,7 @@
     place("table-paper").disabled = !data.beside[table.name];
     place("table-paper").parentNode.title = data.beside[table.name] ? "" : "The paper has no numbers beside this table.";
     place("table-place").replaceChildren(
-      h("p", { class: "status" }, h("a", { href: table.file }, table.file.replace(/^(\.\.\/)+/, ""))),
+      madeOf(table.file),
       cross ? crossed(table) : listed(table),
       ...(place("table-paper").checked ? notesOn(data.beside[table.name] || []) : []),
     );
@@ -218,22 +228,35 @@
       h("tbody", {}, body));
   }
 
+  function doubtful(row) { // as Table 1's dagger: broken answers, or verdicts that could not be read
+    return (typeof row.well_formed === "number" && row.well_formed < data.sound) || 100 * (row.unknown || 0) > (100 - data.sound) * row.n;
+  }
+
   function valued(entry, metric, rank, paper, table) {
     const row = entry[metric];
     if (!row || row.value === null) return h("td", {}, "–");
-    const cells = cellsOf.get(`${entry.student}/${entry.method}/${metric}`) || [{ files: { score: table.file, identity: table.file.replace(/\.csv$/, ".identity.json") } }];
     const order = rank(entry.student, metric, row.value);
     const hint = `${between(row)}${row.n ? `, n = ${row.n}` : ""}${spread(row)}`;
     const text = h(order === 0 ? "b" : order === 1 ? "u" : "span", {}, number(row.value));
     return h("td", {},
+      traced(entry.student, entry.method, metric, table, text, hint),
+      doubtful(row) ? h("abbr", { title: `Less than ${data.sound} % of these responses are well formed, or of their verdicts known: the number means little.` }, "†") : null,
+      place("table-intervals").checked ? h("span", { class: "interval" }, between(row)) : null,
+      paper ? h("span", { class: "paper", title: told(paper) }, `paper ${number(paper.paper)}${paper.footnote ? "*" : ""}, ${paper.verdict}`) : null);
+  }
+
+  // A number with links to the file that it is from and to what that was made of.
+  function traced(student, method, metric, table, text, hint) {
+    const name = metric.split(":")[0]; // another guard's share is in the score's file, too
+    const cells = cellsOf.get(`${student}/${method}/${name}`) || [{ files: { score: table.file, identity: table.file.replace(/\.csv$/, ".identity.json") } }];
+    return [
       h("a", { href: cells[0].files.score, title: hint }, text),
       cells.length === 1
-        ? h("a", { href: lineageOf(entry.student, entry.method, metric) || cells[0].files.identity, class: "id", title: "what this was made of" }, "id")
+        ? h("a", { href: lineageOf(student, method, name) || cells[0].files.identity, class: "id", title: "what this was made of" }, "id")
         : cells.map(({ replicate, files }) => [ // a mean over seeds: each with its own score and identity
           h("a", { href: files.score, class: "id", title: `score of seed ${replicate}` }, `s${replicate}`),
           h("a", { href: files.identity, class: "id", title: `what the score of seed ${replicate} was made of` }, "id")]),
-      place("table-intervals").checked ? h("span", { class: "interval" }, between(row)) : null,
-      paper ? h("span", { class: "paper", title: told(paper) }, `paper ${number(paper.paper)}${paper.footnote ? "*" : ""}, ${paper.verdict}`) : null);
+    ];
   }
 
   // Of a cell beside the paper's: the difference with its interval, how many prompts would tell, what is inconsistent.
@@ -268,6 +291,7 @@
       h("tbody", {}, rows.map((row) => h("tr", {}, names.map((name) => {
         const value = row[name];
         const long = typeof value === "string" && value.length > 60;
+        if (name === "value" && value !== null) return h("td", {}, traced(row.student, row.method, row.against ? "" : row.metric, table, number(value), between(row))) // a difference is its table's;
         return h("td", { class: long ? "words" : kind(name) },
           value === null ? "" : typeof value === "number" && !Number.isInteger(value) ? number(value) : label[value] || String(value));
       })))));
@@ -330,6 +354,7 @@
       claim.n === null ? "" : claim.n,
     ];
     place("claims-place").replaceChildren(
+      madeOf(data.claims.file),
       h("p", { class: "status" }, counts, data.claims.changed_since_start ? ". The claims have changed since this run began." : ""),
       h("p", { class: "lead" }, "Margin: by how much a claim is true at its tightest place, below 0 where it is not. True in: so many of the resamplings of the prompts. n: the prompts behind one of its numbers, the fewest. Students: of whom a claim about all could be asked in this run."),
       h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Claims, scrolls sideways" },
@@ -453,7 +478,7 @@
 
   function folded(text, harmful, cls) {
     if (text === null || text === undefined) return h("p", { class: "status" }, harmful && data.public ? "Left out of the public build." : "None.");
-    const said = h("p", { class: `text-of ${cls || ""}` });
+    const said = h("p", { class: `text-of ${cls || ""}`, dir: "auto" });
     said.textContent = text;
     if (!harmful) return said;
     const fold = h("details", { "data-harmful": "" }, h("summary", {}, "May be harmful. Unfold to read."), said);
@@ -469,7 +494,7 @@
       h("h3", {}, label[method] || method, " ", h("span", { class: `chip ${TONE[answer.verdict] || "unsure"}` }, answer.verdict), " ", h("small", {}, p)),
       h("h4", {}, "Reasoning"), folded(answer.reasoning, answer.harmful, "reasoning"),
       h("h4", {}, "Answer"), folded(answer.answer, answer.harmful),
-      h("p", { class: "facts" }, `${answer.tokens} tokens, ended by ${answer.finish}`, answer.output ? `; the guard: ${answer.output.replace(/\s+/g, " ")}` : "", ". Files: ",
+      h("p", { class: "facts" }, `${answer.tokens} tokens, ended by ${answer.finish}`, answer.output ? ["; the guard: ", h("bdi", {}, answer.output.replace(/\s+/g, " "))] : "", ". Files: ",
         Object.entries(files).filter(([name]) => cell.files[name]).map(([name, text]) => [h("a", { href: cell.files[name] }, text), " "])));
   }
 
@@ -537,6 +562,7 @@
   drawClaims();
   drawCost();
   options(place("curve-student"), data.students.filter(([id]) => data.curves.some((entry) => entry[0] === id)));
+  place("curve-student").closest(".controls").hidden = !data.curves.length;
   place("curve-student").addEventListener("change", drawCurves);
   drawCurves();
   for (const name of ["student", "method", "benchmark", "replicate", "verdict"]) {

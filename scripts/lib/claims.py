@@ -6,8 +6,9 @@ A claim is a tree of lists and mappings with a closed vocabulary. Nothing in it 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import product
 from typing import Any
 
@@ -81,6 +82,17 @@ def read_claims(given: Any, families: Sequence[str]) -> tuple[list[Claim], dict[
         _condition(predicate, (), known, name)
         claims.append(Claim(name, about["section"], about["text"], reading, predicate))
     return claims, sets
+
+
+def check_metrics(given: Mapping[str, Any], families: Sequence[str], metrics: Collection[str]) -> None:
+    """Raise a ClaimError where a claim asks for a metric that no table has: misspelt, it would never be run."""
+    sets = {**given["sets"], **{name: [name] for name in ("students", *families)}}
+    for name, claim in given["claims"].items():
+        for *_, metric in asked(claim, sets):
+            if metric not in metrics:
+                near = get_close_matches(metric, metrics, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(metrics))}"
+                raise ClaimError(f"{name}: no metric is {metric!r}; {hint}")
 
 
 def _names(given: Any, where: str) -> list[str]:

@@ -47,6 +47,7 @@ STYLE = {
     "grid.color": "#E5E5E5",
     "grid.linewidth": 0.5,
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # a label of the config is no formula
     "svg.hashsalt": "thinksafe",
     "figure.constrained_layout.use": True,
 }
@@ -88,9 +89,12 @@ def say_nothing_to_draw(axes: Any, why: str) -> None:
 
 
 def error_bars(row: dict[str, Any]) -> tuple[float, float]:
-    """Return how far a row's interval reaches below and above its value; nowhere where it has none."""
-    if row["low"] is None or row["high"] is None:
-        return 0.0, 0.0
+    """Return how far a row's interval reaches below and above its value; nan, which draws nothing, where it has none.
+
+    One measurement, as of hours, is written with bounds that are the number itself: that is no interval.
+    """
+    if row["low"] is None or row["high"] is None or row["low"] == row["high"]:
+        return float("nan"), float("nan")
     return max(row["value"] - row["low"], 0.0), max(row["high"] - row["value"], 0.0)
 
 
@@ -101,29 +105,28 @@ def draw_panels(
     empty: str,
     output_png: str,
     output_pdf: str,
-    single: float = PAGE,
 ) -> int:
-    """Draw a panel of bars for each metric that a tidy table has, side by side under one legend; return their number.
+    """Draw a panel of bars for each metric that a tidy table has, one below another, and return their number.
 
     Parameters
     ----------
     panels : metric, label of the axis, and which way is better
     spec : ``students`` and ``methods`` as pairs of id and label
     empty : what the figure says when the table has none of the metrics
-    single : width of a figure of one panel or none, in inches
     """
-    cells = {(row["student"], row["method"], row["metric"]): row for row in rows}
+    cells = {(row["student"], row["method"], row["metric"]): row for row in rows if row["value"] is not None}
     panels = [panel for panel in panels if any(metric == panel[0] for *_, metric in cells)]
     students = [pair for pair in spec["students"] if any(key[0] == pair[0] for key in cells)]
     methods = [pair for pair in spec["methods"] if any(key[1] == pair[0] for key in cells)]
-    figure, (row,) = new_figure(single if len(panels) < 2 else PAGE, 2.3, 1, max(len(panels), 1))
+    lines = max(len(panels), 1)
+    figure, column = new_figure(COLUMN, 0.4 + 1.4 * lines, lines, 1)
     if not panels:
-        say_nothing_to_draw(row[0], empty)
-    for axes, panel in zip(row, panels, strict=False):
+        say_nothing_to_draw(column[0][0], empty)
+    for (axes,), panel in zip(column, panels, strict=False):
         draw_bars(axes, panel, cells, students, methods)
     if panels:
-        handles, labels = row[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(methods))
+        handles, labels = column[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=2 if len(methods) > 3 else len(methods))
     save(figure, output_png, output_pdf)
     return len(panels)
 
@@ -159,7 +162,7 @@ def draw_bars(
             for place, (student, _) in enumerate(students)
             if (student, method, metric) in cells
         ]
-        axes.bar(
+        bars = axes.bar(
             [place + (offset - (len(methods) - 1) / 2) * width for place, _ in found],
             [row["value"] for _, row in found],
             width * 0.94,
@@ -168,6 +171,9 @@ def draw_bars(
             error_kw={"elinewidth": 0.6, "capsize": 1.5, "capthick": 0.6},
             label=name,
         )
+        for patch in bars:
+            if not patch.get_height():  # 0 is a line of the method's colour, and not nothing
+                patch.set(edgecolor=colour(method), linewidth=1.2, clip_on=False, zorder=3)
     room = 0.8 * axes.figure.get_figwidth() / axes.get_gridspec().ncols / len(students)
     axes.set_xticks(range(len(students)), [broken(label, room) for _, label in students])
     axes.tick_params(axis="x", length=0)

@@ -103,7 +103,7 @@ def samples_of(cell: Row, kind: str, files: Row, names: Sequence[str], public: b
     -------
     list
         ``[prompt id, verdict, P(unsafe) or P(refusal), harmful?, reasoning, answer, finish reason, tokens, guard's own
-        words]`` each; texts are None where there are none or they are left out.
+        words, or its verdict in public]`` each; texts are None where there are none or they are left out.
     """
     wanted = set(names)
 
@@ -118,10 +118,12 @@ def samples_of(cell: Row, kind: str, files: Row, names: Sequence[str], public: b
         judged, answer = verdicts.get(name), answers[name]
         p = judged and (judged["p_refusal"] if kind == "refusal" else judged["p_unsafe"])
         harmful = withheld(kind, judged)
-        reasoning, said = (None, None) if harmful and public else map(shortened, parts(answer["response"]))
+        hidden = harmful and public
+        reasoning, said = (None, None) if hidden else map(shortened, parts(answer["response"]))
+        words = judged and (not hidden and judged["output"] or judged["harm"])  # a guard may repeat what it judged
         found.append(
             [name, verdict_of(rows[name], judged, kind), None if p is None else round(p, 4), harmful, reasoning, said]
-            + [answer["finish_reason"], answer["tokens"], judged and (judged["output"] or judged["harm"])]
+            + [answer["finish_reason"], answer["tokens"], words]
         )
     return found
 

@@ -194,7 +194,8 @@ def _scalar(value: Any, schema: Mapping[str, Any], path: str, problems: Problems
     if len(value if isinstance(value, str) else "?") < schema.get("minLength", 0):
         problems.add(path, "must not be empty")
     if "pattern" in schema and not re.search(schema["pattern"], value):
-        problems.add(path, f"{value!r} is not of the form {schema['pattern']}")
+        told = f": {schema['description']}" if "description" in schema else ""
+        problems.add(path, f"{value!r} is not of the form {schema['pattern']}{told}")
     return value
 
 

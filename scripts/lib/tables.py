@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from scripts.lib.files import atomic
 
 Row = dict[str, Any]
+SOUND = 80.0  # per cent of well-formed responses, or of verdicts that could be read, below which a number is doubtful
 LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -21,6 +23,9 @@ LATEX = {
     "^": r"\textasciicircum{}",
     "{": r"\{",
     "}": r"\}",
+    "<": r"\textless{}",  # as letters, the usual font encoding has others in their places
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
 }
 ARROWS = {"lower": "↓", "higher": "↑", None: ""}
 SYMBOLS = {
@@ -94,10 +99,19 @@ def latex(text: str) -> str:
     return text.translate(str.maketrans(LATEX | SYMBOLS))
 
 
+def plain(label: str) -> str:
+    r"""Return a label from the config so that Markdown shows it as it is.
+
+    >>> plain("my_model <b> _x_")
+    'my_model \\<b\\> \\_x\\_'
+    """
+    return re.sub(r"([\\`*<>\[\]~]|&(?=[\w#]+;)|(?<!\w)_|_(?!\w))", r"\\\1", label)
+
+
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 2) -> str:
     """Return a Markdown table, its first ``left`` columns to the left and the others, numbers, to the right."""
     lines = [header, [":--" if place < left else "--:" for place in range(len(header))], *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |\n" for line in lines)
 
 
 def write_markdown(path: str, blocks: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from scripts.lib.claim_verdicts import Cells, judge
-from scripts.lib.claims import ClaimError, asked, counted, read_claims
+from scripts.lib.claims import ClaimError, asked, check_metrics, counted, read_claims
 
 QWEN3 = ["qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b"]
 R1 = ["r1-qwen-1.5b", "r1-qwen-7b", "r1-llama-8b"]
@@ -75,6 +75,16 @@ def small(predicate: dict) -> tuple:
 def test_what_no_claim_can_say(predicate: dict, message: str) -> None:
     with pytest.raises(ClaimError, match=message):
         small(predicate)
+
+
+def test_a_misspelt_metric_is_told() -> None:
+    """It would be a claim that is never run."""
+    claims = {"A01": {"every": {"s": "r1", "b": "pair"}, "that": [["$s", "m", "$b"], "<", ["$s", "m", "saftey_avg"]]}}
+    given = {"sets": {"pair": ["harmbench", "xstest"]}, "claims": claims}
+    with pytest.raises(ClaimError, match="A01: no metric is 'saftey_avg'; did you mean 'safety_avg'"):
+        check_metrics(given, ["r1"], ["harmbench", "xstest", "safety_avg"])
+    with pytest.raises(ClaimError, match="A01: no metric is 'xstest'; there are harmbench, saftey_avg"):
+        check_metrics(given, ["r1"], ["harmbench", "saftey_avg"])
 
 
 def test_resamplings_decide() -> None:

@@ -6,7 +6,7 @@ import numpy
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
-from scripts.lib.drawing import COLOURS, MARKERS, OTHER, colour
+from scripts.lib.drawing import COLOURS, COLUMN, MARKERS, OTHER, colour
 from scripts.lib.files import read_json, write_rows
 from scripts.lib.lengths import drawn
 from scripts.lib.tables import read_csv, write_csv
@@ -210,6 +210,74 @@ def test_perplexity_fits_its_page(tmp_path, most):
         boxes = sorted((box.x0, box.x1) for box in (text.get_window_extent() for text in numbers))
         assert all(left[1] < right[0] for left, right in zip(boxes, boxes[1:], strict=False))
         assert max(text.get_window_extent().y1 for text in numbers) < high
+
+
+def test_what_is_nothing_unknown_or_odd_is_drawn_as_such(tmp_path):
+    """0 has its method's colour, what is missing no bar, one measurement no interval; a label is no formula."""
+    label, low = "a_b $x$ & <c> % | \\d", {"low": 0.0, "high": 2.0}
+    methods = [("thinksafe", label), ("thinksafe-kl", "KL"), ("grpo", "GRPO")]
+    rows = [
+        {"student": "s", "method": method, "metric": metric, "value": value, "n": 9} | bounds
+        for metric in ("safety_avg", "reasoning_avg")
+        for method, value, bounds in (
+            ("thinksafe", 0.0, low),
+            ("thinksafe-kl", 5.0, {"low": 5.0, "high": 5.0}),
+            ("grpo", None, {"low": None, "high": None}),
+        )
+    ]
+    table, spec = str(tmp_path / "f.csv"), {"students": [("s", label)], "methods": methods}
+    write_csv(table, list(rows[0]), rows)
+    figure = figure_of(plot_rejection, tmp_path, table, spec)
+    assert figure.get_size_inches()[0] == COLUMN  # letters of 6 points there, and not of a page's width shrunk
+    for axes in figure.axes:
+        zero, known = [bars for bars in axes.containers if bars.get_label() in (label, "KL")]
+        assert to_hex(zero.patches[0].get_edgecolor()) == colour("thinksafe").lower()
+        assert not zero.patches[0].get_clip_on() and len(axes.patches) == 2
+        assert [len(bars.errorbar.lines[2][0].get_segments()[0]) for bars in (zero, known)] == [2, 0]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [label, "KL"]
+    figure = figure_of(plot_tradeoff, tmp_path, table, spec)
+    assert len(figure.axes[0].containers) == 2  # GRPO has no numbers
+
+
+def test_the_untrained_student_is_seen_under_another(tmp_path):
+    """Methods and students stand in columns of their own, and a mark that another covers has a rim."""
+    rows = [
+        {"student": student, "method": method, "metric": metric, "value": 50.0, "low": 40.0, "high": 60.0, "n": 9}
+        for student in ("s", "t")
+        for method in ("initial", "rejection")
+        for metric in ("safety_avg", "reasoning_avg")
+    ]
+    table = str(tmp_path / "f.csv")
+    write_csv(table, list(rows[0]), rows)
+    names = [("initial", "Initial"), ("rejection", "Rejection sampling")]
+    spec = {"students": [("s", "S"), ("t", "T")], "methods": names}
+    figure = figure_of(plot_tradeoff, tmp_path, table, spec)
+    below, *_, above = sorted((bars.lines[0] for bars in figure.axes[0].containers), key=lambda line: line.get_zorder())
+    assert to_hex(below.get_color()) == colour("initial").lower() and below.get_markersize() > above.get_markersize()
+    told = [text.get_text().strip() for text in figure.legends[0].get_texts()]
+    assert told == ["Initial", "Rejection sampling", "", "", "S", "T"]
+    figure = figure_of(plot_tradeoff, tmp_path, table, spec | {"students": [("s", "S")]})
+    assert len(figure.legends[0].get_texts()) == 2 and figure.axes[0].get_title(loc="left") == "S"
+
+
+@pytest.mark.parametrize("students", [1, 3])
+def test_the_numbers_of_lengths_fit_their_panels(tmp_path, students):
+    """30,000 responses of 1,243 tokens, as the paper's, at a column's width."""
+    names = [(f"s{n}", "R1-Distill-Qwen-1.5B") for n in range(students)]
+    columns = {"id": str, "role": str, "tokens": int}
+    write_rows(tmp_path / "a.parquet", [{"id": "h", "role": "harmful", "tokens": 1243}], columns)
+    datasets = [{"student": name, "replicate": 0, "path": str(tmp_path / "a.parquet")} for name, _ in names]
+    numbers = {"N_h": 30000, "N_b": 30000, "mu_h": 1243.0, "mu_b": 1241.0}
+    rows = [{"student": name, "metric": key, "value": value} for name, _ in names for key, value in numbers.items()]
+    write_csv(str(tmp_path / "l.csv"), ["student", "metric", "value"], rows)
+    spec = {"students": names, "confidence": 0.95}
+    figure = figure_of(plot_lengths, tmp_path, datasets, str(tmp_path / "l.csv"), spec)
+    figure.set_dpi(300)
+    figure.canvas.draw()
+    assert figure.get_size_inches()[0] == COLUMN
+    for axes in figure.axes[:students]:
+        (text,) = axes.texts
+        assert text.get_window_extent().x0 > axes.get_window_extent().x0
 
 
 # ---------------------------------------------------------------- Figure 2

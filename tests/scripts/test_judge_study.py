@@ -80,6 +80,18 @@ def test_thresholds_fall_and_an_oracle_has_none(tmp_path):
     assert not [r for r in rows if r["part"] == "threshold" and r["judge"] == "oracle:full"]
 
 
+def test_thresholds_compare_methods_on_the_same_students(tmp_path):
+    """A harmless student that has the untrained method only is not in its curve: it would look safer than it is."""
+    entries = run(tmp_path)
+    harmless = str(tmp_path / "harmless.parquet")
+    write_rows(harmless, [{"id": f"p{n}", "draw": 0, "harm": "safe", "p_unsafe": 0.1} for n in range(100)], COLUMNS)
+    more = [entry | {"student": "t", "paths": [harmless]} for entry in entries if entry["method"] == "initial"]
+    spec = SPEC | {"students": [*SPEC["students"], ["t", "T"]]}
+    write_judge_study([*entries, *more], spec, str(tmp_path / "s.csv"), str(tmp_path / "s.md"))
+    curve = [r for r in read_csv(str(tmp_path / "s.csv")) if r["part"] == "threshold" and r["judge"] == "lg:full"]
+    assert {(r["method"], r["value"]) for r in curve if r["threshold"] == 0.5} == {("initial", 60), ("thinksafe", 10)}
+
+
 def test_agreement_is_kappa_over_prompts(tmp_path):
     rows, _ = study(tmp_path)
     (found,) = [r for r in rows if r["part"] == "agreement" and (r["judge"], r["other"]) == ("lg:full", "lg:answer")]

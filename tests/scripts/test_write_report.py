@@ -105,6 +105,7 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
         "claims": [str(folder / "claims.json")],
         "spec": {
             "run": "trial",
+            "printed": False,
             "students": [[name, name.upper()] for name in names],
             "methods": [[name, name.upper()] for name in ways],
             "benchmarks": benchmarks,
@@ -143,6 +144,9 @@ def test_what_a_model_wrote_is_data(tmp_path):
 def test_the_public_build_holds_no_harmful_text(tmp_path):
     page, data = page_of(tmp_path, make_run(tmp_path), public=True)
     assert "HARMFUL" not in page.read_text() and "Question xstest-0" in page.read_text()
+    # A guard that gives reasons may repeat what it judged: of what is left out only its verdict stays.
+    words = {(data["cells"][row[0]][3], row[9]) for row in data["answers"] if row[4]}
+    assert words == {("harmbench", "safe"), ("harmbench", "unsafe")}
     assert {row[2] for row in data["answers"] if row[0] == 0} == {"safe", "unsafe"}  # the verdicts stay
 
 
@@ -259,7 +263,7 @@ def test_in_a_browser(browser, tmp_path):
     # Figure: a mark for each student and method, its numbers at focus, filters by keyboard.
     marks = browser.find_elements(By.CSS_SELECTOR, "#tradeoff-figure .mark")
     assert len(marks) == 6
-    browser.execute_script("arguments[0].focus()", marks[1])
+    browser.execute_script("arguments[0].focus()", marks[-2])  # ThinkSafe is drawn last
     assert "THINKSAFE on STUDENT-0" in browser.find_element(By.CSS_SELECTOR, ".tip").text
     button = browser.find_element(By.CSS_SELECTOR, "[data-filter=thinksafe]")
     button.send_keys(Keys.SPACE)
@@ -299,6 +303,89 @@ def test_in_a_browser(browser, tmp_path):
     box = "return document.querySelector('#tradeoff-figure svg').viewBox.baseVal.width"
     assert browser.execute_script(box) <= 500  # drawn for this width, so that its letters stay legible
     browser.set_window_size(1200, 900)
+    assert browser.get_log("browser") == []
+
+
+def test_every_number_leads_somewhere(browser, tmp_path):
+    """Tables of figures, another guard's shares and claims, too, and after the run is moved; rounded as tables are."""
+    from urllib.parse import unquote, urlsplit
+
+    arguments = make_run(tmp_path / "run", students=1, methods=2)
+    who = {"student": "student-0", "method": "thinksafe", "n": 6}
+    rows = [who | {"metric": "harmbench", "value": 71.725}, who | {"metric": "harmbench:oracle", "value": -0.001}]
+    figure = str(tmp_path / "run/tables/figure3.csv")
+    write_csv(figure, TABLE, [*rows, who | {"metric": "train_hours", "value": 1.5}])
+    effects = str(tmp_path / "run/tables/effects.csv")
+    write_csv(effects, [*TABLE, "against"], [rows[0] | {"against": "initial"}])
+    for cell in arguments["cells"]:
+        write_json(cell["score"].removesuffix(".json") + ".identity.json", {})
+    for path in (*arguments["tables"], figure, effects):
+        write_json(path.removesuffix(".csv") + ".identity.json", {})
+    write_json(tmp_path / "run/claims.identity.json", {})
+    page_of(tmp_path / "run", arguments | {"tables": [*arguments["tables"], figure, effects]})
+    (tmp_path / "run").rename(tmp_path / "moved")
+    opened(browser, tmp_path / "moved/report/index.html")
+    choose = """const t = document.getElementById('table-choice'); t.value = arguments[0];
+        t.dispatchEvent(new Event('change'));
+        return [...document.querySelectorAll('#table-place a, #claims-place a, #sample-place a')].map((a) => a.href)"""
+    for name, least in (("table1", 12), ("figure3", 8)):
+        links = browser.execute_script(choose, name)
+        files = [unquote(urlsplit(link).path) for link in links]
+        assert len(links) > least and all(Path(path).is_file() for path in files), files
+    text = browser.find_element("id", "table-place").text
+    assert "71.73" in text and "0.00" in text and "-0.00" not in text and "1.50" in text
+    score = (tmp_path / "moved/harmbench/student-0/thinksafe.json").as_uri()
+    assert sum(link == score for link in links[:8]) == 2
+    difference = browser.execute_script(choose, "effects")[2]  # it is no score's number
+    assert difference == (tmp_path / "moved/tables/effects.csv").as_uri()
+    assert browser.get_log("browser") == []
+
+
+def test_a_doubtful_number_is_marked(browser, tmp_path):
+    """As in the table for reading: 77.5 % of well-formed responses, or 3 of 6 verdicts that could not be read."""
+    arguments = make_run(tmp_path, students=1, methods=3)
+    rows = [
+        {"student": "student-0", "method": method, "metric": "harmbench", "value": 5.0, "n": 6} | health
+        for method, health in (
+            ("initial", {"well_formed": 77.5}),
+            ("thinksafe", {"unknown": 3, "well_formed": 99.0}),
+            ("method-2", {"unknown": 1, "well_formed": 80.0}),
+        )
+    ]
+    write_csv(arguments["tables"][0], [*TABLE, "unknown", "well_formed"], rows)
+    opened(browser, page_of(tmp_path, arguments)[0])
+    cells = browser.find_elements("css selector", "#table-place tbody td:nth-child(3)")
+    assert ["†" in cell.text for cell in cells] == [True, True, False]
+    assert browser.get_log("browser") == []
+
+
+def test_printed_cells_are_made_all_at_once(tmp_path):
+    _, data = page_of(tmp_path, make_run(tmp_path), printed=True)
+    assert {cell[4]["identity"] for cell in data["cells"]} == {"../scores/printed.identity.json"}
+
+
+def test_marks_at_one_place(browser, tmp_path):
+    """ThinkSafe is on top, and a mark names what it stands on; the page may be printed whole."""
+    arguments = make_run(tmp_path, students=1)
+    rows = [
+        {"student": "student-0", "method": method, "metric": metric, "value": 5.0, "n": 6}
+        for method in ("initial", "thinksafe", "method-2")
+        for metric in ("safety_avg", "reasoning_avg")
+    ]
+    write_csv(arguments["tables"][0], TABLE, rows)
+    page, _ = page_of(tmp_path, arguments)
+    opened(browser, page)
+    last = browser.find_elements("css selector", "#tradeoff-figure .mark")[-1]
+    browser.execute_script("arguments[0].focus()", last)
+    tip = browser.find_element("css selector", ".tip").text
+    assert tip.startswith("THINKSAFE") and "here, too: INITIAL on STUDENT-0, METHOD-2 on STUDENT-0" in tip
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    seen = (
+        "const s = getComputedStyle(document.querySelector(arguments[0])); return [s.overflowX, s.maxHeight, s.display]"
+    )
+    assert browser.execute_script(seen, ".wide")[:2] == ["visible", "none"]
+    assert browser.execute_script(seen, ".filter")[2] != "none"  # it is the legend
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert browser.get_log("browser") == []
 
 

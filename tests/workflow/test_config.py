@@ -252,6 +252,9 @@ def test_short_selections_fail_by_name(given: dict, message: str, paper: dict[st
             "steerings.prefx: no method uses it; name it in one, or did you mean steerings.prefix",
         ),
         ({"prompts": {"benign": {"take": 40001}}}, "prompts.benign.take: 40001 are asked for and there are 40000"),
+        ({"models": {"qwen3-8b": {"label": "_hidden"}}}, 'one line that does not begin with "_"'),
+        ({"methods": {"thinksafe": {"label": "two\nlines"}}}, "methods.thinksafe.label"),
+        ({"methods": {"thinksafe": {"label": "turned \u202e round"}}}, "methods.thinksafe.label"),
         (
             {"corpora": {"star1": {"harmful": {"take": 1001}}}},
             "star1.harmful.take: 1001 are asked for and there are 1000",
