@@ -240,8 +240,8 @@ def end_with(driver: int) -> None:
     """Stop in order at SIGTERM, and also when ``driver``, the workflow that started this job, is gone.
 
     A job stops at its next `Progress` call, which comes when a batch is safe on disk; a second signal that is no echo
-    of the first, or a minute, ends it where it stands. On SLURM the minute does not count: the profile's warning comes
-    ten before the limit, a step of a large model may take more than one, and SLURM itself ends what goes on for too long.
+    of the first, or a minute, ends it where it stands. On SLURM the minute does not count: a step of a large model may
+    take longer, the profile's warning comes ten before the limit, and SLURM itself ends what goes on for too long.
     """
     asked = 0.0
 
