@@ -219,7 +219,9 @@
       before = entry.student;
       return h("tr", { class: first ? "first" : null },
         h("td", { class: "text" }, first ? label[entry.student] || entry.student : ""),
-        h("td", { class: "text" }, label[entry.method] || entry.method),
+        h("td", { class: "text" }, label[entry.method] || entry.method,
+          data.released.some(([who, what]) => who === entry.student && what === entry.method)
+            ? h("abbr", { title: "Trained on a set that others have released, not on what this run has sampled." }, " ‡") : null),
         columns.map(([metric]) => valued(entry, metric, rank, paper.get(`${entry.student}/${entry.method}/${metric}`), table)));
     });
     return h("table", {},

@@ -341,6 +341,16 @@ def test_every_number_leads_somewhere(browser, tmp_path):
     assert browser.get_log("browser") == []
 
 
+def test_rows_of_a_released_training_set_are_marked(browser, tmp_path):
+    arguments = make_run(tmp_path)
+    arguments["spec"] |= {"released": [["student-1", "thinksafe"]]}
+    browser.get(page_of(tmp_path, arguments)[0].as_uri())
+    marked = browser.execute_script(
+        "return [...document.querySelectorAll('td')].map((cell) => cell.innerText).filter((text) => text.includes('‡'))"
+    )
+    assert marked == ["THINKSAFE ‡"]
+
+
 def test_costs_say_how_well_devices_were_used(browser, tmp_path):
     run = make_run(tmp_path)
     told = {"training:device_hours": 2.0, "device_hours": 2.5, "train_hours": 3.0, "gpu_utilisation": 87.4}
