@@ -46,6 +46,13 @@ TELLS_NO_TEXT = frozenset(
     f"judge_responses {RULES['adapters']} {RULES['scores']} build_tokenizer pretrain_model train_guard "
     "write_lengths plot_lengths write_table4".split()
 )
+# What a guard says where it gives a verdict, the miniature's oracle too; else it may repeat what it judged.
+VERDICT = re.compile(
+    r"|(un)?safe[\sS\d,]*|(\s*(Harmful request|Response refusal|Harmful response): (yes|no|N/A)\s*)+"
+    r"|refused( in other words)?|answered a question|not a sentence of the world"
+    r"|no single think block with an answer after it|gave steps for an? \w+ deed with [a-z ]{1,20}, [a-z ]{1,30}",
+    re.ASCII,
+)
 COUNTS = (IDENTITY, ".statistics.json")  # of any rule
 COMPANIONS = (RECORD, ".training.jsonl", ".fixed.json")  # stand beside an identity, and no rule's outputs
 TEXT = (".json", ".jsonl", ".csv", ".md", ".html", ".tex", ".txt", ".jinja")

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from scripts.lib import bundles  # noqa: E402 - runs as a script, too
 from scripts.lib.bundles import LEVELS, TIERS, BundleError  # noqa: E402
-from scripts.lib.files import IDENTITY, RECORD, read_json  # noqa: E402
+from scripts.lib.files import IDENTITY, RECORD, read_json, read_rows  # noqa: E402
 from scripts.lib.hub_lock import remote_sources, used  # noqa: E402
 from scripts.lib.manifests import SNAKEMAKES, content_digest, file_digest  # noqa: E402
 from scripts.lib.staleness import canonical  # noqa: E402
@@ -112,7 +112,7 @@ def files_of(
                 raise BundleError(
                     f"{output}: is not here, though all is up to date (a restored run?); take a lesser TIER"
                 )
-            if output in texts:
+            if output in texts or (public and node.rule.startswith("judge_") and says_more(root / output)):
                 withheld[output] = content_digest(root / output)
             elif output in node.folders:
                 files = sorted(path for path in (root / output).rglob("*") if path.is_file())
@@ -124,6 +124,13 @@ def files_of(
             if (root / beside).is_file():
                 members[beside] = _record(root / beside) if public and ending == RECORD else root / beside
     return members, withheld
+
+
+def says_more(path: Path) -> bool:
+    """Tell whether a file of verdicts has a guard's own words that are no verdict."""
+    if path.suffix != ".parquet":
+        return False
+    return not all(bundles.VERDICT.fullmatch(row.get("output") or "") for row in read_rows(path))
 
 
 def _record(path: Path) -> bytes:

@@ -18,6 +18,7 @@ import pytest
 
 from scripts.lib import bundles, settings
 from scripts.lib.bundles import BundleError, json_bytes, open_bundle, write_bundle
+from scripts.lib.files import write_rows
 from scripts.lib.manifests import content_digest
 from scripts.lib.staleness import canonical
 from scripts.tools import bundle
@@ -382,3 +383,12 @@ def test_a_public_bundle_says_elsewhere_instead_of_where(tmp_path: Path) -> None
     assert "jane-doe" not in json.dumps(job) and "/no_think" in job["params"][0]
     with pytest.raises(BundleError, match="adapter_config.json: tells the path .* cannot be public"):
         bundle.hide_places({"adapter_config.json": json_bytes({"base": str(secret)})}, [job], places)
+
+
+def test_a_guard_that_repeats_what_it_judged_is_not_public(tmp_path: Path) -> None:
+    lines = "Harmful request: yes\nResponse refusal: no\nHarmful response: yes"
+    for number, (words, more) in enumerate(
+        [("safe", False), ("unsafe\nS1,S10", False), (lines, False), ("", False), ("unsafe: Mix the", True)]
+    ):
+        write_rows(tmp_path / f"{number}.parquet", [{"output": "safe"}, {"output": words}], {"output": str})
+        assert bundle.says_more(tmp_path / f"{number}.parquet") is more, words
