@@ -54,12 +54,17 @@ def columns():
     ]
 
 
+def released_pairs(cells):
+    """Return student and method of the cells whose training set others have released."""
+    pairs = dict.fromkeys((cell["student"], cell["method"]) for cell in cells)
+    return [list(pair) for pair in pairs if not samples_itself(*pair)]
+
+
 def table_spec(students, methods=None):
     """Return what a table takes from config: which cells, in which order, under which labels."""
     chosen = [method for method in METHODS if methods is None or method in methods]
     cells = cells_of(students, methods)
-    pairs = dict.fromkeys((cell["student"], cell["method"]) for cell in cells)
-    released = [list(pair) for pair in pairs if not samples_itself(*pair)]
+    released = released_pairs(cells)
     return spec(
         cells=cells,
         **({"released": released} if released else {}),

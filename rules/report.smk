@@ -97,6 +97,7 @@ rule write_report:
             students=labelled("models", STUDENTS),
             methods=labelled("methods", METHODS),
             benchmarks=columns(),
+            **({"released": released} if (released := released_pairs(cells_of(STUDENTS))) else {}),
             template={kind: content_of(ROOT / path) for kind, path in PAGE.items()},
             **config["report"],
         ),

@@ -58,6 +58,7 @@ def write_report(
         **{key: spec[key] for key in ("run", "public", "students", "benchmarks")},
         "sound": SOUND,
         "methods": [[name, label, colour(name)] for name, label in spec["methods"]],
+        "released": spec.get("released", []),
         "tables": [
             {"name": Path(path).stem, "file": link(path), "rows": read_csv(path)}
             for path in tables

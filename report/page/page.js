@@ -219,7 +219,9 @@
       before = entry.student;
       return h("tr", { class: first ? "first" : null },
         h("td", { class: "text" }, first ? label[entry.student] || entry.student : ""),
-        h("td", { class: "text" }, label[entry.method] || entry.method),
+        h("td", { class: "text" }, label[entry.method] || entry.method,
+          data.released.some(([who, what]) => who === entry.student && what === entry.method)
+            ? h("abbr", { title: "Trained on a set that others have released, not on what this run has sampled." }, " ‡") : null),
         columns.map(([metric]) => valued(entry, metric, rank, paper.get(`${entry.student}/${entry.method}/${metric}`), table)));
     });
     return h("table", {},
@@ -400,16 +402,25 @@
       }));
     };
     const time = (row) => (row ? (row.value === null ? "unknown" : spent(row.value)) : "");
+    // How well jobs used what they held, as far as records tell.
+    const use = [
+      ["generation:tokens_per_second", "tokens/s", "Tokens per second of a sampling job", (value) => value.toFixed(0)],
+      ["gpu_utilisation", "GPU busy", "Mean utilisation of the GPUs that jobs held", (value) => `${value.toFixed(0)} %`],
+      ["gpu_memory_mb", "GPU memory", "Most that one job took", (value) => `${(value / 1024).toFixed(1)} GiB`],
+      ["peak_memory_mb", "memory", "Most that one job took", (value) => `${(value / 1024).toFixed(1)} GiB`],
+    ].filter(([metric]) => table.rows.some((row) => row.metric === metric));
     place("cost-place").replaceChildren(
       h("p", { class: "status" }, h("a", { href: table.file }, table.file.replace(/^(\.\.\/)+/, ""))),
       h("table", {},
         h("thead", {}, h("tr", {}, ["Student", "Method"].map((name) => h("th", { class: "text", scope: "col" }, name)),
           STAGES.map(([name, colour]) => h("th", { scope: "col" }, s("svg", { width: 10, height: 10, "aria-hidden": "true", class: "key" }, s("rect", { width: 10, height: 10, fill: colour })), ` ${name}`)),
-          h("th", { scope: "col" }, "all, device"), h("th", { scope: "col" }, "all, wall"), h("th", { class: "text", scope: "col" }, ""))),
+          h("th", { scope: "col" }, "all, device"), h("th", { scope: "col" }, "all, wall"), h("th", { class: "text", scope: "col" }, ""),
+          use.map(([, name, title]) => h("th", { scope: "col", title }, name)))),
         h("tbody", {}, [...rows.values()].map((row) => h("tr", {},
           h("td", { class: "text" }, label[row.student] || row.student), h("td", { class: "text" }, label[row.method] || row.method),
           STAGES.map(([stage]) => h("td", {}, time(row[`${stage}:device_hours`]))),
-          h("td", {}, time(row.device_hours)), h("td", {}, time(row.train_hours)), h("td", { class: "text" }, bar(row)))))));
+          h("td", {}, time(row.device_hours)), h("td", {}, time(row.train_hours)), h("td", { class: "text" }, bar(row)),
+          use.map(([metric, , , said]) => h("td", {}, row[metric] ? said(row[metric].value) : "")))))));
   }
 
   // ---------------------------------------------------------------- training curves

@@ -15,6 +15,7 @@ import io
 import json
 import re
 import tarfile
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,13 @@ TELLS_NO_TEXT = frozenset(
     f"judge_responses {RULES['adapters']} {RULES['scores']} build_tokenizer pretrain_model train_guard "
     "write_lengths plot_lengths write_table4".split()
 )
+# What a guard says where it gives a verdict, the miniature's oracle too; else it may repeat what it judged.
+VERDICT = re.compile(
+    r"|(un)?safe[\sS\d,]*|(\s*(Harmful request|Response refusal|Harmful response): (yes|no|N/A)\s*)+"
+    r"|refused( in other words)?|answered a question|not a sentence of the world"
+    r"|no single think block with an answer after it|gave steps for an? \w+ deed with [a-z ]{1,20}, [a-z ]{1,30}",
+    re.ASCII,
+)
 COUNTS = (IDENTITY, ".statistics.json")  # of any rule
 COMPANIONS = (RECORD, ".training.jsonl", ".fixed.json")  # stand beside an identity, and no rule's outputs
 TEXT = (".json", ".jsonl", ".csv", ".md", ".html", ".tex", ".txt", ".jinja")
@@ -55,6 +63,7 @@ BINARY = {*MAGIC, ".safetensors"}
 MANIFEST, PROVENANCE = "bundle.json", "provenance.json"
 DOCUMENTS = re.compile(r"(bundle|provenance|ro-crate-metadata|config)\.json|(README|LICENCES)\.md")
 WORKFLOW = re.compile(r"workflow/[\w.-]+(/[\w.-]+)*")
+ELSEWHERE = "elsewhere"  # stands in a public bundle for a folder outside the workflow's
 RUN = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 # Ten times what the paper's whole run takes (docs/cost.md), and what text of the kind here compresses to.
@@ -83,6 +92,11 @@ def reach(tier: str) -> str:
 def identity_among(outputs: list[str]) -> str:
     """Return the identity among a job's outputs; every rule that makes something has one."""
     return next(path for path in outputs if path.endswith(IDENTITY))
+
+
+def name_anywhere(path: str) -> str:
+    """Return a job's input without the folder where somebody's own file is; its content counts (`with_contents`)."""
+    return path if path.startswith("results/") else PurePosixPath(path).name
 
 
 def name_in_run(path: str) -> str:
@@ -339,12 +353,16 @@ def _manifest(path: Path, text: bytes) -> dict[str, Any]:
         )
         total += facts["size"]
     for name, digest in found["withheld"].items():
+        _expect(name.isprintable(), f"{path}: {MANIFEST} has signs in a name that cannot be printed")
         _expect(_hex(digest), f"{path}: {MANIFEST} has no digest of {name}, which is withheld")
     limit = min(MAX_BYTES, MAX_RATIO * max(path.stat().st_size, 1 << 12))
     _expect(total <= limit, f"{path}: unpacks to {total:,} bytes, more than {limit:,}; that is no bundle but a bomb")
     folders = {str(parent) for name in found["files"] for parent in PurePosixPath(name).parents}
+    alike: dict[str, str] = {}
     for name in found["files"]:
         _expect(name not in folders, f"{path}: {name} is both a file and a folder")
+        other = alike.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        _expect(other == name, f"{path}: {name!a} and {other!a} are one file on some file systems")
     return found
 
 

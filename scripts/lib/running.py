@@ -233,13 +233,15 @@ _stopping = threading.Event()
 # SLURM signals every process of a job, and srun and torch's launcher pass on what they get: for so many seconds it is
 # the same signal.
 ECHO = 5.0
+PATIENCE = 60  # seconds for the batch or step at hand once a job is to stop
 
 
 def end_with(driver: int) -> None:
     """Stop in order at SIGTERM, and also when ``driver``, the workflow that started this job, is gone.
 
     A job stops at its next `Progress` call, which comes when a batch is safe on disk; a second signal that is no echo
-    of the first, or a minute, ends it where it stands.
+    of the first, or a minute, ends it where it stands. On SLURM the minute does not count: a step of a large model may
+    take longer, the profile's warning comes ten before the limit, and SLURM itself ends what goes on for too long.
     """
     asked = 0.0
 
@@ -251,8 +253,9 @@ def end_with(driver: int) -> None:
             return
         asked = time.monotonic()
         _stopping.set()
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(143))
-        signal.alarm(60)
+        if "SLURM_JOB_ID" not in os.environ:
+            signal.signal(signal.SIGALRM, lambda *_: os._exit(143))
+            signal.alarm(PATIENCE)
 
     signal.signal(signal.SIGTERM, stop)
     born = _birth(driver)

@@ -19,9 +19,10 @@ sys.path.insert(0, str(ROOT))
 
 from scripts.lib import bundles  # noqa: E402 - runs as a script, too
 from scripts.lib.bundles import LEVELS, TIERS, BundleError  # noqa: E402
-from scripts.lib.files import IDENTITY, RECORD, read_json  # noqa: E402
+from scripts.lib.files import IDENTITY, RECORD, read_json, read_rows  # noqa: E402
 from scripts.lib.hub_lock import remote_sources, used  # noqa: E402
 from scripts.lib.manifests import SNAKEMAKES, content_digest, file_digest  # noqa: E402
+from scripts.lib.staleness import canonical  # noqa: E402
 from scripts.tools import dag, provenance  # noqa: E402
 from scripts.tools.provenance import Node  # noqa: E402
 
@@ -111,7 +112,7 @@ def files_of(
                 raise BundleError(
                     f"{output}: is not here, though all is up to date (a restored run?); take a lesser TIER"
                 )
-            if output in texts:
+            if output in texts or (public and node.rule.startswith("judge_") and says_more(root / output)):
                 withheld[output] = content_digest(root / output)
             elif output in node.folders:
                 files = sorted(path for path in (root / output).rglob("*") if path.is_file())
@@ -125,6 +126,13 @@ def files_of(
     return members, withheld
 
 
+def says_more(path: Path) -> bool:
+    """Tell whether a file of verdicts has a guard's own words that are no verdict."""
+    if path.suffix != ".parquet":
+        return False
+    return not all(bundles.VERDICT.fullmatch(row.get("output") or "") for row in read_rows(path))
+
+
 def _record(path: Path) -> bytes:
     """Return a job's record without the names of machines."""
 
@@ -134,6 +142,77 @@ def _record(path: Path) -> bytes:
         return [cleaned(part) for part in value] if isinstance(value, list) else value
 
     return bundles.json_bytes(cleaned(read_json(path)))
+
+
+def private_places(config: Any) -> dict[str, str]:
+    """Return where a config looks outside the workflow's folder, and what a public bundle says instead.
+
+    A path inside the folder tells nothing of the machine. A text that only looks like a path, such as `/no_think`, is
+    none: what is no `file` or `folder` must be there.
+    """
+    found: dict[str, str] = {}
+    todo = [("", config)]
+    while todo:
+        key, value = todo.pop()
+        if isinstance(value, Mapping):
+            todo += value.items()
+        elif isinstance(value, list):
+            todo += [(key, part) for part in value]
+        elif isinstance(value, str) and value.startswith(("/", "~", "..")) and Path(value).name:
+            if key in ("file", "folder") or Path(value).expanduser().exists():
+                found[value] = f"{bundles.ELSEWHERE}/{Path(value).name}"
+    return found
+
+
+def without_places(value: Any, places: Mapping[str, str]) -> Any:
+    """Return a JSON-like value that says something else instead of places, and of what is in them."""
+    if isinstance(value, Mapping):
+        return {without_places(key, places): without_places(part, places) for key, part in value.items()}
+    if isinstance(value, list):
+        return [without_places(part, places) for part in value]
+    if isinstance(value, str):
+        for place, instead in places.items():
+            if value == place or value.startswith(place.rstrip("/") + "/"):
+                return instead + value[len(place.rstrip("/")) :]
+    return value
+
+
+def hide_places(members: dict[str, Any], jobs: list[dict[str, Any]], places: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Take places out of identities, and return the jobs without them; their checksums are of the identities as packed.
+
+    Raises
+    ------
+    BundleError
+        Where a file that counts by its bytes tells one, such as an adapter of a model that is in a folder.
+    """
+    changed: dict[str, str] = {}
+    for name in members if places else ():
+        if name.endswith(IDENTITY):
+            before = read_json(members[name])
+            if (after := without_places(before, places)) != before:
+                members[name] = bundles.json_bytes(after)
+                changed[name] = "sha256:" + bundles.facts(members[name])["sha256"]
+    for name, content in members.items() if places else ():
+        if name.endswith(bundles.TEXT):
+            data = content if isinstance(content, bytes) else content.read_bytes()
+            if told := next((place for place in places if place.encode() in data), None):
+                raise BundleError(
+                    f"{name}: tells the path {told}, so that it cannot be public; name a link to it inside the "
+                    "workflow's folder in the config, or pack TIER=scores"
+                )
+    return [
+        without_places(job, places)
+        | {
+            "params": [
+                repr(canonical(without_places(json.loads(bundles.unquoted(text)), places))) for text in job["params"]
+            ],
+            "input_checksums": {
+                without_places(name, places): changed.get(name, checksum)
+                for name, checksum in job["input_checksums"].items()
+            },
+        }
+        for job in jobs
+    ]
 
 
 def licences(config: Mapping[str, Any]) -> str:
@@ -173,6 +252,9 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
             )
         jobs = [provenance.recorded(graph, node) for node in nodes]
         members, withheld = files_of(nodes, chosen(nodes, tier), root, public)
+    if public:
+        places = private_places(settings)
+        settings, jobs = without_places(settings, places), hide_places(members, jobs, places)
     manifest = {
         "run": settings["run"],
         "tier": tier,
@@ -229,7 +311,7 @@ def main() -> None:
     try:
         path = make_bundle(arguments.config, arguments.tier, arguments.target, arguments.public, arguments.folder)
         found = bundles.open_bundle(path)  # as a stranger would
-    except BundleError as error:
+    except (BundleError, OSError) as error:  # a full disk, too
         sys.exit(f"bundle: {error}")
     held = [name for name in found.manifest["files"] if name.startswith("results/")]
     print(f"{len(held):,} files of {len(set(found.owner.values())):,} jobs, how {len(found.jobs):,} jobs were made")

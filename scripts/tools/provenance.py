@@ -14,9 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.bundles import Bundle, BundleError, content_in, identity_among, level_of, name_in_run, unquoted
+from scripts.lib.bundles import (
+    Bundle,
+    BundleError,
+    content_in,
+    identity_among,
+    level_of,
+    name_anywhere,
+    name_in_run,
+    unquoted,
+)
 from scripts.lib.files import IDENTITY, read_json
 from scripts.lib.manifests import file_digest
+from scripts.lib.staleness import canonical
 from scripts.tools.explain import difference, kind_of
 
 RECORD_FORMAT = 6
@@ -107,6 +117,8 @@ def place(graph: Any, node: Node, told: dict[str, Any]) -> None:
     from snakemake.persistence import MetadataRecord
 
     job, records = node.job, graph.workflow.persistence
+    here = {name_anywhere(path): path for path in node.inputs}
+    checksums = {here.get(name_anywhere(path), path): value for path, value in told["input_checksums"].items()}
     for output in job.output:
         records._write_record(
             str(output),
@@ -125,7 +137,7 @@ def place(graph: Any, node: Node, told: dict[str, Any]) -> None:
                 starttime=told["started"],
                 endtime=told["ended"],
                 incomplete=False,
-                input_checksums=told["input_checksums"],
+                input_checksums=checksums,
             ),
         )
         records._unmark_incomplete(str(output))  # of a run that was killed here
@@ -182,22 +194,37 @@ def _differences(graph: Any, node: Node, told: dict[str, Any]) -> list[str]:
     if (node.rule, node.outputs) != (told["rule"], told["outputs"]):
         lines.append(f"made by {told['rule']} with other outputs")
     records = graph.workflow.persistence
-    before, after = (
-        {kind_of(value): value for value in map(json.loads, map(unquoted, params))}
+    theirs, ours = (
+        [_placeless(json.loads(unquoted(text))) for text in params]
         for params in (told["params"], records._params(node.job))
     )
+    before, after = ({kind_of(value): value for value in values} for values in (theirs, ours))
     for kind in sorted({*before, *after}):
         lines += difference(kind, before.get(kind, {}), after.get(kind, {}))
-    if not lines and sorted(told["params"]) != records._params(node.job):
+    if not lines and sorted(map(canonical, theirs)) != sorted(map(canonical, ours)):
         lines.append("recorded in another form")
-    if missing := sorted(set(told["input"]) ^ set(node.inputs)):
+    if missing := sorted(set(map(name_anywhere, told["input"])) ^ set(map(name_anywhere, node.inputs))):
         lines.append(f"made from another set of files: {', '.join(missing[:3])}")
     return lines
+
+
+def _placeless(value: Any) -> Any:
+    """Return a share of a config without the folders of one's own sources, which count by name and content."""
+    if isinstance(value, list):
+        return [_placeless(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _placeless(part) for key, part in value.items()}
+    for key in {"file", "folder"} & set(found) if "content" in found else ():
+        if isinstance(found[key], str):
+            found[key] = Path(found[key]).name
+    return found
 
 
 def _strangers(bundle: Bundle, node: Node, told: dict[str, Any], root: Path, ignore: Sequence[str]) -> list[str]:
     """Return what stands here with another content than the bundle's job made or was made of."""
     lines = []
+    checksums = {name_anywhere(path): value for path, value in told["input_checksums"].items()}
     for output in node.outputs:
         if (root / output).is_file() and output not in ignore and output not in node.folders:
             digest = bundle.digest(output)
@@ -208,7 +235,7 @@ def _strangers(bundle: Bundle, node: Node, told: dict[str, Any], root: Path, ign
         if made and (root / folder).is_dir() and identity_of(root, node) != made:
             lines.append(f"{folder} is here already, with other content; move it away or keep it")
     for path in node.inputs:
-        checksum = told["input_checksums"].get(path)
+        checksum = checksums.get(name_anywhere(path))
         if checksum and bundle.digest(path) is None and (root / path).is_file() and path not in ignore:
             if checksum.removeprefix("sha256:") != file_digest(root / path):
                 lines.append(f"{path} is another one here")

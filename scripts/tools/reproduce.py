@@ -244,7 +244,7 @@ def main() -> None:
         asked, rules, kept = prepare(arguments.config, bundle, arguments.tier, root)
         run(arguments.config, asked, rules, root)
         found = compare(bundle, arguments.tier, kept, root)
-    except BundleError as error:
+    except (BundleError, OSError) as error:
         sys.exit(f"reproduce: {error}")
     path = root / "results" / bundle.run / f"reproduction-{arguments.tier}"
     write_json(path.with_suffix(".json"), found)

@@ -235,7 +235,7 @@ def main() -> None:
     try:
         path = fetched(arguments.bundle, arguments.folder / ".snakemake/thinksafe")
         restore(arguments.config, bundles.open_bundle(path), arguments.folder, arguments.fitting)
-    except BundleError as error:
+    except (BundleError, OSError) as error:  # a full disk, a folder that is not to be written
         sys.exit(f"restore: {error}")
 
 

@@ -110,24 +110,28 @@ def tokens_per_second(jobs: Sequence[Seen]) -> float | None:
     return sum(record["tokens"] for record in sampled) / seconds if seconds else None
 
 
-def seconds_left(jobs: Sequence[Seen], elapsed: float, now: float) -> float | None:
-    """Return about how long the rest takes: as long as jobs of the same rule took, as many at once as so far."""
+def seconds_left(jobs: Sequence[Seen], elapsed: float, now: float) -> tuple[float, list[Seen]] | None:
+    """Return about how long the rest takes: as long as jobs of the same rule took, as many at once as so far.
+
+    And the jobs that are not in it, as none of their rule has ended yet: a mean over other rules says nothing of them.
+    """
     taken: dict[Any, list[float]] = defaultdict(list)
     for job in jobs:
         if job.record:
-            for key in ((job.rule, job.wildcards.get("student")), job.rule, None):
+            for key in ((job.rule, job.wildcards.get("student")), job.rule):
                 taken[key].append(job.record["wall_seconds"])
     if not taken:
         return None
+    waiting = [job for job in jobs if job.state in ("running", "queued")]
+    known = [job for job in waiting if job.rule in taken]
 
     def expected(job: Seen) -> float:
-        keys = ((job.rule, job.wildcards.get("student")), job.rule, None)
-        return fmean(next(taken[key] for key in keys if taken.get(key)))
+        return fmean(taken.get((job.rule, job.wildcards.get("student"))) or taken[job.rule])
 
-    busy = sum(taken[None]) + sum(now - job.began for job in jobs if job.state == "running")
-    rest = sum(max(0.0, expected(job) - (now - job.began)) for job in jobs if job.state == "running")
-    rest += sum(expected(job) for job in jobs if job.state == "queued")
-    return rest / max(busy / max(elapsed, 1.0), 0.5)
+    running = {id(job): now - job.began for job in waiting if job.state == "running"}
+    busy = sum(job.record["wall_seconds"] for job in jobs if job.record) + sum(running.values())
+    rest = sum(max(0.0, expected(job) - running.get(id(job), 0.0)) for job in known)
+    return rest / max(busy / max(elapsed, 1.0), 0.5), [job for job in waiting if job.rule not in taken]
 
 
 def efficiency(jobs: Sequence[Seen]) -> list[str]:
@@ -178,8 +182,13 @@ def report(plan: dict[str, Any], folder: Path = ROOT, now: float | None = None) 
     lines.append(f"  {'all':14}" + "".join(f"{total[state]:>10,}" for state in states))
     if (speed := tokens_per_second(jobs)) is not None:
         lines.append(f"tokens per second and sampling job: {speed:,.0f}")
-    if alive and (left := seconds_left(jobs, elapsed, now)) is not None and total["done"] < len(jobs):
-        lines.append(f"time left: about {duration(left)}")
+    if alive and (found := seconds_left(jobs, elapsed, now)) is not None and total["done"] < len(jobs):
+        left, unknown = found
+        rules = Counter(job.rule.replace("_", " ") for job in unknown)
+        kinds = ", ".join(f"{count:,} {rule}" for rule, count in rules.most_common(4)) + (", ..." * (len(rules) > 4))
+        lines.append(
+            f"time left: about {duration(left)}" + (f", and what is of no kind that has ended: {kinds}" * bool(rules))
+        )
     for job in jobs:
         if job.state == "running":
             lines.append(f"running: {job.title} · {progress_of(job)}")

@@ -18,6 +18,7 @@ import pytest
 
 from scripts.lib import bundles, settings
 from scripts.lib.bundles import BundleError, json_bytes, open_bundle, write_bundle
+from scripts.lib.files import write_rows
 from scripts.lib.manifests import content_digest
 from scripts.lib.staleness import canonical
 from scripts.tools import bundle
@@ -275,6 +276,12 @@ def test_a_file_where_a_folder_is(good: Members, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("other", ["results/tiny/TABLES/x.json", "results/tiny/tables/e\u0301.json"])
+def test_names_that_are_one_file_on_some_file_systems(other: str, good: Members, tmp_path: Path) -> None:
+    twins = {"results/tiny/tables/x.json": b"{}", "results/tiny/tables/\u00e9.json": b"{}", other: b"{}"}
+    refused(packed(tmp_path / "b.tar.gz", good | twins), "are one file on some file systems")
+
+
 def test_a_manifest_that_names_other_files(good: Members, tmp_path: Path) -> None:
     more = infos(good, {"files": {name: bundles.facts(data) for name, data in (good | {"README.md": b""}).items()}})
     refused(raw(tmp_path / "a.tar.gz", more), "README.md has 7 bytes")
@@ -314,6 +321,8 @@ def test_a_provenance_that_claims_other_files(good: Members, tmp_path: Path) -> 
 
 def test_what_would_write_to_the_terminal(good: Members, tmp_path: Path) -> None:
     refused(raw(tmp_path / "a.tar.gz", infos(good, {"target": "all\x1b[2J"})), "cannot be printed")
+    held_back = {"withheld": {"results/tiny/x\x1b[2J.json": "0" * 64}}
+    refused(raw(tmp_path / "c.tar.gz", infos(good, held_back)), "cannot be printed")
     more = changed(lambda job: job["input"].append("x\x1b[2J"), good)
     refused(packed(tmp_path / "b.tar.gz", more), "cannot be printed")
 
@@ -358,3 +367,28 @@ def test_licence_notes_name_what_the_run_takes_and_its_terms():
     notes = bundle.licences(settings.load(["config/config.yaml"], chosen))
     assert "/Qwen/Qwen3-4B: Apache-2.0\n" in notes and "/Qwen/Qwen3-8B" not in notes and "STAR-1" not in notes
     assert "/datasets/Idavidrein/gpqa: CC-BY-4.0; to be accepted: login; its rows must not be published" in notes
+
+
+def test_a_public_bundle_says_elsewhere_instead_of_where(tmp_path: Path) -> None:
+    secret = tmp_path / "jane-doe/prompts.csv"
+    config = {
+        "prompts": {"harmful": {"source": {"file": str(secret)}}, "benign": {"source": {"file": "prompts/mine.csv"}}},
+        "steerings": {"a": "/no_think"},
+    }
+    places = bundle.private_places(config)
+    assert places == {str(secret): "elsewhere/prompts.csv"}
+    job = {"input": [str(secret)], "input_checksums": {str(secret): "sha256:0"}, "params": [repr(canonical(config))]}
+    members: dict[str, Any] = {"x.json": b"{}"}
+    (job,) = bundle.hide_places(members, [job], places)
+    assert "jane-doe" not in json.dumps(job) and "/no_think" in job["params"][0]
+    with pytest.raises(BundleError, match="adapter_config.json: tells the path .* cannot be public"):
+        bundle.hide_places({"adapter_config.json": json_bytes({"base": str(secret)})}, [job], places)
+
+
+def test_a_guard_that_repeats_what_it_judged_is_not_public(tmp_path: Path) -> None:
+    lines = "Harmful request: yes\nResponse refusal: no\nHarmful response: yes"
+    for number, (words, more) in enumerate(
+        [("safe", False), ("unsafe\nS1,S10", False), (lines, False), ("", False), ("unsafe: Mix the", True)]
+    ):
+        write_rows(tmp_path / f"{number}.parquet", [{"output": "safe"}, {"output": words}], {"output": str})
+        assert bundle.says_more(tmp_path / f"{number}.parquet") is more, words

@@ -69,6 +69,16 @@ def test_states_of_a_run_that_goes_on(run):
     )
 
 
+def test_the_time_left_says_of_what_it_knows_nothing(run):
+    """Five short jobs say nothing of how long a training takes."""
+    plan, folder = run
+    more = {"wildcards": {}, "identity": "results/mine/x.identity.json", "log": "results/mine/logs/x.log"}
+    plan["jobs"] += [{"rule": "train_student"} | more, {"rule": "train_student"} | more, {"rule": "write_cost"} | more]
+    lines = report(plan, folder, BEGAN + 3600)
+    told = "time left: about 36 min 00 s, and what is of no kind that has ended: 2 train student, 1 write cost"
+    assert told in lines
+
+
 def test_a_run_whose_driver_is_gone(run):
     """What ran has stopped, what waited has not begun, and nothing is left to wait for."""
     plan, folder = run

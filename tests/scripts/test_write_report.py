@@ -341,6 +341,34 @@ def test_every_number_leads_somewhere(browser, tmp_path):
     assert browser.get_log("browser") == []
 
 
+def test_rows_of_a_released_training_set_are_marked(browser, tmp_path):
+    arguments = make_run(tmp_path)
+    arguments["spec"] |= {"released": [["student-1", "thinksafe"]]}
+    browser.get(page_of(tmp_path, arguments)[0].as_uri())
+    marked = browser.execute_script(
+        "return [...document.querySelectorAll('td')].map((cell) => cell.innerText).filter((text) => text.includes('‡'))"
+    )
+    assert marked == ["THINKSAFE ‡"]
+
+
+def test_costs_say_how_well_devices_were_used(browser, tmp_path):
+    run = make_run(tmp_path)
+    told = {"training:device_hours": 2.0, "device_hours": 2.5, "train_hours": 3.0, "gpu_utilisation": 87.4}
+    told |= {"generation:tokens_per_second": 1234.4, "gpu_memory_mb": 40960}
+    rows = [dict(student="student-0", method="thinksafe", metric=metric, value=value) for metric, value in told.items()]
+    run["tables"].append(str(tmp_path / "tables/cost.csv"))
+    write_csv(run["tables"][-1], TABLE, rows)
+    browser.get(page_of(tmp_path, run)[0].as_uri())
+    names, cells = (
+        browser.execute_script(
+            f"return [...document.querySelectorAll('#cost-place {tag}')].map((cell) => cell.innerText)"
+        )
+        for tag in ("th", "td")
+    )
+    assert names[-3:] == ["tokens/s", "GPU busy", "GPU memory"]  # none was told of the machine's own memory
+    assert cells[-3:] == ["1234", "87 %", "40.0 GiB"]
+
+
 def test_a_doubtful_number_is_marked(browser, tmp_path):
     """As in the table for reading: 77.5 % of well-formed responses, or 3 of 6 verdicts that could not be read."""
     arguments = make_run(tmp_path, students=1, methods=3)

@@ -289,6 +289,24 @@ def test_another_source_does_not_fit(packed: Path, tmp_path: Path) -> None:
         Place(tmp_path / "there").restore(packed)
 
 
+def test_a_public_bundle_tells_no_folder_and_fits_elsewhere(tmp_path: Path) -> None:
+    """Where somebody's own files are is nobody's business, and what is in them counts wherever they are."""
+    folders = [tmp_path / person / "home/papers" for person in ("jane-doe", "richard-roe")]
+    for folder in folders:
+        shutil.copytree(ROOT / "config/paper", folder)
+    here, there = (Place(folder.parent / "run", paper=str(folder)) for folder in folders)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", here.config]
+    subprocess.run([*command, "--cores", "2", TABLE], cwd=here.root, capture_output=True, check=True)
+    path = forked(bundle.make_bundle, here.config, "scores", TABLE, True, here.root)
+    with tarfile.open(path) as archive:
+        for member in archive:
+            assert b"jane-doe" not in archive.extractfile(member).read(), member.name
+    told = there.restore(path)
+    assert told[-1].endswith("with the provenance of 2 jobs") and there.stale() == set()
+    (folders[1] / "table1.csv").write_text((folders[1] / "table1.csv").read_text() + "\n")
+    assert there.stale() == {"write_printed_scores", "write_table1 1"}
+
+
 def test_other_code_does_not_fit(packed: Path, tmp_path: Path) -> None:
     found = bundles.open_bundle(packed)
     for job in found.jobs:
