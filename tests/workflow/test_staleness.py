@@ -342,7 +342,9 @@ def test_cells_of_the_paper(folder: Path) -> None:
     """A quick part of `test_every_leaf_of_the_paper`, and the modules."""
     before = check_paper(first_of_each(FEW_LEAVES, TABLE["paper"]["config"])[::40], FEW, folder)
     wrong = []
-    for name, patterns in TABLE["paper"]["modules"].items():
+    users_of = TABLE["paper"]["modules"] | dict.fromkeys(TABLE["paper"]["no_module"], [])
+    assert set(users_of) == modules(), "staleness.yaml: the paper's modules"
+    for name, patterns in users_of.items():
         path = module_path(name)
         users = {key for key, (params, _) in before.items() if path in json.loads(params["code"])}
         wrong += differences(path, users, meant([named(text) for text in patterns], before))
