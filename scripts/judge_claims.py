@@ -216,7 +216,9 @@ def _board(board: Row, spec: Row) -> list[str]:
     blocks.append(
         "Students are those of whom a claim about all of the run, or of a family, could be asked: the run means them "
         "to have every method that it compares. – is a claim that names its students. Margin: by how much the claim is "
-        "true at its tightest place, in the claim's own unit, below 0 where it is not. n: the prompts (hours: jobs) "
+        "true at its tightest place, in the claim's own unit, below 0 where it is not. The tightest of several "
+        "cases, and what hangs on a cell of 0 or 100 %, is lower in most resamplings than by the numbers, so that a "
+        "margin may lie at or above its own interval. n: the prompts (hours: jobs) "
         "behind one of its numbers, the fewest where they differ."
     )
     if board["resamplings"]:
