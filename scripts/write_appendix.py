@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.files import IDENTITY, RECORD, read_json, write_text
-from scripts.lib.lineage import Lineage, sources
+from scripts.lib.lineage import Lineage, device_of, sources
 from scripts.lib.tables import markdown, read_csv
 
 Row = dict[str, Any]
@@ -172,7 +172,7 @@ def total_of(facts: Row) -> Row:
         "missing": len(records) - len(there),
         "device": sum(record["device_seconds"] for record in there),
         "wall": sum(record["wall_seconds"] for record in there),
-        "devices": listed(record["device"] for record in there),
+        "devices": listed(device_of(record) for record in there),
         "memory": max((record["peak_memory_mb"] for record in there), default=0),
     }
 

@@ -198,6 +198,11 @@ def graph(lineage: Lineage, roots: Sequence[str]) -> dict[str, list[Any]]:
     }
 
 
+def device_of(record: Identity) -> str:
+    """Return on what kind of device a job ran, by its record: the GPU's name, or the processor's where it held none."""
+    return record["device"] if record["device"] != "cpu" else record.get("processor", "cpu")
+
+
 def modules(code: dict[str, str]) -> str:
     """Return a job's modules by their short names, its script first."""
     names = sorted(code, key=lambda path: (path.count("/"), path))

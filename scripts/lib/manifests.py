@@ -162,6 +162,7 @@ def write_record(job: dict[str, Any], attempts: list[dict[str, Any]], meters: di
             "platform": platform.platform(),
             "python": platform.python_version(),
             "device": _device(),
+            "processor": _processor(),
             "threads": job["threads"],
             **(meters or {}),
             **_tokens(job),
@@ -193,6 +194,19 @@ def _name(path: str | Path, job: dict[str, Any]) -> str:
         if folder and Path(path).is_relative_to(folder):
             return Path(path).relative_to(folder).as_posix()
     return str(path)
+
+
+def _processor() -> str:
+    """Return the processor's name and the widest instructions that torch has of it: how it rounds depends on both."""
+    import sys
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    torch = sys.modules.get("torch")
+    return name if torch is None else f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _device() -> str:

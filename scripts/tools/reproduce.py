@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ sys.path.insert(0, str(ROOT))
 
 from scripts.lib import bundles  # noqa: E402 - runs as a script, too
 from scripts.lib.bundles import LEVELS, TIERS, Bundle, BundleError  # noqa: E402
-from scripts.lib.files import IDENTITY, read_json, write_json, write_text  # noqa: E402
+from scripts.lib.files import IDENTITY, RECORD, read_json, write_json, write_text  # noqa: E402
+from scripts.lib.lineage import device_of  # noqa: E402
 from scripts.lib.manifests import file_digest  # noqa: E402
 from scripts.tools import dag, restore  # noqa: E402
 from scripts.tools.provenance import Fit  # noqa: E402
@@ -149,11 +150,15 @@ def is_compared(name: str) -> bool:
     parts = Path(name).parts
     if parts[2] == "tables":
         return name.endswith(".csv") and Path(name).stem not in TIMED
-    return parts[2] == "scores" and name.endswith(".json") and not name.endswith((IDENTITY, ".record.json"))
+    return parts[2] == "scores" and name.endswith(".json") and not name.endswith((IDENTITY, RECORD))
 
 
 def compare(bundle: Bundle, tier: str, kept: set[str], root: Path) -> dict[str, Any]:
-    """Return every cell of the levels above a tier beside the bundle's, and how many files are the same to the byte."""
+    """Return every cell of the levels above a tier beside the bundle's, and how many files are the same to the byte.
+
+    ``devices`` are the kinds that the jobs made again ran on, those of the bundle's and those here: models round
+    differently on each.
+    """
     level = LEVELS.index(tier)
     made = {
         name
@@ -165,10 +170,12 @@ def compare(bundle: Bundle, tier: str, kept: set[str], root: Path) -> dict[str, 
         for name in made
         if not name.endswith(IDENTITY)
     )
+    records = {name.removesuffix(IDENTITY) + RECORD for name in made if name.endswith(IDENTITY)}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         wanted = {name for name in made if is_compared(name)}
-        bundles.extract(bundle, lambda name: Path(folder) / name if name in wanted else None)
+        bundles.extract(bundle, lambda name: Path(folder) / name if name in wanted | records else None)
+        devices = {"bundle": _devices(Path(folder), records), "here": _devices(root, records)}
         for name in sorted(wanted):
             here = root / name
             now = dict(cells(name, here.read_text(encoding="utf-8"))) if here.is_file() else {}
@@ -183,8 +190,13 @@ def compare(bundle: Bundle, tier: str, kept: set[str], root: Path) -> dict[str, 
         "cells": rows,
         "counts": dict(Counter(row["verdict"] for row in rows)),
         "files": dict(files),
+        "devices": devices,
         "taken_as_they_are": sorted(kept),
     }
+
+
+def _devices(folder: Path, records: Iterable[str]) -> list[str]:
+    return sorted({device_of(read_json(folder / name)) for name in records if (folder / name).is_file()})
 
 
 def _numbers(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,9 +228,19 @@ def page(found: Mapping[str, Any]) -> str:
             "*Within the interval*: the value made here lies in the interval of the bundle's. Of two independent "
             "samples of one size about one in six does not, by chance alone, at 95 %.",
         ]
+        if (devices := found["devices"])["bundle"] != devices["here"]:
+            lines += [
+                "",
+                f"The bundle was made on {_listed(devices['bundle'])}; this on {_listed(devices['here'])}. Models round "
+                "differently on each kind of device, and training and sampling amplify it.",
+            ]
     if kept := found["taken_as_they_are"]:
         lines += ["", "Not made again, as the bundle lacks what they are made of:", "", *(f"- {one}" for one in kept)]
     return "\n".join(lines) + "\n"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return "; ".join(names) or "what no record tells"
 
 
 def _short(value: Any) -> str:

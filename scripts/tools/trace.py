@@ -57,8 +57,9 @@ def unknown(what: str, name: str, known: Iterable[str]) -> TraceError:
     known = sorted(set(known))
     guess = nearest(name, known)
     told = f"; did you mean {guess}?" if guess else "."
-    some = known if len(known) <= LISTED else difflib.get_close_matches(name, known, n=5, cutoff=0.4) or known[:5]
-    title = "There is" if some == known else f"Of {len(known):,}, the nearest"
+    near = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
+    some = known if len(known) <= LISTED else near or known[:5]
+    title = "There is" if some == known else f"Of {len(known):,}, {'the nearest' if near else 'the first'}"
     return TraceError(f"no {what} {name!r} here{told} {title}: {', '.join(some) or 'none yet'}")
 
 

@@ -111,6 +111,7 @@ def test_the_record_is_apart_and_holds_what_varies(project, form):
     write_record(made, [{"began": 1000.0, "wall_seconds": 2.5, "devices": 2, "host": "h"}])
     record = read_json("results/one/made/a.record.json")
     assert record["began"] == 1000.0 and record["wall_seconds"] == 2.5 and record["device"] == "cpu"
+    assert len(record["processor"]) > 2
     assert record["versions"].keys() == {"numpy"} and record["peak_memory_mb"] > 1
     assert (project / made["identity"]).read_bytes() == before
 

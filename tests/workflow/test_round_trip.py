@@ -216,6 +216,7 @@ def test_tables_are_made_again_to_the_byte(packed: Path, tmp_path: Path) -> None
     found = json.loads((there.root / "results/small/reproduction-scores.json").read_text())
     assert found["counts"] == {"identical": len(found["cells"])} and len(found["cells"]) > 3
     assert found["files"] == {"identical": 3} and not found["taken_as_they_are"]
+    assert len(found["devices"]["here"]) == 1
     assert "0 within the interval, 0 different" in done.stdout
     assert done.stdout.splitlines()[-1] == "results/small/reproduction-scores.md"
 
@@ -227,6 +228,16 @@ def test_nothing_is_compared_with_itself(packed: Path, tmp_path: Path) -> None:
         reproduce.prepare("any", bundles.open_bundle(packed), "scores", tmp_path)
     with pytest.raises(BundleError, match="begins with scores; TIER=adapters needs one of adapters"):
         reproduce.prepare("any", bundles.open_bundle(packed), "adapters", tmp_path)
+
+
+def test_another_kind_of_device_is_told_where_numbers_differ() -> None:
+    row = {"cell": "a", "verdict": reproduce.WITHIN, "bundle": {"value": 1, "low": 0, "high": 2}, "here": {"value": 2}}
+    found = {"run": "small", "tier": "scores", "bundle": "0" * 64, "files": {}, "taken_as_they_are": []}
+    found |= {"cells": [row], "counts": {reproduce.WITHIN: 1}, "devices": {"bundle": ["H100"], "here": ["H200"]}}
+    told = "The bundle was made on H100; this on H200."
+    assert told in reproduce.page(found)
+    assert told not in reproduce.page(found | {"devices": {"bundle": ["H100"], "here": ["H100"]}})
+    assert told not in reproduce.page(found | {"cells": [row | {"verdict": reproduce.IDENTICAL}]})
 
 
 def test_all_tables_but_those_of_hours_are_compared() -> None:
@@ -504,6 +515,7 @@ def test_a_run_is_made_again_from_each_tier(tier: str, smoke: Clone, tmp_path: P
     told = json.loads(found.read_text())
     assert set(told["counts"]) == {"identical"} and set(told["files"]) == {"identical"}
     assert not told["taken_as_they_are"]
+    assert told["devices"]["bundle"] == told["devices"]["here"] != []
 
 
 @pytest.mark.slow
