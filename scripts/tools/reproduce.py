@@ -231,8 +231,8 @@ def page(found: Mapping[str, Any]) -> str:
         if (devices := found["devices"])["bundle"] != devices["here"]:
             lines += [
                 "",
-                f"The bundle was made on {_listed(devices['bundle'])}; this on {_listed(devices['here'])}. Models round "
-                "differently on each kind of device, and training and sampling amplify it.",
+                f"The bundle was made on {_listed(devices['bundle'])}; this on {_listed(devices['here'])}. Models "
+                "round differently on each kind of device, and training and sampling amplify it.",
             ]
     if kept := found["taken_as_they_are"]:
         lines += ["", "Not made again, as the bundle lacks what they are made of:", "", *(f"- {one}" for one in kept)]
