@@ -7,6 +7,7 @@ make. What does not fit is told with its reason and nothing is placed, unless on
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import sys
@@ -106,19 +107,21 @@ def placed(graph: object, bundle: Bundle, fit: Fit, root: Path, wanted: Callable
             f"Snakemake is at work in {root}, or was killed there: let it end, or run `snakemake --unlock`"
         )
     numbers = {number for number, node in fit.nodes.items() if number not in fit.reasons and wanted(number, node)}
-    staging = root / "results" / bundle.run / "bundles" / f".placing-{os.getpid()}"
+    staging = root / "results" / bundle.run / "bundles" / ".placing"
     files = [name for name, number in bundle.owner.items() if number in numbers]
     new = {name for name in files if not _same(root / name, bundle, name)}
     free = shutil.disk_usage(_existing(root / "results")).free
     if (size := sum(bundle.manifest["files"][name]["size"] for name in new)) > free:
         raise BundleError(f"{bundle.path}: {size:,} bytes would be placed, and {free:,} are free")
-    try:
-        bundles.extract(bundle, lambda name: staging / name if name in new else None)
-        for name in sorted(new):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(staging / name, root / name)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with _alone(root, bundle.run):
+        shutil.rmtree(staging, ignore_errors=True)  # of one that was killed
+        try:
+            bundles.extract(bundle, lambda name: staging / name if name in new else None)
+            for name in sorted(new):
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(staging / name, root / name)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     now = int(time.time())
     for name in files:
         os.utime(root / name, (now, now))
@@ -129,6 +132,19 @@ def placed(graph: object, bundle: Bundle, fit: Fit, root: Path, wanted: Callable
             os.utime(root / folder / SNAKEMAKES, (now, now))
         provenance.place(graph, node, bundle.jobs[number])
     return files
+
+
+@contextmanager
+def _alone(root: Path, run: str) -> Iterator[None]:
+    """Refuse a second restore of a run while one places its files; the lock ends with the process, whatever ends it."""
+    path = root / f".snakemake/thinksafe/{run}.placing.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BundleError(f"another restore places files of {run} in {root}: let it end, then try again") from None
+        yield
 
 
 def _same(path: Path, bundle: Bundle, name: str) -> bool:

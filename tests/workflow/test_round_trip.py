@@ -289,6 +289,18 @@ def test_what_a_killed_run_has_left_is_no_hindrance(packed: Path, tmp_path: Path
     assert marked._filter_incomplete_keys([TABLE]) == set()
 
 
+def test_one_restore_at_a_time_and_after_a_killed_one(packed: Path, tmp_path: Path) -> None:
+    there = Place(tmp_path / "there")
+    left = there.root / "results/small/bundles/.placing/results/half-a-file"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    with restore._alone(there.root, "small"), pytest.raises(BundleError, match="another restore places files of small"):
+        there.restore(packed)
+    assert left.exists() and not (there.root / TABLE).exists()
+    there.restore(packed)
+    assert not (there.root / "results/small/bundles/.placing").exists() and there.stale() == set()
+
+
 def test_another_source_does_not_fit(packed: Path, tmp_path: Path) -> None:
     """Snakemake would not look: the file is older than what is placed."""
     (tmp_path / "there").mkdir()
