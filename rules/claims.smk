@@ -1,7 +1,5 @@
 # Needs: scores, tables. Yields: the claims board. Paper: all claims of Sec. 1, 4, 5, A, D (config/claims.yaml).
 
-import yaml
-
 from scripts.lib.claims import ClaimError, asked, check_metrics, counted, read_claims
 from scripts.lib.scores import AVERAGES
 
@@ -18,11 +16,13 @@ METRIC_TABLES = {
 }
 
 try:
-    CLAIMS = yaml.safe_load((ROOT / "config/claims.yaml").read_text(encoding="utf-8"))
+    CLAIMS = settings.read(ROOT / "config/claims.yaml")
     read_claims(CLAIMS, list(config["families"]))
     check_metrics(CLAIMS, list(config["families"]), {*config["benchmarks"], *AVERAGES, *METRIC_TABLES})
-except (ClaimError, yaml.YAMLError) as error:
+except ClaimError as error:
     raise WorkflowError(f"config/claims.yaml: {error}") from None
+except settings.SettingsError as error:
+    raise WorkflowError(str(error)) from None
 OWN_SETS = {"students": sorted(STUDENTS), **{family: sorted(students_of(family)) for family in config["families"]}}
 MEANT = {student: set(methods_of(student)) for student in STUDENTS}
 

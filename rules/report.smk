@@ -146,7 +146,7 @@ def report_identities():
     return sorted(set(found))
 
 
-LICENCES = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
+LICENCES = settings.read(ROOT / "config/licences/assets.yaml")
 
 
 def appendix_config():

@@ -22,7 +22,7 @@ import yaml
 from scripts.lib.consistency import inconsistencies
 from scripts.lib.schema import Problems, Schema, nearest
 
-SCHEMA = Path(__file__).parents[2] / "config" / "config.schema.yaml"
+SCHEMA = Path(__file__).resolve().parents[2] / "config" / "config.schema.yaml"
 REPLACED = ("source", "columns", "where", "leave_out", "contains")
 FILTER = {"where", "contains", "rows"}
 ABOUT_FILTER = {"leave_out", "of"}
@@ -65,9 +65,7 @@ def load(
         With every problem found, if there is any.
     """
     seen: set[Path] = set()
-    layers = [layer for file in files for layer in _layers(Path(file), seen)]
-    if home:
-        layers = [_at_home(layer, home) for layer in layers]
+    layers = [layer for file in files for layer in _layers(Path(file), seen, home)]
     layers.append(_select(_nulls(command_line or {})))
     config = validate(merge(layers))
     if problems := [*_unused_steerings(layers, config)]:
@@ -98,7 +96,7 @@ def _unused_steerings(layers: Sequence[Mapping[str, Any]], config: Mapping[str, 
         known.update(new)
 
 
-def _layers(file: Path, seen: set[Path]) -> Iterator[dict[str, Any]]:
+def _layers(file: Path, seen: set[Path], home: Path | None) -> Iterator[dict[str, Any]]:
     """Yield what ``file`` extends, unless it has been seen, and then ``file`` itself."""
     layer = read(file)
     seen.add(file.resolve())
@@ -107,10 +105,10 @@ def _layers(file: Path, seen: set[Path]) -> Iterator[dict[str, Any]]:
         if not isinstance(parent, str):
             raise SettingsError(f"config: {file}: extends: must be the name of one file beside this one")
         if (file.parent / parent).resolve() not in seen:
-            yield from _layers(file.parent / parent, seen)
+            yield from _layers(file.parent / parent, seen, home)
     if layer.get("run") is None:
         layer["run"] = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
-    yield layer
+    yield _at_home(layer, home) if home and file.resolve().is_relative_to(home) else layer
 
 
 def of_workflow(workflow: Any, base: str | Path, given: Mapping[str, Any] = {}) -> dict[str, Any]:
@@ -118,14 +116,16 @@ def of_workflow(workflow: Any, base: str | Path, given: Mapping[str, Any] = {}) 
 
     In a module (docs/module.md) ``given``, the config that it was given, is the overlay; it may extend one of ours.
     """
+    home = SCHEMA.parents[1]
     if not workflow.modifier.is_main_snakefile():
         overlay = {key: value for key, value in given.items() if key != "extends"}
         extended = [SCHEMA.parent / given["extends"]] if "extends" in given else []
-        return load([SCHEMA.parent / "config.yaml", *extended], overlay, home=SCHEMA.parents[1])
+        return load([SCHEMA.parent / "config.yaml", *extended], overlay, home)
     files = list(workflow.overwrite_configfiles)
     if not files or not workflow.config_settings.replace_workflow_config:
         files.insert(0, base)
-    return load(files, workflow.config_settings.config)
+    # A working directory with a config folder has all that comes with the workflow: a clone, or a copy of it.
+    return load(files, workflow.config_settings.config, None if Path("config/paper").is_dir() else home)
 
 
 def read(file: str | Path) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ PLUMBING = frozenset(
     f"scripts/lib/{name}.py"
     for name in ("running", "warm", "leases", "manifests", "meters", "processes", "training_log")
 )
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def canonical(value: Any) -> str:
@@ -33,39 +35,44 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
 
 
-def source_digest(text: str) -> str:
-    """Return a digest of Python source that comments, docstrings and layout do not change.
+def source_digest(source: str | ast.AST) -> str:
+    """Return a digest of Python source, or its tree, that comments, docstrings and layout do not change.
 
     The tree is walked here, because `ast.dump` and `ast.unparse` differ between Python versions: a node is its type and
     its filled fields, so fields that a later version adds empty do not count.
     """
-    return digest_of(_tree(ast.parse(text)))
+    tree = ast.parse(source) if isinstance(source, str) else source
+    return hashlib.sha256(_text(tree).encode()).hexdigest()[:16]
 
 
-def _tree(node: Any) -> Any:
+@cache
+def _fields(kind: type[ast.AST]) -> list[str]:
+    return sorted(set(kind._fields) - {"ctx", "type_comment", "kind"})
+
+
+def _text(node: Any) -> str:
+    """Return a node's canonical JSON, in one walk: every start of Snakemake does this for all modules."""
     if isinstance(node, ast.AST):
-        fields = {
-            name: _tree(value) for name, value in ast.iter_fields(node) if name not in ("ctx", "type_comment", "kind")
-        }
-        if isinstance(node, ast.JoinedStr):  # Python 3.12 leaves empty pieces in some f-strings
-            pieces = [piece for piece in node.values if not (isinstance(piece, ast.Constant) and piece.value == "")]
-            fields["values"] = _tree(pieces)
-        if "body" in fields and isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            if ast.get_docstring(node, clean=False) is not None:
-                fields["body"] = fields["body"][1:]
-        return [type(node).__name__, {name: value for name, value in fields.items() if value not in (None, [])}]
+        parts = []
+        for name in _fields(type(node)):
+            value = getattr(node, name, None)
+            if name == "values" and isinstance(node, ast.JoinedStr):  # Python 3.12 leaves empty pieces in some f-strings
+                value = [piece for piece in value if not (isinstance(piece, ast.Constant) and piece.value == "")]
+            if name == "body" and isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+                value = value[1:]
+            if value is not None and value != []:
+                parts.append(f'"{name}":{_text(value)}')
+        return f'["{type(node).__name__}",{{{",".join(parts)}}}]'
     if isinstance(node, list):
-        return [_tree(item) for item in node]
-    if node is None:
-        return None
+        return f"[{','.join(map(_text, node))}]"
     # Not repr: which characters it escapes follows the Unicode tables of each Python version.
-    return f"{type(node).__name__}:{ascii(node)}"
+    return "null" if node is None else encode_basestring(f"{type(node).__name__}:{ascii(node)}")
 
 
-def imported_modules(text: str) -> set[str]:
+def imported_modules(tree: ast.AST) -> set[str]:
     """Return the project modules that a source imports anywhere in it, as paths from the root."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -75,10 +82,19 @@ def imported_modules(text: str) -> set[str]:
     return {path for path in paths if (ROOT / path).is_file()}
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements in a tree: no import stands anywhere else."""
+    for name in ("body", "orelse", "handlers", "finalbody", "cases"):
+        if isinstance(parts := getattr(node, name, None), list):
+            for part in parts:
+                yield part
+                yield from _statements(part)
+
+
 @cache
 def _module(path: str, _stamp: int) -> tuple[str, frozenset[str]]:
-    text = (ROOT / path).read_text(encoding="utf-8")
-    return source_digest(text), frozenset(imported_modules(text))
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return source_digest(tree), frozenset(imported_modules(tree))
 
 
 def code_digests(script: str, unused: Iterable[str] = (), used: Iterable[str] = ()) -> dict[str, str]:

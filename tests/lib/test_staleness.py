@@ -1,5 +1,6 @@
 """Digests of code and config: what changes them, what does not, and that every Python finds the same."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from scripts.lib import staleness
 from scripts.lib.staleness import PLUMBING, ROOT, canonical, code_digests, digest_of, imported_modules, source_digest
 
 PLAIN = '''
+import ast
 import os
 
 LIMIT = 3
@@ -24,6 +26,7 @@ def area(width, height=2):
 RELAID = '''"""A module docstring."""
 # a comment
 
+import ast
 import os
 
 LIMIT = (3)
@@ -216,7 +219,36 @@ def test_imported_modules_are_those_of_the_project():
     text = (
         "import os, scripts.lib.files\nfrom scripts.lib import chat, nothing\nfrom scripts.lib.seeds import seed_for\n"
     )
-    assert imported_modules(text) == {"scripts/lib/files.py", "scripts/lib/chat.py", "scripts/lib/seeds.py"}
+    assert imported_modules(ast.parse(text)) == {"scripts/lib/files.py", "scripts/lib/chat.py", "scripts/lib/seeds.py"}
+
+
+def test_an_import_is_seen_wherever_it_may_stand():
+    """In every kind of block that Python has."""
+    text = """
+class A:
+    async def f(self):
+        try:
+            with open("x"):
+                import scripts.lib.files
+        except ValueError:
+            for _ in ():
+                import scripts.lib.chat
+            else:
+                import scripts.lib.seeds
+        else:
+            while True:
+                if 0:
+                    pass
+                elif 1:
+                    import scripts.lib.scores
+        finally:
+            match 1:
+                case 1:
+                    async with self:
+                        import scripts.lib.tables
+"""
+    names = ("files", "chat", "seeds", "scores", "tables")
+    assert imported_modules(ast.parse(text)) == {f"scripts/lib/{name}.py" for name in names}
 
 
 # -------------------------------------------------------------------------------------------- values

@@ -88,16 +88,18 @@ def test_it_runs_and_its_results_are_those_of_a_run_alone(tmp_path: Path) -> Non
     done = outer(tmp_path, extends="printed.yaml")
     assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
     assert (tmp_path / "mine.txt").read_text().startswith("student,method,metric,value")
-    alone = tmp_path / "alone"
-    alone.mkdir()
-    (alone / "config").symlink_to(ROOT / "config")
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(ROOT / "workflow/Snakefile")]
-    command += ["table1", "claims", "--configfile", "config/printed.yaml", *FLAGS]
-    subprocess.run(command, cwd=alone, check=True, capture_output=True)
-    ours, theirs = tmp_path / "safety/results/printed", alone / "results/printed"
-    for name in ("tables/table1.csv", "tables/table1.identity.json", "claims.json", "scores/printed.identity.json"):
-        assert (ours / name).read_bytes() == (theirs / name).read_bytes(), name
-    assert (ours / "claims.fixed.json").read_bytes() == (theirs / "claims.fixed.json").read_bytes()
+    ours = tmp_path / "safety/results/printed"
+    for place in ("home", "elsewhere"):  # with the workflow's config folder, and from a directory that has none
+        (tmp_path / place).mkdir()
+        if place == "home":
+            (tmp_path / "home/config").symlink_to(ROOT / "config")
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(ROOT / "workflow/Snakefile")]
+        command += ["table1", "claims", "--configfile", str(ROOT / "config/printed.yaml"), *FLAGS]
+        subprocess.run(command, cwd=tmp_path / place, check=True, capture_output=True)
+        theirs = tmp_path / place / "results/printed"
+        for name in ("tables/table1.csv", "tables/table1.identity.json", "claims.json", "scores/printed.identity.json"):
+            assert (ours / name).read_bytes() == (theirs / name).read_bytes(), (place, name)
+        assert (ours / "claims.fixed.json").read_bytes() == (theirs / "claims.fixed.json").read_bytes()
     assert {job["rule"] for job in read_json(tmp_path / ".snakemake/thinksafe/printed.json")["jobs"]} == {
         "write_printed_scores",
         "write_table1",
