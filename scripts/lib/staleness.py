@@ -56,7 +56,8 @@ def _text(node: Any) -> str:
         parts = []
         for name in _fields(type(node)):
             value = getattr(node, name, None)
-            if name == "values" and isinstance(node, ast.JoinedStr):  # Python 3.12 leaves empty pieces in some f-strings
+            # Python 3.12 leaves empty pieces in some f-strings.
+            if name == "values" and isinstance(node, ast.JoinedStr):
                 value = [piece for piece in value if not (isinstance(piece, ast.Constant) and piece.value == "")]
             if name == "body" and isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
                 value = value[1:]
