@@ -375,6 +375,16 @@ def cost(jobs: Sequence[Job], model: CostModel, gpus: int) -> dict[str, Any]:
     }
 
 
+def number(hours: float) -> str:
+    """Return hours for people: whole from a hundred on, where `_short` has left three figures."""
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:g}"
+
+
+def ranged(hours: Mapping[str, float]) -> str:
+    """Return an estimate with its range for people."""
+    return f"{number(hours['value'])} ({number(hours['low'])} to {number(hours['high'])})"
+
+
 def against_the_paper(jobs: Sequence[Job], model: CostModel) -> list[dict[str, Any]]:
     """Return the hours that the paper reports beside ours for the same chain, on as many GPUs as it used."""
     gpus, rows = model.assumed["device"]["paper_gpus"], []

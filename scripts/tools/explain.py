@@ -133,9 +133,9 @@ def explain(jobs: Sequence[dag.Job], model: cost_model.CostModel, gpus: int) -> 
         lines += [f"made from those: {_told(follows)}"]
     lines += ["", f"in all: {_reach(stale)}"]
     found = cost_model.cost(stale, model, gpus)
-    lines.append(f"GPU-hours: {_range(found['gpu_hours'])}" + _stages(found["gpu_hours_by_stage"]))
-    lines.append(f"hours without a GPU: {_range(found['processor_hours'])}")
-    lines.append(f"wall time on {gpus} GPUs: {_range(found['wall_hours'])} h")
+    lines.append(f"GPU-hours: {cost_model.ranged(found['gpu_hours'])}" + _stages(found["gpu_hours_by_stage"]))
+    lines.append(f"hours without a GPU: {cost_model.ranged(found['processor_hours'])}")
+    lines.append(f"wall time on {gpus} GPUs: {cost_model.ranged(found['wall_hours'])} h")
     if found["jobs_without_estimate"]:
         lines.append(f"{found['jobs_without_estimate']:,} jobs are not in these: nothing tells how long they take")
     lines.append(cost_model.sure(model))
@@ -154,12 +154,8 @@ def _told(jobs: Sequence[dag.Job]) -> str:
     return ", ".join(f"{count:,} {rule}" for rule, count in Counter(job.rule for job in jobs).most_common())
 
 
-def _range(hours: Mapping[str, float]) -> str:
-    return f"{hours['value']:g} ({hours['low']:g} to {hours['high']:g})"
-
-
 def _stages(stages: Mapping[str, Mapping[str, float]]) -> str:
-    told = [f"{name} {hours['value']:g}" for name, hours in stages.items() if hours["value"]]
+    told = [f"{name} {cost_model.number(hours['value'])}" for name, hours in stages.items() if hours["value"]]
     return f": {', '.join(told)}" if told else ""
 
 

@@ -1,4 +1,4 @@
-"""Count what a run would make, and what it costs, as one JSON object: `make plan CONFIG=... TARGET=all GPUS=8`.
+"""Count what a run would make, and what it costs: `make plan CONFIG=... TARGET=all GPUS=8`; `--json` for programs.
 
 Counts come from Snakemake's own plan of all that is behind the target, made or not, so they are those of the rules;
 numbers of prompts are those that config states (``rows``), as the data may not be here yet. Hours and bytes are
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from scripts.tools import cost_model, dag  # noqa: E402 - runs as a script, too
+from scripts.tools.cost_model import number, ranged  # noqa: E402
 
 Job = tuple[str, dict[str, str]]
 
@@ -68,6 +69,59 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
     }
 
 
+def told(found: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a plan for people."""
+    counts = {name: f"{value:,}" for name, value in found.items() if isinstance(value, int)}
+    cost = found["cost"]
+    lines = [
+        f"{counts['jobs']} jobs: {counts['generation_jobs']} sets of responses, {counts['training_sets']} training "
+        f"sets, {counts['adapters']} adapters, {counts['variants']} variants, {counts['cells']} cells",
+        f"{counts['training_responses']} training responses and {counts['filter_verdicts']} verdicts on them; "
+        f"{counts['responses']} answers and {counts['verdicts']} verdicts on them"
+        + (f", {counts['verdicts_of_other_judges']} of other judges" if found["verdicts_of_other_judges"] else ""),
+        "",
+    ]
+    if stages := cost["gpu_hours_by_stage"]:
+        lines += _hours("GPU-hours", stages, cost["gpu_hours"])
+        lines += ["", *_hours("by student", cost["gpu_hours_by_student"]), ""]
+    lines += _rest(cost)
+    if left := found.get("cost_of_what_is_left"):
+        lines += ["", f"left to do: {left['jobs']:,} jobs, {ranged(left['gpu_hours'])} GPU-hours", *_rest(left)]
+    if found["paper"]:
+        lines.append("")
+    for row in found["paper"]:
+        lines.append(
+            f"{row['method']} of {row['student']} on {row['gpus']} GPUs: {ranged(row['hours'])} h; in the paper "
+            f"{row['paper_hours']:g} h ({row['paper_says']})"
+        )
+    return [*lines, "", f"how sure: {found['how_sure']}"]
+
+
+def _hours(title: str, parts: Mapping[str, Mapping[str, float]], total: Mapping[str, float] | None = None) -> list[str]:
+    """Return a table of hours: each part in the order of the stages, and the total."""
+    order = {stage: place for place, stage in enumerate(dict.fromkeys(cost_model.STAGES.values()))}
+    rows = sorted(parts.items(), key=lambda item: (order.get(item[0], len(order)), item[0]))
+    rows += [("all", total)] if total else []
+    lines = [f"{title:<24}{'':>10}{'from':>10}{'to':>10}"]
+    return lines + [
+        f"  {name:<22}" + "".join(f"{number(hours[bound]):>10}" for bound in ("value", "low", "high"))
+        for name, hours in rows
+    ]
+
+
+def _rest(cost: Mapping[str, Any]) -> list[str]:
+    """Return the lines on wall time, hours without a GPU, disk, and what has no estimate."""
+    wall, disk = cost["wall_hours"], cost["disk_gb"]
+    parts = ", ".join(f"{name} {size:g}" for name, size in disk.items() if name != "total")
+    unknown = cost["jobs_without_estimate"]
+    return [
+        f"wall time on {wall['gpus']} GPUs: {ranged(wall)} h, queues not counted",
+        f"hours without a GPU: {ranged(cost['processor_hours'])}",
+        f"disk: {disk['total']:g} GB ({parts})",
+        *([f"without an estimate: {unknown:,} jobs"] if unknown else []),
+    ]
+
+
 def main() -> None:
     """Print counts and cost of one config and target."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -75,6 +129,7 @@ def main() -> None:
     parser.add_argument("--target", default="all")
     parser.add_argument("--gpus", type=int, default=8, help="how many GPUs the wall time is for")
     parser.add_argument("--folder", type=Path, default=ROOT, help="where results/ and .snakemake/ are")
+    parser.add_argument("--json", action="store_true", help="one JSON object with every number")
     arguments = parser.parse_args()
     if arguments.gpus < 1:
         parser.error("--gpus: at least 1")
@@ -89,7 +144,7 @@ def main() -> None:
         found["cost_of_what_is_left"] = {"jobs": len(left)} | cost_model.cost(left, model, arguments.gpus)
     found["paper"] = cost_model.against_the_paper(jobs, model)
     found["how_sure"] = cost_model.sure(model)
-    print(json.dumps(found, indent=1))
+    print(json.dumps(found, indent=1) if arguments.json else "\n".join(told(found)))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import yte
 
 from scripts.lib import settings
 from scripts.lib.hub_lock import remote_sources, used
+from scripts.tools.plan import told
 from tests.workflow.dags import CONFIGS, plans
 
 ROOT = Path(__file__).parents[2]
@@ -178,7 +179,11 @@ def paper() -> dict[str, int]:
     """Return the counts of the paper's plan, made without network."""
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "scripts/tools/plan.py"], cwd=ROOT, env=os.environ | offline, capture_output=True, text=True
+        [sys.executable, "scripts/tools/plan.py", "--json"],
+        cwd=ROOT,
+        env=os.environ | offline,
+        capture_output=True,
+        text=True,
     )
     assert not done.returncode, done.stdout + done.stderr
     return json.loads(done.stdout)
@@ -192,6 +197,21 @@ def test_the_paper_plans_what_it_says(paper: dict[str, Any]) -> None:
     wanted = {"generation_jobs": 14, "training_sets": 28, "adapters": 74, "variants": 81, "cells": 648}
     wanted |= {"responses": 1_582_821, "verdicts": 256_365, "verdicts_of_other_judges": 0}
     assert {name: paper[name] for name in wanted} == wanted
+
+
+def test_a_plan_reads_as_it_counts(paper: dict[str, Any]) -> None:
+    """Every stage and student with its hours, the paper's own hours, and what is left where some is done."""
+    text = "\n".join(told(paper))
+    assert f"{paper['jobs']:,} jobs: 14 sets of responses, 28 training sets, 74 adapters, 81 variants" in text
+    cost = paper["cost"]
+    for name, hours in (cost["gpu_hours_by_stage"] | cost["gpu_hours_by_student"] | {"all": cost["gpu_hours"]}).items():
+        (line,) = re.findall(rf"^  {re.escape(name)} +(\S+) +(\S+) +(\S+)$", text, re.M)
+        assert [float(number.replace(",", "")) for number in line] == [hours[b] for b in ("value", "low", "high")]
+    assert "grpo of qwen3-0.6b on 2 GPUs: " in text and "in the paper 21 h (over 21 hours)" in text
+    assert f"disk: {cost['disk_gb']['total']:g} GB (" in text and text.endswith(paper["how_sure"])
+    assert "left to do" not in text and "without an estimate" not in text
+    text = "\n".join(told(paper | {"cost_of_what_is_left": {"jobs": 3} | cost}))
+    assert f"left to do: 3 jobs, {paper['cost']['gpu_hours']['value']:g} (" in text
 
 
 def test_generation_sets_by_kind(tmp_path: Path) -> None:
@@ -435,7 +455,7 @@ def test_the_judge_study_is_planned_and_samples_nothing_of_its_own(tmp_path: Pat
     (tmp_path / "config").symlink_to(ROOT / "config")
     folder = ["--folder", str(tmp_path), "--target", "judge_study"]
     done = subprocess.run(
-        [sys.executable, "scripts/tools/plan.py", *folder],
+        [sys.executable, "scripts/tools/plan.py", "--json", *folder],
         cwd=ROOT,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
         capture_output=True,
