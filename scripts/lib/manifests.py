@@ -98,7 +98,7 @@ class Attempts:
     def __init__(self, job: dict[str, Any], key: str, every: float = 5.0) -> None:
         output = Path(job["identity"].removesuffix(IDENTITY))
         self.path, self.key, self.devices = output.with_name(f".{output.name}.attempts.json"), key, job["devices"]
-        self.began, self.clock, self.meter = time.time(), time.monotonic(), GpuMeter()
+        self.began, self.clock, self.meter = time.time(), time.monotonic(), GpuMeter(job["gpus"])
         self.earlier = self._closed()
         write_json(self.path, {"key": key, "attempts": [*self.earlier, self._line(0.0)]})
         self._ended = threading.Event()

@@ -16,10 +16,16 @@ ASKED = "uuid,utilization.gpu,memory.used,memory.total"
 
 
 class GpuMeter:
-    """Collects samples of the GPUs that this process may use (``CUDA_VISIBLE_DEVICES``; all where it is not set)."""
+    """Collects samples of the GPUs that this process may use (``CUDA_VISIBLE_DEVICES``; all where it is not set).
 
-    def __init__(self) -> None:
-        self.command = self._command(os.environ)
+    Parameters
+    ----------
+    count : int
+        How many GPUs the job holds; where it holds none, those that it could see are others'.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.command = self._command(os.environ) if count else None
         self.busy: list[float] = []  # percent, the mean over the job's GPUs at each sample
         self.memory: list[float] = []  # MiB, the most that one of them held
         self.total = 0.0

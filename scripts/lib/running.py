@@ -140,14 +140,14 @@ def run(job: dict[str, Any]) -> int:
     clock, finished, attempts = time.monotonic(), False, None
     try:
         key = job_key(job)
-        attempts = Attempts(job, key)
-        check_environment(json.loads(job["params"]["environment"]))
-        function = getattr(importlib.import_module(f"scripts.{job['function']}"), job["function"])
-        if "torch" in json.loads(job["params"]["environment"]):
-            import torch
-
-            torch.set_num_threads(job["threads"])
         with _gpus(job["gpus"]):
+            attempts = Attempts(job, key)  # here, as no job is charged for waiting, or measured by others' GPUs
+            check_environment(json.loads(job["params"]["environment"]))
+            function = getattr(importlib.import_module(f"scripts.{job['function']}"), job["function"])
+            if "torch" in json.loads(job["params"]["environment"]):
+                import torch
+
+                torch.set_num_threads(job["threads"])
             function(**job["arguments"], **_offered(function, job))
         write_identity(job)
         write_record(job, attempts.all(), attempts.meter.summary())

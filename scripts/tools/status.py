@@ -187,7 +187,8 @@ def report(plan: dict[str, Any], folder: Path = ROOT, now: float | None = None) 
         rules = Counter(job.rule.replace("_", " ") for job in unknown)
         kinds = ", ".join(f"{count:,} {rule}" for rule, count in rules.most_common(4)) + (", ..." * (len(rules) > 4))
         lines.append(
-            f"time left: about {duration(left)}" + (f", not counting {kinds}: none of these has ended yet" * bool(rules))
+            f"time left: about {duration(left)}"
+            + (f", not counting {kinds}: none of these has ended yet" * bool(rules))
         )
     for job in jobs:
         if job.state == "running":

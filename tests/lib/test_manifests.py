@@ -38,6 +38,7 @@ def job(run):
         "params": {name: json.dumps(value) for name, value in params.items()},
         "threads": 1,
         "devices": 2,
+        "gpus": 0,
     }
 
 

@@ -5,13 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from scripts.lib import running, warm
+from scripts.lib.leases import lease
 from scripts.lib.running import Progress, check_environment, duration
 from scripts.lib.staleness import ROOT
 
@@ -198,6 +201,25 @@ def test_a_job_makes_the_same_bytes_warm_and_plain(project, server, tmp_path):
         for path in (tmp_path / "made").iterdir():
             path.unlink()
     assert found["plain"] == found["warm"] and found["plain"][0].startswith("text é ".encode())
+
+
+def test_a_job_is_not_charged_for_waiting_for_a_gpu(project, tmp_path, monkeypatch):
+    """Its time and its meter begin with its lease (docs/jobs.md); the other run's job holds the only GPU until then."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("THINKSAFE_GPUS", "7")
+    monkeypatch.setattr(tempfile, "tempdir", None)  # read again
+    described = job(tmp_path / "made", "text") | {"gpus": 1}
+    with lease(1, ["7"]), ThreadPoolExecutor() as pool:
+        waiting = pool.submit(plain, project, described)
+        until = time.monotonic() + 60
+        while not (tmp_path / "made/log").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(3)
+        early, freed = list((tmp_path / "made").glob("*out*")), time.time()
+        os.rename(tmp_path / f"thinksafe-gpus-{os.getuid()}/7", tmp_path / "still-held")  # who comes now finds it free
+        assert waiting.result().returncode == 0
+    record = json.loads((tmp_path / "made/out.record.json").read_text())
+    assert not early and record["began"] >= freed and record["attempts"][0]["began"] >= freed
 
 
 def test_a_failing_job_says_why_and_ends_with_status_1(project, server, tmp_path):
