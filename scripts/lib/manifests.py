@@ -145,10 +145,11 @@ def write_record(job: dict[str, Any], attempts: list[dict[str, Any]], meters: di
     """Write when, where, how long and with what a job ran: times over all attempts, the rest of the one that finished.
 
     ``device_seconds`` are wall seconds times the GPUs that the job held, or times its threads where it held none.
-    ``meters`` has what its GPUs did (`scripts.lib.meters`), ``tokens`` are those of the responses that it made.
+    ``cpu_seconds`` are those of all its processes, ``peak_memory_mb`` is of the largest of them. ``meters`` has what its
+    GPUs did (`scripts.lib.meters`), ``tokens`` are those of the responses that it made.
     """
     path = Path(job["identity"].removesuffix(IDENTITY) + RECORD)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     write_json(
         path,
         {
@@ -156,8 +157,8 @@ def write_record(job: dict[str, Any], attempts: list[dict[str, Any]], meters: di
             "wall_seconds": round(sum(attempt["wall_seconds"] for attempt in attempts), 3),
             "device_seconds": round(sum(attempt["wall_seconds"] * attempt["devices"] for attempt in attempts), 3),
             "attempts": attempts,
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
-            "peak_memory_mb": usage.ru_maxrss // 1024,
+            "cpu_seconds": round(sum(usage.ru_utime + usage.ru_stime for usage in usages), 3),
+            "peak_memory_mb": max(usage.ru_maxrss for usage in usages) // 1024,
             "host": platform.node(),
             "platform": platform.platform(),
             "python": platform.python_version(),

@@ -1,6 +1,9 @@
 """Identities are deterministic and follow content; records are apart."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -15,6 +18,7 @@ from scripts.lib.manifests import (
     write_identity,
     write_record,
 )
+from scripts.lib.staleness import ROOT
 
 
 @pytest.fixture
@@ -115,6 +119,21 @@ def test_the_record_is_apart_and_holds_what_varies(project, form):
     assert len(record["processor"]) > 2
     assert record["versions"].keys() == {"numpy"} and record["peak_memory_mb"] > 1
     assert (project / made["identity"]).read_bytes() == before
+
+
+def test_a_jobs_other_processes_count(project):
+    """Training in several processes and scoring do their work in children."""
+    made = job("one")
+    child = "import time; held = bytearray(b'x') * (400 << 20)\nwhile time.process_time() < 2: pass"
+    code = (
+        "import json, subprocess, sys; from scripts.lib.manifests import write_record\n"
+        "subprocess.run([sys.executable, '-c', sys.argv[2]], check=True)\n"
+        "write_record(json.loads(sys.argv[1]), [{'began': 0, 'wall_seconds': 1, 'devices': 1, 'host': 'h'}])"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code, json.dumps(made), child], env=environment, check=True)
+    record = read_json("results/one/made/a.record.json")
+    assert record["cpu_seconds"] >= 2 and record["peak_memory_mb"] >= 400
 
 
 # -------------------------------------------------------------------------------------------- attempts
