@@ -145,8 +145,8 @@ def write_record(job: dict[str, Any], attempts: list[dict[str, Any]], meters: di
     """Write when, where, how long and with what a job ran: times over all attempts, the rest of the one that finished.
 
     ``device_seconds`` are wall seconds times the GPUs that the job held, or times its threads where it held none.
-    ``cpu_seconds`` are those of all its processes, ``peak_memory_mb`` is of the largest of them. ``meters`` has what its
-    GPUs did (`scripts.lib.meters`), ``tokens`` are those of the responses that it made.
+    ``cpu_seconds`` are those of all its processes, ``peak_memory_mb`` is of the largest of them. ``meters`` has what
+    its GPUs did (`scripts.lib.meters`), ``tokens`` are those of the responses that it made.
     """
     path = Path(job["identity"].removesuffix(IDENTITY) + RECORD)
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
