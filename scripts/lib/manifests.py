@@ -198,16 +198,15 @@ def _name(path: str | Path, job: dict[str, Any]) -> str:
 
 
 def _processor() -> str:
-    """Return the processor's name and the widest instructions that torch has of it: how it rounds depends on both."""
-    import sys
-
+    """Return the processor's name and the widest of its instructions: how it rounds depends on both."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
         lines = []
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-    torch = sys.modules.get("torch")
-    return name if torch is None else f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = told.get("flags", "").split()
+    widest = next((f" ({flag})" for flag in ("amx_tile", "avx512f", "avx2") if flag in flags), "")
+    return told.get("model name", platform.machine()) + widest
 
 
 def _device() -> str:
