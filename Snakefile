@@ -75,6 +75,7 @@ if config["printed"]:
 
 
 rule all:
+    """Every table, figure and claim that the config selects."""
     default_target: True
     input:
         PAPER,
@@ -82,11 +83,13 @@ rule all:
 
 # The same in steps, for one's own model (config/own-model.yaml, docs/own-model.md).
 rule chat:
+    """What is known of each student's chat format, before anything is sampled."""
     input:
         [f"<results>/chat/{student}.md" for student in STUDENTS],
 
 
 rule dataset:
+    """The training sets of all methods."""
     input:
         rules.chat.input,
         [
@@ -97,12 +100,14 @@ rule dataset:
 
 
 rule adapter:
+    """The adapters of all methods."""
     input:
         rules.dataset.input,
         [f"{ADAPTER}.identity.json".format(**cell) for cell in trained_cells()],
 
 
 rule evaluation:
+    """The tables of each family: every adapter on every benchmark."""
     input:
         rules.adapter.input,
         family_tables(),
