@@ -1,9 +1,11 @@
 # What the rules call: what a job depends on, and where things are. No rules, no science.
 
+import atexit
 import logging
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -236,6 +238,7 @@ onstart:
         os.environ["THINKSAFE_GPUS"] = ",".join(devices_of(gpus.value))
     if workflow.local_exec and planned:
         folder = tempfile.mkdtemp(prefix="thinksafe-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         jobs = sum(1 for job in planned if job.is_script)
         os.environ["THINKSAFE_TALLY"] = f"{folder}/tally:{jobs}"
         if os.environ.get("THINKSAFE_WARM") != "off" and any(

@@ -41,7 +41,13 @@ def in_processes(count: int, function: Callable[..., Any], arguments: dict[str, 
         job = {"module": function.__module__, "function": function.__name__, "arguments": arguments}
         write_json(folder / "job.json", job | {"parent": os.getpid()})
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-        launcher += [f"--shutdown-timeout={GRACE}", "-m", "scripts.lib.processes", str(folder)]
+        launcher += [
+            f"--log-dir={folder}/launcher",
+            f"--shutdown-timeout={GRACE}",
+            "-m",
+            "scripts.lib.processes",
+            str(folder),
+        ]
         with subprocess.Popen(launcher) as group:
             while group.poll() is None:
                 time.sleep(0.2)

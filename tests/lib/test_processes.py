@@ -1,5 +1,7 @@
 """Several processes: what the parent tells of how they ended."""
 
+import tempfile
+
 import pytest
 
 from scripts.lib.processes import in_processes
@@ -19,7 +21,9 @@ def work(fails, progress):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_stop_at_the_last_step_hides_neither_success_nor_failure(fails):
+def test_a_stop_at_the_last_step_hides_neither_success_nor_failure(fails, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # read again
     asked = []
 
     def progress(done, total):
@@ -32,7 +36,7 @@ def test_a_stop_at_the_last_step_hides_neither_success_nor_failure(fails):
             in_processes(2, work, {"fails": True}, progress)
     else:
         in_processes(2, work, {"fails": False}, progress)
-    assert asked == [2]
+    assert asked == [2] and not list(tmp_path.glob("t*"))  # neither our folder nor the launcher's is left
 
 
 @pytest.mark.slow
