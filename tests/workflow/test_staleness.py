@@ -215,13 +215,13 @@ def check_leaves(chosen: list[tuple[str, ...]], before: Jobs, folder: Path) -> N
 
 
 def test_one_leaf_of_some_entries(before: Jobs, folder: Path) -> None:
-    """A quick part of `test_every_leaf`."""
+    """A quick part of `test_every_leaf_of_the_miniature`."""
     check_leaves(first_of_each(LEAVES, TABLE["config"])[::8], before, folder)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_every_leaf(before: Jobs, folder: Path) -> None:
+def test_every_leaf_of_the_miniature(before: Jobs, folder: Path) -> None:
     check_leaves(LEAVES, before, folder)
 
 
