@@ -29,7 +29,7 @@ LONGEST = 60  # characters of a value that are shown
 
 def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Yield the dotted path and the value of every leaf of nested mappings; a list is one."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and (value or not path):
         for key, inner in value.items():
             yield from leaves(inner, (*path, str(key)))
     else:
@@ -71,8 +71,8 @@ def kind_of(value: Any) -> str:
     """Tell from a recorded param, whose name Snakemake does not keep, which of the three it was."""
     if isinstance(value, Mapping) and value and all(path.startswith("scripts/") for path in value):
         return "code"
-    # Versions are text that begins with a figure; a share of the config is never only that.
-    if isinstance(value, Mapping) and value and all(isinstance(v, str) and v[:1].isdigit() for v in value.values()):
+    # Versions are text that begins with a figure; a share of the config is never only that, and never empty.
+    if isinstance(value, Mapping) and all(isinstance(v, str) and v[:1].isdigit() for v in value.values()):
         return "environment"
     return "spec"
 

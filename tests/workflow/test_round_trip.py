@@ -27,7 +27,7 @@ from snakemake.persistence.file import FilePersistence
 
 from scripts.lib import bundles, files
 from scripts.lib.bundles import BundleError
-from scripts.lib.staleness import code_digests
+from scripts.lib.staleness import canonical, code_digests
 from scripts.tools import bundle, dag, explain, provenance, reproduce, restore
 from tests.lib.hub_server import serving
 from tests.workflow.dags import ROOT
@@ -372,8 +372,22 @@ def test_the_form_of_records_is_the_one_that_is_known(monkeypatch: pytest.Monkey
 
 def test_the_kinds_of_params_are_told_apart() -> None:
     assert [explain.kind_of(value) for value in ({"scripts/x.py": "0"}, {"numpy": "2.4"}, {"a": 1}, {})] == [
-        *("code", "environment", "spec", "spec")
+        *("code", "environment", "spec", "environment")
     ]
+
+
+def test_a_job_without_versions_tells_what_changed_in_its_share() -> None:
+    """Its empty environment takes the place of no other param: prompts of a file, and then of the hub."""
+    before = {"spec": {"source": {"file": "a.csv"}}, "environment": {}}
+    after = {"spec": {"source": {"hub": "x/y"}}, "environment": {"datasets": "3.1"}}
+    for old, new in ((before, after), (after, before)):
+        recorded = tuple(sorted(repr(canonical(old[name])) for name in ("spec", "environment")))
+        params = {name: canonical(value) for name, value in new.items()}
+        job = dag.Job("prepare_prompts", {}, 0, params, (), (), True, "Params have changed", recorded)
+        assert len(told := explain.causes(job)) == 3
+        assert {line.split()[0] + line.split()[1] for line in told} == {
+            *("config:source.file:", "config:source.hub:", "environment:datasets:")
+        }
 
 
 # ------------------------------------------------------------------------------------------------------------ its place
