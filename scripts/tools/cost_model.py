@@ -106,8 +106,8 @@ class CostModel:
 
     def __init__(self, config: Mapping[str, Any], prompts: Mapping[str, int]) -> None:
         self.config, self.prompts, self.assumed = config, prompts, assumptions()
-        self.rates: dict[tuple[str, ...], list[float]] = {}
-        self.ratios: dict[str, list[float]] = {}
+        self.rates: dict[tuple[str | float, ...], list[float]] = {}
+        self.ratios: dict[tuple[str, ...], list[float]] = {}
         self.finished = 0
 
     # ------------------------------------------------------------ how much there is to do
@@ -211,49 +211,55 @@ class CostModel:
         return work.units * (here["row"] + reading)
 
     # ------------------------------------------------------------ from records
-    def _key(self, job: Job) -> tuple[str, ...]:
+    def _keys(self, job: Job, work: Work | None) -> list[tuple[str | float, ...]]:
+        """Return what tells of a job's rate, best first: jobs of the same kind, then of responses as long."""
+        student = job.wildcards.get("student", "")
         kind = job.wildcards.get("benchmark") or job.wildcards.get("prompts") or job.wildcards.get("method") or ""
-        return (job.rule, job.wildcards.get("student", ""), kind)
+        alike = [(job.rule, student, work.tokens)] if work else [(job.rule, student), (job.rule,)]
+        return [(job.rule, student, kind), *alike]
 
     def calibrate(self, jobs: Iterable[Job], folder: Path = ROOT) -> int:
         """Learn from the records beside the outputs of finished jobs, and return how many there are."""
-        ratios: dict[str, list[float]] = defaultdict(list)
+        rates: dict[tuple[str | float, ...], list[float]] = defaultdict(list)
+        ratios: dict[tuple[str, ...], list[float]] = defaultdict(list)
         for job in jobs:
             record = record_of(job, folder)
             if record is None:
                 continue
             self.finished += 1
             work = self.work(job)
-            units = work.units if work else 1.0
-            seconds = record["wall_seconds"]
-            key = self._key(job)
-            if units:
-                for name in (key, key[:2], key[:1]):
-                    self.rates.setdefault(name, []).append(seconds / units)
-            # Another student's time says something about this one's only on the device that is assumed.
-            predicted = self.predicted(job) if "H100" in record.get("device", "") else None
-            if work and predicted:
-                ratios[job.rule].append(seconds / predicted)
-        self.ratios = dict(ratios)
+            # On as many GPUs as are planned: a profile may have given it more (profiles/slurm).
+            seconds = record["device_seconds"] / job.gpus if job.gpus else record["wall_seconds"]
+            if units := work.units if work else 1.0:
+                for name in {*self._keys(job, work), (job.rule,)}:
+                    rates[name].append(seconds / units)
+            if work and (predicted := self.predicted(job)):
+                ratios[job.rule, job.wildcards["student"]].append(seconds / predicted)
+                # Another student's time says something about this one's only on the device that is assumed.
+                if "H100" in record.get("device", ""):
+                    ratios[job.rule,].append(seconds / predicted)
+        self.rates, self.ratios = dict(rates), dict(ratios)
         return self.finished
 
     def seconds(self, job: Job) -> Amount | None:
         """Return how long a job takes, with its range; None where neither records nor a size tell."""
         work, stage = self.work(job), STAGES.get(job.rule, OTHER)
         units, least = work.units if work else 1.0, self.assumed["measured"]
-        key, predicted = self._key(job), self.predicted(job)
-        for name in (key, key[:2]) if work else (key, key[:2], key[:1]):
+        predicted, (key, *others) = self.predicted(job), self._keys(job, work)
+        for name in (key, *others):
             if rates := self.rates.get(name):
                 rate = median(rates)
                 wide = least if name == key else least**2
                 return Amount(rate * units, min(*rates, rate / wide) * units, max(*rates, rate * wide) * units)
         if predicted is not None:
-            if work and (known := self.ratios.get(job.rule)):
-                middle = median(known)
-                low, high = min(*known, middle / least**3), max(*known, middle * least**3)
-                return Amount(predicted * middle, predicted * low, predicted * high)
+            # The same student on shorter or longer responses, then other students.
+            for name, wide in ((job.rule, job.wildcards.get("student", "")), least**2), ((job.rule,), least**3):
+                if work and (known := self.ratios.get(name)):
+                    middle = median(known)
+                    low, high = min(*known, middle / wide), max(*known, middle * wide)
+                    return Amount(predicted * middle, predicted * low, predicted * high)
             return Amount(predicted, 0, 0).within(self.assumed["uncertain"][stage])
-        if rates := self.rates.get(key[:1]):  # another student of unknown size: better than nothing
+        if rates := self.rates.get((job.rule,)):  # of unknown size: better than nothing
             return Amount(median(rates) * units, min(rates) * units / 3, max(rates) * units * 3)
         return None
 

@@ -76,9 +76,10 @@ def test_adapters_have_the_size_that_they_have(config):
     assert model.adapter("qwen3-8b") == pytest.approx(61.3e6, rel=0.01)
 
 
-def finish(one, folder: Path, seconds, device="NVIDIA H100 80GB HBM3"):
+def finish(one, folder: Path, seconds, device="NVIDIA H100 80GB HBM3", devices=1):
     path = folder / one.outputs[0].replace(".identity.", ".record.")
-    path.write_text(json.dumps({"wall_seconds": seconds, "device": device}))
+    record = {"wall_seconds": seconds, "device_seconds": seconds * devices, "device": device}
+    path.write_text(json.dumps(record))
 
 
 def test_finished_jobs_are_believed(config, tmp_path):
@@ -97,6 +98,31 @@ def test_finished_jobs_are_believed(config, tmp_path):
     assert guess.high / guess.low < before.high / before.low
     judged = next(one for one in other if one.rule == "judge_responses")
     assert model.seconds(judged) == blind.seconds(judged)
+
+
+def test_short_answers_do_not_tell_how_long_reasoning_takes(config, tmp_path):
+    """The same student's XSTest as fast as assumed, or half: so is its MATH500, which is four times as long a job."""
+    names = dict(student="qwen3-8b", method="initial", replicate="0", part="0")
+    short, long = (job("sample_answers", benchmark=benchmark, **names) for benchmark in ("xstest", "math500"))
+    alike = job("sample_answers", benchmark="harmbench", **names)
+    blind = CostModel(config, PROMPTS)
+    for factor in (1, 2):
+        model = CostModel(config, PROMPTS)
+        finish(short, tmp_path, blind.predicted(short) * factor)
+        model.calibrate([short], tmp_path)
+        assert model.seconds(long).value == pytest.approx(blind.predicted(long) * factor)
+        assert model.seconds(alike).value == pytest.approx(
+            blind.predicted(short) * factor * model.work(alike).units / model.work(short).units
+        )
+
+
+def test_what_a_profile_gave_a_job_is_counted(config, tmp_path):
+    """Two GPUs for an hour are two GPU-hours, also where the rule by itself asks for one (profiles/slurm)."""
+    one = job("train_student", student="qwen3-8b", method="thinksafe", replicate="0")
+    finish(one, tmp_path, 3600.0, devices=2)
+    model = CostModel(config, PROMPTS)
+    model.calibrate([one], tmp_path)
+    assert cost([one], model, 8)["gpu_hours"]["value"] == 2.0
 
 
 def test_another_device_says_nothing_about_students_that_did_not_run_on_it(config, tmp_path):
