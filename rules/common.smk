@@ -216,7 +216,8 @@ def tell_status(jobs):
         for job in jobs
         if "identity" in job.output.keys()
     ]
-    facts = dict(run=config["run"], began=time.time(), driver=os.getpid(), host=platform.node(), jobs=told)
+    facts = dict(run=config["run"], began=time.time(), driver=os.getpid(), host=platform.node())
+    facts |= dict(elsewhere=not workflow.local_exec, jobs=told)
     write_json(f".snakemake/thinksafe/{config['run']}.json", facts)
 
 

@@ -140,7 +140,7 @@ def run(job: dict[str, Any]) -> int:
     clock, finished, attempts = time.monotonic(), False, None
     try:
         key = job_key(job)
-        with _gpus(job["gpus"]):
+        with _gpus(job["gpus"], job["log"]):
             attempts = Attempts(job, key)  # here, as no job is charged for waiting, or measured by others' GPUs
             check_environment(json.loads(job["params"]["environment"]))
             function = getattr(importlib.import_module(f"scripts.{job['function']}"), job["function"])
@@ -168,8 +168,11 @@ def run(job: dict[str, Any]) -> int:
 
 
 @contextlib.contextmanager
-def _gpus(count: int) -> Iterator[None]:
-    """Show this process as many free GPUs as the job asked for, where the run leases them (THINKSAFE_GPUS)."""
+def _gpus(count: int, log: str | Path) -> Iterator[None]:
+    """Show this process as many free GPUs as the job asked for, where the run leases them (THINKSAFE_GPUS).
+
+    While others hold them the log's time is renewed, by which `make status` knows that the job is there.
+    """
     devices = os.environ.get("THINKSAFE_GPUS", "")
     if not (count and devices):
         yield
@@ -179,6 +182,7 @@ def _gpus(count: int) -> Iterator[None]:
     def waiting() -> None:
         if _stopping.is_set():
             raise Stopped
+        os.utime(log)
 
     with lease(count, devices.split(","), waiting=waiting) as names:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)

@@ -34,14 +34,21 @@ TAIL = 12  # lines of a failed job's log
 
 @dataclass
 class Seen:
-    """One planned job and what its files tell."""
+    """One planned job and what its files tell.
+
+    Attributes
+    ----------
+    spent : seconds that a job that runs has run in all its attempts, which go on from one another
+    here : seconds that the job has run since this driver began
+    """
 
     rule: str
     wildcards: dict[str, str]
     log: Path
     state: str
     record: dict[str, Any]
-    began: float
+    spent: float = 0.0
+    here: float = 0.0
 
     @property
     def title(self) -> str:
@@ -70,16 +77,28 @@ def look(job: dict[str, Any], since: float, now: float, folder: Path) -> Seen:
     made = folder / job["identity"].removesuffix(IDENTITY)
     record, log = made.with_name(made.name + RECORD), folder / job["log"]
     attempts = made.with_name(f".{made.name}.attempts.json")
-    touched, began = max(time_of(attempts), time_of(log)), 0.0
+    written, renewed = time_of(log), time_of(attempts)
+    ran: list[dict[str, Any]] = []
     if time_of(record) >= since:
-        state = "done"
-    elif now - time_of(attempts) < FRESH or (not attempts.exists() and now - time_of(log) < FRESH):
-        state, began = "running", (read(attempts).get("attempts") or [{"began": time_of(log)}])[-1]["began"]
-        if error_in(log) and now - time_of(attempts) > FRESH / 3:  # it has ended, and its file is not old yet
+        made = read(record)
+        return Seen(job["rule"], job["wildcards"], log, "done", made, here=_since(made.get("attempts", []), since))
+    # It renews its attempts while it runs; before, it may wait for a GPU that another run holds, and renews its log.
+    if now - renewed < FRESH or (written > renewed and now - written < FRESH):
+        state, ran = "running", read(attempts).get("attempts", []) if now - renewed < FRESH else []
+        if error_in(log) and now - renewed > FRESH / 3:  # it has ended, and its file is not old yet
             state = "failed"
     else:
-        state = "failed" if touched >= since else "queued"
-    return Seen(job["rule"], job["wildcards"], log, state, read(record) if state == "done" else {}, began)
+        state = "failed" if max(written, renewed) >= since else "queued"
+    if ran:
+        ran[-1] = ran[-1] | {"wall_seconds": max(0.0, now - ran[-1]["began"])}
+    spent = sum(attempt["wall_seconds"] for attempt in ran)
+    return Seen(job["rule"], job["wildcards"], log, state, {}, spent, _since(ran, since))
+
+
+def _since(attempts: Sequence[dict[str, Any]], since: float) -> float:
+    """Return how many of the seconds of some attempts came after a time."""
+    ends = [(attempt["wall_seconds"], attempt["began"] + attempt["wall_seconds"]) for attempt in attempts]
+    return sum(max(0.0, min(seconds, end - since)) for seconds, end in ends)
 
 
 def tail(path: Path, lines: int, size: int = 20_000) -> list[str]:
@@ -110,7 +129,7 @@ def tokens_per_second(jobs: Sequence[Seen]) -> float | None:
     return sum(record["tokens"] for record in sampled) / seconds if seconds else None
 
 
-def seconds_left(jobs: Sequence[Seen], elapsed: float, now: float) -> tuple[float, list[Seen]] | None:
+def seconds_left(jobs: Sequence[Seen], elapsed: float) -> tuple[float, list[Seen]] | None:
     """Return about how long the rest takes: as long as jobs of the same rule took, as many at once as so far.
 
     And the jobs that are not in it, as none of their rule has ended yet: a mean over other rules says nothing of them.
@@ -128,9 +147,8 @@ def seconds_left(jobs: Sequence[Seen], elapsed: float, now: float) -> tuple[floa
     def expected(job: Seen) -> float:
         return fmean(taken.get((job.rule, job.wildcards.get("student"))) or taken[job.rule])
 
-    running = {id(job): now - job.began for job in waiting if job.state == "running"}
-    busy = sum(job.record["wall_seconds"] for job in jobs if job.record) + sum(running.values())
-    rest = sum(max(0.0, expected(job) - running.get(id(job), 0.0)) for job in known)
+    busy = sum(job.here for job in jobs if job.state in ("done", "running"))
+    rest = sum(max(0.0, expected(job) - job.spent) for job in known)
     return rest / max(busy / max(elapsed, 1.0), 0.5), [job for job in waiting if job.rule not in taken]
 
 
@@ -164,9 +182,10 @@ def report(plan: dict[str, Any], folder: Path = ROOT, now: float | None = None) 
     now = time.time() if now is None else now
     jobs = [look(job, plan["began"], now, folder) for job in plan["jobs"]]
     alive = plan["host"] != platform.node() or Path(f"/proc/{plan['driver']}").exists()
-    if not alive:  # nothing waits any more; what ran has stopped
+    if not alive:  # nothing waits any more; what ran has stopped with its driver, but on a cluster
+        gone = {"queued": "not begun"} | ({} if plan.get("elsewhere") else {"running": "failed"})
         for job in jobs:
-            job.state = {"queued": "not begun", "running": "failed"}.get(job.state, job.state)
+            job.state = gone.get(job.state, job.state)
     states = (*STATES, *(["not begun"] if not alive else []))
     ended = max((time_of(job.log) for job in jobs), default=now)
     elapsed = max(0.0, (now if alive else max(ended, plan["began"])) - plan["began"])
@@ -180,9 +199,11 @@ def report(plan: dict[str, Any], folder: Path = ROOT, now: float | None = None) 
         lines.append(f"  {stage:14}" + "".join(f"{counts[stage][state]:>10,}" for state in states))
     total = sum(counts.values(), Counter())
     lines.append(f"  {'all':14}" + "".join(f"{total[state]:>10,}" for state in states))
+    if not alive and total["running"]:
+        lines.append("the driver is gone; jobs that it had submitted go on without it (docs/slurm.md)")
     if (speed := tokens_per_second(jobs)) is not None:
         lines.append(f"tokens per second and sampling job: {speed:,.0f}")
-    if alive and (found := seconds_left(jobs, elapsed, now)) is not None and total["done"] < len(jobs):
+    if alive and (found := seconds_left(jobs, elapsed)) is not None and total["done"] < len(jobs):
         left, unknown = found
         rules = Counter(job.rule.replace("_", " ") for job in unknown)
         kinds = ", ".join(f"{count:,} {rule}" for rule, count in rules.most_common(4)) + (", ..." * (len(rules) > 4))

@@ -27,7 +27,8 @@ def run(tmp_path):
         attempts = made.with_name(f".{made.name}.attempts.json")
         if state == "done":
             record = {"wall_seconds": 1200.0, "device_seconds": 1200.0, "cpu_seconds": 600.0, "peak_memory_mb": 2048}
-            record |= {"tokens": 120_000, "attempts": [{}] * (1 + number)}
+            each = {"wall_seconds": 1200 / (1 + number)}
+            record |= {"tokens": 120_000, "attempts": [{"began": BEGAN + n} | each for n in range(1 + number)]}
             write(made.with_name(f"{made.name}.record.json"), json.dumps(record), BEGAN + 1200 * (number + 1))
         if state in ("running", "failed"):
             write(
@@ -87,6 +88,39 @@ def test_a_run_whose_driver_is_gone(run):
     assert lines[0].startswith("mine: ended after ") and not [line for line in lines if line.startswith("time left")]
     assert lines[1].split() == ["done", "running", "queued", "failed", "not", "begun"]
     assert lines[2].split() == ["generation", "2", "0", "0", "2", "1"]
+
+
+def test_jobs_on_a_cluster_go_on_without_their_driver(run):
+    """SLURM has them: a job runs as long as it renews its file."""
+    plan, folder = run
+    plan |= {"driver": 2**22 + 1, "elsewhere": True}
+    lines = report(plan, folder, BEGAN + 3600)
+    assert lines[2].split() == ["generation", "2", "1", "0", "1", "1"]
+    assert "the driver is gone; jobs that it had submitted go on without it (docs/slurm.md)" in lines
+    assert report(plan, folder, BEGAN + 7200)[2].split() == ["generation", "2", "0", "0", "2", "1"]
+
+
+def test_what_was_done_before_this_driver_says_nothing_of_how_much_runs_at_once(run):
+    """A job of ten hours that this driver has run the last ten minutes of, and one of which two are left."""
+    plan, folder = run
+    plan["began"], first = BEGAN + 3000, folder / "results/mine/responses/part-1.record.json"
+    attempts = [{"began": BEGAN - 40_000, "wall_seconds": 35_400.0}, {"began": BEGAN + 3000, "wall_seconds": 600.0}]
+    write(
+        first,
+        json.dumps(json.loads(first.read_text()) | {"wall_seconds": 36_000.0, "attempts": attempts}),
+        BEGAN + 3600,
+    )
+    attempts = [{"began": BEGAN - 40_000, "wall_seconds": 28_200.0}, {"began": BEGAN + 3000, "wall_seconds": 0.0}]
+    write(folder / "results/mine/responses/.part-2.attempts.json", json.dumps({"attempts": attempts}), BEGAN + 3595)
+    plan["jobs"] = plan["jobs"][1:3]
+    assert "time left: about 1 h 00 min" in report(plan, folder, BEGAN + 3600)  # 7,200 s of one, two at once
+
+
+def test_a_job_that_waits_for_a_gpu_runs(run):
+    """It renews its log only, and what an earlier attempt left is old (scripts/lib/running.py)."""
+    plan, folder = run
+    write(folder / plan["jobs"][4]["log"], "", BEGAN + 3595)
+    assert report(plan, folder, BEGAN + 3600)[2].split() == ["generation", "2", "2", "1", "0"]
 
 
 def test_what_an_earlier_run_left_is_queued(run):
