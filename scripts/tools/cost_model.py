@@ -402,7 +402,9 @@ def against_the_paper(jobs: Sequence[Job], model: CostModel) -> list[dict[str, A
                 entry["method"],
             ):
                 continue
-            known = [(one.gpus, amount) for one in behind(job) if (amount := model.seconds(one))]
+            known = [(one.gpus, amount) for one in behind(job) if one.gpus and (amount := model.seconds(one))]
+            if not known:  # tiny models of the same names (config/rehearsal.yaml)
+                break
             total = sum((amount.times(held) for held, amount in known), ZERO)
             rows.append(
                 {"method": entry["method"], "student": entry["student"], "gpus": gpus, "paper_hours": entry["hours"]}

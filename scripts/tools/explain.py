@@ -174,7 +174,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = dag.settings_of(arguments.config)
     jobs = dag.planned(arguments.config, arguments.target, arguments.folder)
-    model = cost_model.CostModel(config, prompts_of(config))
+    model = cost_model.CostModel(config, prompts_of(config, arguments.folder))
     model.calibrate(jobs, arguments.folder)
     print("\n".join(explain(jobs, model, arguments.gpus)))
 

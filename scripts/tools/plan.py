@@ -1,7 +1,8 @@
 """Count what a run would make, and what it costs: `make plan CONFIG=... TARGET=all GPUS=8`; `--json` for programs.
 
 Counts come from Snakemake's own plan of all that is behind the target, made or not, so they are those of the rules;
-numbers of prompts are those that config states (``rows``), as the data may not be here yet. Hours and bytes are
+numbers of prompts are those that config states (``rows``), as the data may not be here yet, and else those of a file of
+the user's. Hours and bytes are
 estimates with a range (scripts/tools/cost_model.py), for everything and for what is not there yet.
 """
 
@@ -17,21 +18,37 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.tools import cost_model, dag  # noqa: E402 - runs as a script, too
+from scripts.lib.sources import select, source_rows  # noqa: E402 - runs as a script, too
+from scripts.tools import cost_model, dag  # noqa: E402
 from scripts.tools.cost_model import number, ranged  # noqa: E402
 
 Job = tuple[str, dict[str, str]]
 
 
-def prompts_of(config: dict[str, Any]) -> dict[str, int]:
-    """Return how many prompts each half has: as many as are taken, or else as there are said to be."""
+def prompts_of(config: Mapping[str, Any], folder: Path = ROOT) -> dict[str, int]:
+    """Return how many prompts each half has: as many as are taken, or are said to be there, or stand in a local file.
+
+    0 where nothing tells. ``folder`` is the one that relative paths are from.
+    """
     return {
-        role: entry.get("take") or entry.get("rows") or entry.get("about") or 0
+        role: entry.get("take") or entry.get("rows") or entry.get("about") or _in_file(entry, folder, role)
         for role, entry in config["prompts"].items()
     }
 
 
-def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
+def _in_file(entry: Mapping[str, Any], folder: Path, role: str) -> int:
+    """Return how many prompts the job will find in a file of the user's, by its own reading of it."""
+    if "file" not in entry["source"]:
+        return 0
+    try:
+        return len(
+            select(source_rows(entry["source"], [str(folder / entry["source"]["file"])]), entry, f"prompts.{role}")
+        )
+    except (OSError, ValueError) as error:
+        sys.exit(f"prompts.{role}: {error}")
+
+
+def count(jobs: Sequence[Job], config: dict[str, Any], prompts: Mapping[str, int]) -> dict[str, int]:
     """Return the counts of experiments.md: raw sets, training sets, adapters, variants, cells, responses, verdicts."""
 
     def of(rule: str, *names: str) -> set[tuple[str, ...]]:
@@ -41,7 +58,6 @@ def count(jobs: Sequence[Job], config: dict[str, Any]) -> dict[str, int]:
         return json.dumps(config["methods"][method]["data"], sort_keys=True)
 
     rows = {name: entry.get("rows") or 0 for name, entry in config["benchmarks"].items()}
-    prompts = prompts_of(config)
     cells = of("sample_answers", "student", "method", "replicate", "benchmark")
     verdicts = of("judge_answers", "student", "method", "replicate", "benchmark", "guard")
     judged = {key[:4] for key in verdicts if key[4] == config["benchmarks"][key[3]].get("guard")}
@@ -79,6 +95,10 @@ def told(found: Mapping[str, Any]) -> list[str]:
         f"{counts['training_responses']} training responses and {counts['filter_verdicts']} verdicts on them; "
         f"{counts['responses']} answers and {counts['verdicts']} verdicts on them"
         + (f", {counts['verdicts_of_other_judges']} of other judges" if found["verdicts_of_other_judges"] else ""),
+        *(
+            f"how many prompts.{role} has is not known before they are read, and counted as none: give `about`"
+            for role in found["prompts_not_counted"]
+        ),
         "",
     ]
     if stages := cost["gpu_hours_by_stage"]:
@@ -135,9 +155,11 @@ def main() -> None:
         parser.error("--gpus: at least 1")
     config = dag.settings_of(arguments.config)
     jobs = dag.planned(arguments.config, arguments.target, arguments.folder)
-    model = cost_model.CostModel(config, prompts_of(config))
+    prompts = prompts_of(config, arguments.folder)
+    model = cost_model.CostModel(config, prompts)
     model.calibrate(jobs, arguments.folder)
-    found: dict[str, Any] = dict(count([(job.rule, job.wildcards) for job in jobs], config))
+    found: dict[str, Any] = dict(count([(job.rule, job.wildcards) for job in jobs], config, prompts))
+    found["prompts_not_counted"] = [role for role, number in prompts.items() if not number]
     found["cost"] = cost_model.cost(jobs, model, arguments.gpus)
     left = [job for job in jobs if job.stale]
     if len(left) < len(jobs):

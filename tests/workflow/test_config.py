@@ -167,7 +167,9 @@ def test_what_is_said_about_a_filter_goes_with_it(paper: dict[str, Any]) -> None
     assert (copied["of"], copied["leave_out"]) == (40000, {"label": ["vanilla_benign", "adversarial_benign"]})
     for overlay in ({"where": None}, {"where": {"kind": ["a"]}}, {"contains": {"kind": "a"}}, {"rows": 10}):
         other = merge([paper, nested("prompts/harmful", overlay)])["prompts"]["harmful"]
-        assert not {"of", "leave_out"} & other.keys(), overlay
+        assert not {"of", "leave_out", "about"} & other.keys(), overlay
+    smaller = merge([paper, nested("prompts/harmful", {"of": 36})])["prompts"]["harmful"]
+    assert "about" not in smaller and "leave_out" in smaller
     both = merge([paper, nested("benchmarks/xstest", {"rows": 20, "of": 30})])["benchmarks"]["xstest"]
     assert (both["rows"], both["of"]) == (20, 30)
 
