@@ -1,7 +1,8 @@
 """Which GPUs a job on this machine uses. Snakemake counts the GPUs of local jobs and hands out none of them.
 
-A lease is a lock on a file per device, held by the job's process: when that ends, however it ends, the system drops the
-lock. Runs of the same user on one machine share the folder, so that two of them never use one device.
+A lease is a lock on a file per device, held by the job's process and those that it starts to use the device (with
+``close_fds=False``): when the last of them ends, however it ends, the system drops the lock. Runs of the same user on
+one machine share the folder, so that two of them never use one device.
 """
 
 from __future__ import annotations
@@ -83,4 +84,6 @@ def _lock(path: Path) -> IO[bytes] | None:
     except OSError:
         file.close()
         return None
+    os.set_inheritable(file.fileno(), True)
+    os.utime(path)  # folders for temporary files are cleaned of what is old
     return file

@@ -48,7 +48,7 @@ def in_processes(count: int, function: Callable[..., Any], arguments: dict[str, 
             "scripts.lib.processes",
             str(folder),
         ]
-        with subprocess.Popen(launcher) as group:
+        with subprocess.Popen(launcher, close_fds=False) as group:  # holds the GPUs' leases as long as they live
             while group.poll() is None:
                 time.sleep(0.2)
                 if not stopped and (folder / "done.json").exists():

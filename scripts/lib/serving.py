@@ -65,6 +65,7 @@ def served(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a group of its own, to be ended as one
+            close_fds=False,  # its GPU is leased as long as it lives: scripts/lib/leases.py
             preexec_fn=die_with_parent,
         )
     try:

@@ -78,3 +78,12 @@ def test_devices_of_a_run(monkeypatch):
     assert devices_of(2) == ["GPU-a", "GPU-b"]
     with pytest.raises(ValueError, match="names 3"):
         devices_of(4)
+
+
+def test_a_lease_is_no_old_file(tmp_path):
+    """What cleans a folder for temporary files by age would free a device that is held."""
+    with lease(1, ["0"], tmp_path):
+        pass
+    os.utime(tmp_path / "0", (0, 0))
+    with lease(1, ["0"], tmp_path):
+        assert time.time() - (tmp_path / "0").stat().st_mtime < 60

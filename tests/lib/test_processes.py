@@ -1,9 +1,14 @@
 """Several processes: what the parent tells of how they ended."""
 
+import multiprocessing
+import os
+import signal
 import tempfile
+import time
 
 import pytest
 
+from scripts.lib.leases import lease
 from scripts.lib.processes import in_processes
 from scripts.lib.running import Stopped
 
@@ -55,3 +60,34 @@ def waits(progress):
     for done in range(600):
         progress(done, 600)
         time.sleep(0.1)
+
+
+def one_long_step(mark, progress):
+    """Begin a step that takes five seconds, whatever is asked for meanwhile."""
+    import time
+    from pathlib import Path
+
+    progress(0, 2)
+    Path(mark).touch()
+    time.sleep(5)
+    progress(1, 2)
+
+
+def leases_and_works(folder, mark):
+    with lease(2, ["0", "1"], folder):
+        in_processes(2, one_long_step, {"mark": str(mark)}, lambda done, total: None)
+
+
+@pytest.mark.slow
+def test_devices_are_leased_until_the_last_process_has_ended(tmp_path):
+    """The first is killed; the others, which use the devices, come to the end of their step before they stop."""
+    mark, until = tmp_path / "began", time.monotonic() + 120
+    parent = multiprocessing.get_context("fork").Process(target=leases_and_works, args=(tmp_path / "leases", mark))
+    parent.start()
+    while not mark.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    began = time.monotonic()
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.join()
+    with lease(2, ["0", "1"], tmp_path / "leases"):
+        assert 3 < time.monotonic() - began < 60
