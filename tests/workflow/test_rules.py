@@ -146,6 +146,14 @@ def test_the_slurm_profile_asks_for_gpus_in_both_styles() -> None:
     assert "gpu_model" not in gres["train_student"]  # either would ask a second time
 
 
+def test_the_slurm_profile_limits_the_time_of_any_rule() -> None:
+    text = (ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
+    limited = text.replace("minutes: {}", "minutes: {train_student: 360 * attempt, score_reasoning: 30}")
+    found = yte.process_yaml(limited, require_use_yte=True)["set-resources"]
+    assert found["train_student"]["runtime"] == "360 * attempt" and found["train_student"]["gpu"] == 2
+    assert found["score_reasoning"] == {"runtime": 30} and "runtime" not in found["train_grpo"]
+
+
 def test_no_script_reads_the_config() -> None:
     for path in (ROOT / "scripts").rglob("*.py"):
         assert "snakemake.config" not in path.read_text(encoding="utf-8"), path
