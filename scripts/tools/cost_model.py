@@ -178,7 +178,7 @@ class CostModel:
         """Return the seconds of a job on the assumed GPU; None where its model's size is not known."""
         work = self.work(job)
         if work is None:
-            return float(self.assumed["processor"]["job"])
+            return float(self.assumed["processor"]["job"]) if job.outputs else 0.0  # a target runs nothing
         student = job.wildcards["student"]
         size, dims = self.model(student)
         if size is None:

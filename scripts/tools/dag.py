@@ -60,10 +60,19 @@ def overlays(config: str) -> list[Path]:
 
 
 def settings_of(config: str) -> dict[str, Any]:
-    """Return the merged and checked config that a tool's ``--config`` names."""
+    """Return the merged and checked config that a tool's ``--config`` names.
+
+    Raises
+    ------
+    SystemExit
+        With what is wrong with it, as Snakemake tells it.
+    """
     from scripts.lib import settings
 
-    return settings.load([ROOT / PAPER, *overlays(config)])
+    try:
+        return settings.load([ROOT / PAPER, *overlays(config)])
+    except settings.SettingsError as error:
+        sys.exit(str(error))
 
 
 def planned(config: str, target: str = "all", folder: Path | None = None) -> list[Job]:

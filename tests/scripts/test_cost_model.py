@@ -155,6 +155,12 @@ def test_wall_time_follows_gpus_and_chains():
     assert wall([large, first], {large: 1.0, first: 1.0}, 2) == 2.0
 
 
+def test_a_target_costs_nothing(config):
+    """`all` is a job to Snakemake, and runs nothing."""
+    target = Job("all", {}, 0, {}, (), (), True, "")
+    assert cost([target], CostModel(config, PROMPTS), 1)["processor_hours"]["value"] == 0
+
+
 def test_ranges_add_up_and_are_rounded():
     total = Amount(10, 0, 0).within(2) + Amount(1, 0.5, 3)
     assert total == Amount(11, 5.5, 23) and total.told(3) == {"value": 3.67, "low": 1.83, "high": 7.67}

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from scripts.lib import settings
+from scripts.tools import dag
 from scripts.tools.plan import prompts_of
 
 PAPER = Path(__file__).parents[2] / "config/config.yaml"
@@ -47,3 +48,9 @@ def test_what_the_paper_says_of_its_prompts_is_about_its_prompts(rows):
     assert counted(folder, {"source": {"file": "mine.jsonl"}}) == 17_888
     assert counted(folder, {"source": {"hub": "my/prompts", "split": "train"}, "where": None}) == 0  # told as unknown
     assert counted(folder, {"of": 36}) == 0
+
+
+def test_a_config_that_is_wrong_is_told_in_words(tmp_path):
+    (tmp_path / "mine.yaml").write_text("steering: {mine: text}")
+    with pytest.raises(SystemExit, match="config: steering: .*steerings"):
+        dag.settings_of(str(tmp_path / "mine.yaml"))
