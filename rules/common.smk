@@ -209,6 +209,7 @@ def tell_status(jobs):
     told = [
         {
             "rule": job.rule.name.removeprefix(PREFIX),
+            "title": " ".join([job.rule.name.replace("_", " "), *map(str, job.wildcards)]),
             "wildcards": dict(job.wildcards_dict),
             "identity": str(job.output.identity),
             "log": str(job.log[0]),

@@ -38,22 +38,19 @@ class Seen:
 
     Attributes
     ----------
+    title : rule and wildcards as the job itself says them
     spent : seconds that a job that runs has run in all its attempts, which go on from one another
     here : seconds that the job has run since this driver began
     """
 
     rule: str
+    title: str
     wildcards: dict[str, str]
     log: Path
     state: str
     record: dict[str, Any]
     spent: float = 0.0
     here: float = 0.0
-
-    @property
-    def title(self) -> str:
-        """Return rule and wildcards as the job itself says them."""
-        return " ".join([self.rule.replace("_", " "), *self.wildcards.values()])
 
 
 def time_of(path: Path) -> float:
@@ -81,7 +78,9 @@ def look(job: dict[str, Any], since: float, now: float, folder: Path) -> Seen:
     ran: list[dict[str, Any]] = []
     if time_of(record) >= since:
         made = read(record)
-        return Seen(job["rule"], job["wildcards"], log, "done", made, here=_since(made.get("attempts", []), since))
+        return Seen(
+            job["rule"], job["title"], job["wildcards"], log, "done", made, here=_since(made.get("attempts", []), since)
+        )
     # It renews its attempts while it runs; before, it may wait for a GPU that another run holds, and renews its log.
     if now - renewed < FRESH or (written > renewed and now - written < FRESH):
         state, ran = "running", read(attempts).get("attempts", []) if now - renewed < FRESH else []
@@ -92,7 +91,7 @@ def look(job: dict[str, Any], since: float, now: float, folder: Path) -> Seen:
     if ran:
         ran[-1] = ran[-1] | {"wall_seconds": max(0.0, now - ran[-1]["began"])}
     spent = sum(attempt["wall_seconds"] for attempt in ran)
-    return Seen(job["rule"], job["wildcards"], log, state, {}, spent, _since(ran, since))
+    return Seen(job["rule"], job.get("title", job["rule"]), job["wildcards"], log, state, {}, spent, _since(ran, since))
 
 
 def _since(attempts: Sequence[dict[str, Any]], since: float) -> float:

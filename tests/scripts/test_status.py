@@ -42,7 +42,7 @@ def run(tmp_path):
             write(log, "working\nthinksafe: error in it: ValueError: no room\n", BEGAN + 3100)
         names = {"student": "mine", "part": str(number)}
         jobs.append(
-            {"rule": "sample_responses", "wildcards": names}
+            {"rule": "sample_responses", "title": f"sample responses mine {number}", "wildcards": names}
             | {"identity": f"results/mine/responses/part-{number}.identity.json", "log": str(log.relative_to(tmp_path))}
         )
     return {"run": "mine", "began": BEGAN, "driver": os.getpid(), "host": platform.node(), "jobs": jobs}, tmp_path
@@ -73,7 +73,7 @@ def test_states_of_a_run_that_goes_on(run):
 def test_the_time_left_says_of_what_it_knows_nothing(run):
     """Five short jobs say nothing of how long a training takes."""
     plan, folder = run
-    more = {"wildcards": {}, "identity": "results/mine/x.identity.json", "log": "results/mine/logs/x.log"}
+    more = {"title": "", "wildcards": {}, "identity": "results/mine/x.identity.json", "log": "results/mine/logs/x.log"}
     plan["jobs"] += [{"rule": "train_student"} | more, {"rule": "train_student"} | more, {"rule": "write_cost"} | more]
     lines = report(plan, folder, BEGAN + 3600)
     told = "time left: about 36 min 00 s, not counting 2 train student, 1 write cost: none of these has ended yet"

@@ -642,7 +642,9 @@ def test_the_driver_leaves_its_list_for_make_status(made: Copy) -> None:
         "train_student",
         "write_table1",
     }
-    assert all((made.root / job["identity"]).exists() for job in plan["jobs"])
+    assert all((made.root / job["identity"]).exists() for job in plan["jobs"]) and not plan["elsewhere"]
+    titles = {job["title"] for job in plan["jobs"]}  # as the jobs say them
+    assert "sample responses qwen3-mini prefix 1 0 harmful 0" in titles
 
 
 def test_the_dry_run_agrees_on_a_version_and_says_why(made: Copy) -> None:
