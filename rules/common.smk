@@ -175,10 +175,10 @@ def on_gpu(count):
 
 
 def billions(wildcards):
-    """Return a student's number of parameters in billions, as its size says (`0.6B`); 1 where it says nothing."""
+    """Return a student's number of parameters in billions, as its size begins (`0.6B`, `350M`, `30b-a3b`); else 1."""
     student = getattr(wildcards, "student", None)
-    said = re.fullmatch(r"([\d.]+)B", str(config["models"][student].get("size")) if student else "")
-    return float(said[1]) if said else 1.0
+    said = re.match(r"(\d+(?:\.\d+)?)\s*([BM])\b", config["models"][student]["size"] if student else "", re.IGNORECASE)
+    return float(said[1]) / (1000 if said[2] in "Mm" else 1) if said else 1.0
 
 
 def minutes(least, per_billion=0):

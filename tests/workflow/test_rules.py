@@ -176,6 +176,15 @@ def dry_run(*arguments: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize(("size", "billions"), [("8b", 8), ("500M", 0.5), ("30B-A3B", 30)])
+def test_limits_follow_the_size_however_it_is_written(size: str, billions: float, tmp_path: Path) -> None:
+    own = ["--configfile", str(ROOT / "config/own-model.yaml"), "--config", f"models={{mine: {{size: {size}}}}}"]
+    told = dry_run("adapter", *own, folder=tmp_path)
+    (limits,) = re.findall(r"^rule train_student:.*?^    resources: (.*?)$", told, re.M | re.S)
+    found = dict(entry.split("=") for entry in limits.split(", "))
+    assert (float(found["mem_mb"]), float(found["runtime"])) == (32_000 + 8_000 * billions, 240 + 150 * billions)
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
 def test_every_overlay_plans(overlay: Path, tmp_path: Path) -> None:
     printed = dry_run("all", "--configfile", str(overlay), "--quiet", "rules", "host", folder=tmp_path)
