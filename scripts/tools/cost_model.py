@@ -310,7 +310,8 @@ def wall(jobs: Sequence[Job], seconds: Mapping[Job, float], gpus: int) -> float:
     """Return the seconds until the last of the jobs is done on so many GPUs, the longest chain first.
 
     Jobs without a GPU start as soon as what they need is there. ``jobs`` come in the order of `dag.planned`; a job that
-    asks for more GPUs than there are waits for all of them.
+    asks for more GPUs than there are waits for all of them. While one waits for several GPUs, shorter chains take those
+    that are free only if they give them back in time, as a cluster's scheduler has it (backfill).
     """
     users: dict[Job, list[Job]] = defaultdict(list)
     chosen = set(jobs)
@@ -328,11 +329,14 @@ def wall(jobs: Sequence[Job], seconds: Mapping[Job, float], gpus: int) -> float:
     running: list[tuple[float, int, Job]] = []
     now, free, count = 0.0, gpus, len(jobs)
     while ready or running:
-        later = []
+        later: list[tuple[float, int, Job]] = []
+        kept = math.inf  # until when GPUs may be lent that the first one which waits will have
         while ready:
             entry = heapq.heappop(ready)
             need = min(entry[2].gpus, gpus)
-            if need > free:
+            if need > free or (need and now + seconds[entry[2]] > kept):
+                if need > free and kept == math.inf:
+                    kept = _free_at(running, need - free, gpus)
                 later.append(entry)
                 continue
             free -= need
@@ -348,6 +352,15 @@ def wall(jobs: Sequence[Job], seconds: Mapping[Job, float], gpus: int) -> float:
                 count += 1
                 heapq.heappush(ready, (-chain[user], count, user))
     return now
+
+
+def _free_at(running: Sequence[tuple[float, int, Job]], wanted: int, gpus: int) -> float:
+    """Return when so many GPUs more than now are free."""
+    for end, _, job in sorted(running):
+        wanted -= min(job.gpus, gpus)
+        if wanted <= 0:
+            return end
+    return math.inf
 
 
 def cost(jobs: Sequence[Job], model: CostModel, gpus: int) -> dict[str, Any]:

@@ -155,6 +155,17 @@ def test_wall_time_follows_gpus_and_chains():
     assert wall([large, first], {large: 1.0, first: 1.0}, 2) == 2.0
 
 
+def test_short_jobs_do_not_keep_a_long_one_from_its_gpus():
+    """The long one needs both GPUs, which are never free at once while short ones take each as it comes."""
+    first, second = job("a", n="0"), job("a", n="1")
+    long = job("b", 2, needs=[second], n="0")
+    after, short = job("d", needs=[long], n="0"), [job("c", n=str(n)) for n in range(10)]
+    seconds = {first: 1.5, second: 1.0, long: 10.0, after: 10.0} | dict.fromkeys(short, 1.0)
+    assert wall(ordered([first, second, long, after, *short]), seconds, 2) == 21.5  # 1.5 until both are free
+    quick = job("e", n="0")  # fits between the second and the long one
+    assert wall(ordered([first, second, long, quick]), seconds | {quick: 0.4}, 2) == 11.5
+
+
 def test_a_target_costs_nothing(config):
     """`all` is a job to Snakemake, and runs nothing."""
     target = Job("all", {}, 0, {}, (), (), True, "")
