@@ -180,7 +180,8 @@ def report(plan: dict[str, Any], folder: Path = ROOT, now: float | None = None) 
     """Return what there is to say about a run, as lines."""
     now = time.time() if now is None else now
     jobs = [look(job, plan["began"], now, folder) for job in plan["jobs"]]
-    alive = plan["host"] != platform.node() or Path(f"/proc/{plan['driver']}").exists()
+    unseen = plan["host"] != platform.node()
+    alive = unseen or Path(f"/proc/{plan['driver']}").exists()
     if not alive:  # nothing waits any more; what ran has stopped with its driver, but on a cluster
         gone = {"queued": "not begun"} | ({} if plan.get("elsewhere") else {"running": "failed"})
         for job in jobs:
@@ -198,6 +199,8 @@ def report(plan: dict[str, Any], folder: Path = ROOT, now: float | None = None) 
         lines.append(f"  {stage:14}" + "".join(f"{counts[stage][state]:>10,}" for state in states))
     total = sum(counts.values(), Counter())
     lines.append(f"  {'all':14}" + "".join(f"{total[state]:>10,}" for state in states))
+    if unseen:
+        lines.append(f"whether the driver still runs is known on {plan['host']} alone, where it was started")
     if not alive and total["running"]:
         lines.append("the driver is gone; jobs that it had submitted go on without it (docs/slurm.md)")
     if (speed := tokens_per_second(jobs)) is not None:

@@ -100,6 +100,13 @@ def test_jobs_on_a_cluster_go_on_without_their_driver(run):
     assert report(plan, folder, BEGAN + 7200)[2].split() == ["generation", "2", "0", "0", "2", "1"]
 
 
+def test_a_driver_on_another_node_is_not_said_to_run(run):
+    plan, folder = run
+    told = "whether the driver still runs is known on login02 alone, where it was started"
+    assert told in report(plan | {"host": "login02"}, folder, BEGAN + 3600)
+    assert told not in report(plan, folder, BEGAN + 3600)
+
+
 def test_what_was_done_before_this_driver_says_nothing_of_how_much_runs_at_once(run):
     """A job of ten hours that this driver has run the last ten minutes of, and one of which two are left."""
     plan, folder = run
