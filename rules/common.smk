@@ -1,6 +1,7 @@
 # What the rules call: what a job depends on, and where things are. No rules, no science.
 
 import atexit
+import json
 import logging
 import os
 import platform
@@ -18,6 +19,7 @@ from scripts.lib.consistency import KINDS
 from scripts.lib.contents import with_contents
 from scripts.lib.files import IDENTITY, write_json
 from scripts.lib.leases import devices_of
+from scripts.lib.running import check_environment
 from scripts.lib.staleness import ROOT, canonical, code_digests, digest_of
 from scripts.lib.versions import pinned
 
@@ -191,6 +193,22 @@ def megabytes(least, per_billion=0):
     return lambda wildcards, attempt: round((least + per_billion * billions(wildcards)) * (1 + attempt) / 2)
 
 
+def check_versions(jobs):
+    """Refuse before anything is queued what each job would refuse: another version, or none, of what it runs with.
+
+    With conda or a container the environments are not this one; there the jobs look for themselves.
+    """
+    if workflow.deployment_settings.deployment_method:
+        return
+    try:
+        for versions in sorted({str(job.params.environment) for job in jobs if job.params.get("environment")}):
+            check_environment(json.loads(versions))
+    except RuntimeError as error:
+        raise WorkflowError(
+            f"{error}. vLLM for GPUs comes with `--sdm conda` or an image (docs/environments.md)"
+        ) from None
+
+
 ONLINE = ("lock_hub", "check_hub", "fetch")
 
 
@@ -232,6 +250,7 @@ def fix_claims():
 onstart:
     planned = [job for job in workflow.dag.needrun_jobs() if job.rule.name.removeprefix(PREFIX) not in ONLINE]
     check_pins(planned)
+    check_versions(planned)
     if planned:
         tell_status(planned)
         fix_claims()

@@ -4,8 +4,9 @@ Layers are config/config.yaml, the files of ``--configfile`` in their order, and
 replace, as in Snakemake. Some mappings replace as well, since a mixture of two of them means nothing: ``source``,
 ``columns``, ``where``, ``leave_out`` and ``contains``. What is said about the rows that a filter meets (``leave_out``,
 ``of``, ``about``) goes with the filter. Null drops what was inherited. A file may name another that it extends
-(``extends: miniature.yaml``, beside itself), which then comes before it. On the command line, ``students=[...]`` is
-short for ``select={students: [...]}``, and so are ``methods`` and ``benchmarks`` with a list.
+(``extends: miniature.yaml``, beside itself or among the workflow's own), which then comes before it. On the command
+line, ``students=[...]`` is short for ``select={students: [...]}``, and so are ``methods`` and ``benchmarks`` with a
+list.
 """
 
 from __future__ import annotations
@@ -104,8 +105,11 @@ def _layers(file: Path, seen: set[Path], home: Path | None) -> Iterator[dict[str
     if parent is not None:
         if not isinstance(parent, str):
             raise SettingsError(f"config: {file}: extends: must be the name of one file beside this one")
-        if (file.parent / parent).resolve() not in seen:
-            yield from _layers(file.parent / parent, seen, home)
+        # Beside the file, or else one of ours: an overlay may lie anywhere.
+        beside, ours = file.parent / parent, SCHEMA.parent / parent
+        extended = ours if ours.is_file() and not beside.is_file() else beside
+        if extended.resolve() not in seen:
+            yield from _layers(extended, seen, home)
     if layer.get("run") is None:
         layer["run"] = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
     yield _at_home(layer, home) if home and file.resolve().is_relative_to(home) else layer

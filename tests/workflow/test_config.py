@@ -704,3 +704,12 @@ def test_steering_is_table_5_without_the_blanks_around_line_breaks(strategy: str
     assert steerings[strategy] == re.sub(" *\n\n *", "\n\n", TABLE_5[strategy])
     if strategy != "suffix":
         assert steerings[f"{strategy}-released"] == steerings[strategy].replace("Prompt: ", "Prompt:\n\n")
+
+
+def test_an_overlay_anywhere_may_extend_one_of_ours(tmp_path: Path) -> None:
+    """Beside it, or else in the workflow's config folder."""
+    (tmp_path / "mine.yaml").write_text("extends: smoke.yaml\nrun: mine\n")
+    own = settings.load([ROOT / "config/config.yaml", tmp_path / "mine.yaml"])
+    assert own == settings.load([ROOT / "config/config.yaml", ROOT / "config/smoke.yaml"]) | {"run": "mine"}
+    (tmp_path / "smoke.yaml").write_text("extends: miniature.yaml\nscoring: {confidence: 0.5}\n")
+    assert settings.load([ROOT / "config/config.yaml", tmp_path / "mine.yaml"])["scoring"]["confidence"] == 0.5

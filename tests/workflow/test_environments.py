@@ -365,3 +365,23 @@ def test_clean_takes_one_run_and_confirm(tmp_path: Path) -> None:
         (tmp_path / "results" / run).mkdir(parents=True)
     subprocess.run(["make", "clean", "RUN=a", "CONFIRM=1"], cwd=tmp_path, check=True, capture_output=True)
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["b"]
+
+
+def test_a_run_without_its_versions_stops_before_its_first_job(tmp_path: Path) -> None:
+    """Rather than after each job has waited for a GPU."""
+    (tmp_path / "other/scipy-0.0.1.dist-info").mkdir(parents=True)
+    (tmp_path / "other/scipy-0.0.1.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: scipy\nVersion: 0.0.1\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1", "table1"]
+    done = subprocess.run(
+        [*command, "--configfile", str(ROOT / "config/printed.yaml")],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "THINKSAFE_ANY_VERSION"}
+        | {"PYTHONPATH": str(tmp_path / "other")},
+        capture_output=True,
+        text=True,
+    )
+    told = done.stdout + done.stderr
+    assert done.returncode and "is pinned, 0.0.1 is installed" in told and "--sdm conda" in told, told[-2000:]
+    assert not (tmp_path / "results/printed/scores").exists()
