@@ -13,12 +13,20 @@ from scripts.lib.processes import in_processes
 from scripts.lib.running import Stopped
 
 
-def work(fails, progress):
-    """Go through two steps, of which a stop that is asked for in the last one is not heard; or fail then."""
+def work(fails, mark, progress):
+    """Go through two steps, of which a stop that is asked for in the last one is not heard; or fail then.
+
+    The process that tells how far they are comes last, as a training's processes take each step together.
+    """
+    import os
     import time
+    from pathlib import Path
 
     progress(1, 2)
+    while os.environ["RANK"] == "0" and not Path(mark).exists():
+        time.sleep(0.05)
     progress(2, 2)
+    Path(mark).touch()
     time.sleep(1)  # the parent asks for a stop meanwhile
     if fails:
         raise ValueError("the disk is full")
@@ -29,7 +37,7 @@ def work(fails, progress):
 def test_a_stop_at_the_last_step_hides_neither_success_nor_failure(fails, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)  # read again
-    asked = []
+    asked, arguments = [], {"fails": fails, "mark": str(tmp_path / "mark")}
 
     def progress(done, total):
         if done == total:
@@ -38,9 +46,9 @@ def test_a_stop_at_the_last_step_hides_neither_success_nor_failure(fails, tmp_pa
 
     if fails:
         with pytest.raises(RuntimeError, match="ValueError: the disk is full"):
-            in_processes(2, work, {"fails": True}, progress)
+            in_processes(2, work, arguments, progress)
     else:
-        in_processes(2, work, {"fails": False}, progress)
+        in_processes(2, work, arguments, progress)
     assert asked == [2] and not list(tmp_path.glob("t*"))  # neither our folder nor the launcher's is left
 
 
