@@ -19,7 +19,7 @@ from scripts.lib.consistency import KINDS
 from scripts.lib.contents import with_contents
 from scripts.lib.files import IDENTITY, write_json
 from scripts.lib.leases import devices_of
-from scripts.lib.running import check_environment
+from scripts.lib.running import check_environment, title_of
 from scripts.lib.staleness import ROOT, canonical, code_digests, digest_of
 from scripts.lib.versions import pinned
 
@@ -227,7 +227,7 @@ def tell_status(jobs):
     told = [
         {
             "rule": job.rule.name.removeprefix(PREFIX),
-            "title": " ".join([job.rule.name.replace("_", " "), *map(str, job.wildcards)]),
+            "title": title_of(job.rule.name, job.wildcards),
             "wildcards": dict(job.wildcards_dict),
             "identity": str(job.output.identity),
             "log": str(job.log[0]),

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def start(snakemake: Any, function: str, **arguments: Any) -> None:
         function=function,
         arguments=arguments,
         log=str(snakemake.log[0]),
-        title=" ".join([snakemake.rule.replace("_", " "), *[str(value) for value in snakemake.wildcards]]),
+        title=title_of(snakemake.rule, snakemake.wildcards),
         threads=int(snakemake.threads),
         devices=gpus_of(snakemake.resources) or int(snakemake.threads),
         gpus=gpus_of(snakemake.resources),
@@ -99,6 +99,11 @@ def start(snakemake: Any, function: str, **arguments: Any) -> None:
         except ConnectionRefusedError:
             pass  # the warm process is gone, or does not listen yet
     sys.exit(run(job))
+
+
+def title_of(rule: str, wildcards: Iterable[Any]) -> str:
+    """Return what a job calls itself, by which `make status` finds its words."""
+    return " ".join([rule.replace("_", " "), *map(str, wildcards)])
 
 
 def gpus_of(resources: Any) -> int:

@@ -2,8 +2,8 @@
 
 Counts come from Snakemake's own plan of all that is behind the target, made or not, so they are those of the rules;
 numbers of prompts are those that config states (``rows``), as the data may not be here yet, and else those of a file of
-the user's. Hours and bytes are
-estimates with a range (scripts/tools/cost_model.py), for everything and for what is not there yet.
+the user's. Hours and bytes are estimates with a range (scripts/tools/cost_model.py), for everything and for what is not
+there yet.
 """
 
 from __future__ import annotations
@@ -38,12 +38,11 @@ def prompts_of(config: Mapping[str, Any], folder: Path = ROOT) -> dict[str, int]
 
 def _in_file(entry: Mapping[str, Any], folder: Path, role: str) -> int:
     """Return how many prompts the job will find in a file of the user's, by its own reading of it."""
-    if "file" not in entry["source"]:
+    source = entry["source"]
+    if "file" not in source:
         return 0
     try:
-        return len(
-            select(source_rows(entry["source"], [str(folder / entry["source"]["file"])]), entry, f"prompts.{role}")
-        )
+        return len(select(source_rows(source, [str(folder / source["file"])]), entry, f"prompts.{role}"))
     except (OSError, ValueError) as error:
         sys.exit(f"prompts.{role}: {error}")
 
@@ -159,7 +158,7 @@ def main() -> None:
     model = cost_model.CostModel(config, prompts)
     model.calibrate(jobs, arguments.folder)
     found: dict[str, Any] = dict(count([(job.rule, job.wildcards) for job in jobs], config, prompts))
-    found["prompts_not_counted"] = [role for role, number in prompts.items() if not number]
+    found["prompts_not_counted"] = [role for role, there in prompts.items() if not there]
     found["cost"] = cost_model.cost(jobs, model, arguments.gpus)
     left = [job for job in jobs if job.stale]
     if len(left) < len(jobs):

@@ -72,26 +72,27 @@ def read(path: Path) -> dict[str, Any]:
 def look(job: dict[str, Any], since: float, now: float, folder: Path) -> Seen:
     """Return the state of one job of a plan that began at ``since``."""
     made = folder / job["identity"].removesuffix(IDENTITY)
-    record, log = made.with_name(made.name + RECORD), folder / job["log"]
+    path, log = made.with_name(made.name + RECORD), folder / job["log"]
     attempts = made.with_name(f".{made.name}.attempts.json")
     written, renewed = time_of(log), time_of(attempts)
+    record: dict[str, Any] = {}
     ran: list[dict[str, Any]] = []
-    if time_of(record) >= since:
-        made = read(record)
-        return Seen(
-            job["rule"], job["title"], job["wildcards"], log, "done", made, here=_since(made.get("attempts", []), since)
-        )
-    # It renews its attempts while it runs; before, it may wait for a GPU that another run holds, and renews its log.
-    if now - renewed < FRESH or (written > renewed and now - written < FRESH):
+    spent = 0.0
+    if time_of(path) >= since:
+        state, record = "done", read(path)
+        ran = record.get("attempts", [])
+    elif now - renewed < FRESH or (written > renewed and now - written < FRESH):
+        # It renews its attempts while it runs; before, it may wait for a GPU that another run holds: it renews its log.
         state, ran = "running", read(attempts).get("attempts", []) if now - renewed < FRESH else []
         if error_in(log) and now - renewed > FRESH / 3:  # it has ended, and its file is not old yet
             state = "failed"
+        if ran:
+            ran[-1] = ran[-1] | {"wall_seconds": max(0.0, now - ran[-1]["began"])}
+        spent = sum(attempt["wall_seconds"] for attempt in ran)
     else:
         state = "failed" if max(written, renewed) >= since else "queued"
-    if ran:
-        ran[-1] = ran[-1] | {"wall_seconds": max(0.0, now - ran[-1]["began"])}
-    spent = sum(attempt["wall_seconds"] for attempt in ran)
-    return Seen(job["rule"], job.get("title", job["rule"]), job["wildcards"], log, state, {}, spent, _since(ran, since))
+    title, wildcards = job.get("title", job["rule"]), job["wildcards"]
+    return Seen(job["rule"], title, wildcards, log, state, record, spent, _since(ran, since))
 
 
 def _since(attempts: Sequence[dict[str, Any]], since: float) -> float:
