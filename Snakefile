@@ -5,7 +5,7 @@ import os
 
 from snakemake.utils import min_version
 
-from scripts.lib import settings
+from thinksafe.config import settings
 
 min_version("9.27")
 # The DAG is many objects that live to the end: looking for garbage among them takes a fifth of a plan's time.
@@ -52,18 +52,18 @@ wildcard_constraints:
 
 
 include: "rules/hub.smk"  # models and data from the hub: their commits, their download
-include: "rules/world.smk"  # the miniature's world, students, guards and teacher
+include: "rules/miniature.smk"  # the miniature's world, students, guards and teacher
 include: "rules/rehearsal.smk"  # the rehearsal's data, in the formats of the published sets
-include: "rules/prompts.smk"  # Sec. 3, B: training prompts and benchmarks
-include: "rules/responses.smk"  # Sec. 4, A: steered sampling, guard verdicts, filtering
+include: "rules/data.smk"  # Sec. 3, B: training prompts and benchmarks
+include: "rules/generation.smk"  # Sec. 4, A: steered sampling, guard verdicts, filtering
 include: "rules/training.smk"  # Sec. 4, 5.1: LoRA fine-tuning
 include: "rules/grpo.smk"  # Sec. 5.3, E: online reinforcement learning
-include: "rules/answers.smk"  # Sec. 5.1, B: answers, verdicts and scores on eight benchmarks
-include: "rules/paper.smk"  # Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10
+include: "rules/evaluation.smk"  # Sec. 5.1, B: answers, verdicts and scores on eight benchmarks
+include: "rules/tables.smk"  # Tables 1 to 3, 6, 7, Figures 1, 7, 9, 10
 include: "rules/comparison.smk"  # Sec. 5.3, 5.5: Figures 3 and 8, cost
-include: "rules/ablations.smk"  # Sec. 5.4, D: Figures 4 to 6, 11 to 13
+include: "rules/figures.smk"  # Sec. 5.4, D: Figures 4 to 6, 11 to 13
 include: "rules/samples.smk"  # Sec. 1: Figure 2
-include: "rules/judges.smk"  # Sec. 5.1, D.4: the same answers under other judges
+include: "rules/judge_study.smk"  # Sec. 5.1, D.4: the same answers under other judges
 include: "rules/claims.smk"  # what the run says of the paper's claims
 include: "rules/report.smk"  # the page
 include: "rules/targets.smk"  # a name for each of them

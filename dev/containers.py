@@ -11,7 +11,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 BASE = "condaforge/miniforge3:24.11.3-2"
 LEFT_OUT = ("versions", "scoring-py310", "sampling-transformers")  # the last two are not the paper's
 MADE = "# Made by `make containers` from envs/*.yaml; edit those. How to build and use it: docs/environments.md."

@@ -1,6 +1,6 @@
 """Planning at 1, 4 and 12 times the paper's jobs, beside a bare DAG of as many: time and memory of the driver.
 
-    python -m benchmarks.dag_scale --times 1 4 12 --record benchmarks/records/dag_scale.json
+    python -m dev.dag_scale --times 1 4 12 --record benchmarks/records/dag_scale.json
 
 Times are processor seconds (user and system) of `snakemake --dry-run --quiet all`, so that what else the machine does
 counts little; memory is the largest resident set of that process. More jobs are more replicates of the same paper.
@@ -105,8 +105,8 @@ def dry_run(folder: Path, *arguments: str) -> tuple[float, float]:
 
 def measure(times: int, repeats: int = 1) -> dict[str, Any]:
     """Plan the paper with so many replicates, and a bare workflow of as many jobs; the least of ``repeats`` counts."""
-    from scripts.lib import settings
     from tests.workflow.dags import plans
+    from thinksafe.config import settings
 
     with tempfile.TemporaryDirectory() as place:
         ours, bare = Path(place, "ours"), Path(place, "bare")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make or mend .venv from the lock files: `scripts/setup.sh cpu [dev] [vllm]`. Does nothing where nothing has changed.
+# Make or mend .venv from the lock files: `dev/setup.sh cpu [dev] [vllm]`. Does nothing where nothing has changed.
 # Speaks on stderr only, so that `make plan` can pipe its own output.
 set -euo pipefail
 cd "$(dirname "$0")/.."

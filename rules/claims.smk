@@ -1,7 +1,7 @@
 # Needs: scores, tables. Yields: the claims board. Paper: all claims of Sec. 1, 4, 5, A, D (config/claims.yaml).
 
-from scripts.lib.claims import ClaimError, asked, check_metrics, counted, read_claims
-from scripts.lib.scores import AVERAGES
+from thinksafe.analysis.claims import ClaimError, asked, check_metrics, counted, read_claims
+from thinksafe.analysis.scores import AVERAGES
 
 # Metrics that no score has, and the table where they are.
 METRIC_TABLES = {
@@ -162,7 +162,7 @@ rule judge_claims:
         code=code_of("judge_claims"),
         environment=environment_of("tables"),
     script:
-        "../scripts/judge_claims.py"
+        "../scripts/tables/judge_claims.py"
 
 
 use rule judge_claims as judge_claim with:

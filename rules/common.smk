@@ -14,16 +14,16 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-from scripts.lib.hub_lock import HubError, pinned as at_locked_commits, read_lock, remote_sources, unpinned, used
-from scripts.lib.consistency import KINDS
-from scripts.lib.contents import with_contents
-from scripts.lib.files import IDENTITY, write_json
-from scripts.lib.leases import devices_of
-from scripts.lib.running import check_environment, title_of
-from scripts.lib.staleness import ROOT, canonical, code_digests, digest_of
-from scripts.lib.versions import pinned
+from thinksafe.hub.lock import HubError, pinned as at_locked_commits, read_lock, remote_sources, unpinned, used
+from thinksafe.config.consistency import KINDS
+from thinksafe.provenance.local_files import with_contents
+from thinksafe.files import IDENTITY, write_json
+from thinksafe.jobs.gpu_leases import devices_of
+from thinksafe.jobs.run import check_environment, title_of
+from thinksafe.provenance.digests import ROOT, canonical, code_digests, digest_of, script_path
+from thinksafe.provenance.versions import pinned
 
-ENGINES = {"transformers": "scripts/lib/engine_transformers.py", "vllm": "scripts/lib/engine_vllm.py"}
+ENGINES = {"transformers": "thinksafe/inference/transformers_engine.py", "vllm": "thinksafe/inference/vllm_engine.py"}
 
 
 # As a module of another workflow (docs/module.md) the working directory is that one's, paths and names may have a prefix.
@@ -59,9 +59,9 @@ def code_of(name, engine=None, oracle=False, loss=None, sampler=None):
     """Return a digest per module that a script runs; only the engines, truth and loss that this job uses count."""
     unused = {path for kind, path in ENGINES.items() if kind not in (engine, sampler)}
     if not oracle and name in ("judge_responses", "train_grpo"):
-        unused |= {"scripts/lib/world.py"}
-    used = (f"scripts/lib/losses/{loss}.py",) if loss else ()
-    return canonical(code_digests(f"scripts/{name}.py", tuple(sorted(unused)), used))
+        unused |= {"thinksafe/miniature/world.py"}
+    used = (f"thinksafe/training/losses/{loss}.py",) if loss else ()
+    return canonical(code_digests(script_path(name), tuple(sorted(unused)), used))
 
 
 @lru_cache(maxsize=None)
@@ -266,4 +266,6 @@ onstart:
             '"torch"' in str(job.params.get("environment")) for job in planned
         ):
             os.environ["THINKSAFE_WARM"] = f"{folder}/warm"
-            subprocess.Popen([sys.executable, "-m", "scripts.lib.warm", os.environ["THINKSAFE_WARM"]], cwd=ROOT)
+            subprocess.Popen(
+                [sys.executable, "-m", "thinksafe.jobs.warm_worker", os.environ["THINKSAFE_WARM"]], cwd=ROOT
+            )

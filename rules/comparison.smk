@@ -101,7 +101,7 @@ rule score_perplexity:
         code=lambda wildcards: code_of("score_perplexity", loss=next(iter(method_of(wildcards.method)["loss"]))),
         environment=environment_of("training"),
     script:
-        "../scripts/score_perplexity.py"
+        "../scripts/evaluation/score_perplexity.py"
 
 
 rule write_figure8_table:
@@ -125,7 +125,7 @@ rule write_figure8_table:
         code=code_of("write_figure8_table"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_figure8_table.py"
+        "../scripts/tables/write_figure8_table.py"
 
 
 rule plot_perplexity:
@@ -145,7 +145,7 @@ rule plot_perplexity:
         code=code_of("plot_perplexity"),
         environment=environment_of("figures"),
     script:
-        "../scripts/plot_perplexity.py"
+        "../scripts/figures/plot_perplexity.py"
 
 
 use rule write_figure7_table as write_figure3_table with:
@@ -159,7 +159,7 @@ use rule write_figure7_table as write_figure3_table with:
         "<results>/logs/write_figure3_table.log",
     params:
         spec=table_spec(figure3_students(), FIGURE3),
-        code=code_of("write_figure7_table"),
+        code=code_of("write_averages"),
         environment=environment_of("tables"),
 
 
@@ -179,7 +179,7 @@ rule write_cost:
         code=code_of("write_cost"),
         environment=environment_of(),
     script:
-        "../scripts/write_cost.py"
+        "../scripts/tables/write_cost.py"
 
 
 use rule write_cost as write_figure3_cost with:
@@ -217,7 +217,7 @@ rule plot_reinforcement:
         code=code_of("plot_reinforcement"),
         environment=environment_of("figures"),
     script:
-        "../scripts/plot_reinforcement.py"
+        "../scripts/figures/plot_reinforcement.py"
 
 
 if not config["printed"]:

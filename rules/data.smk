@@ -81,7 +81,7 @@ rule prepare_prompts:
         code=code_of("prepare_prompts"),
         environment=lambda wildcards: environment_of_source(config["prompts"][wildcards.prompts]),
     script:
-        "../scripts/prepare_prompts.py"
+        "../scripts/data/prepare_prompts.py"
 
 
 rule prepare_corpus:
@@ -105,7 +105,7 @@ rule prepare_corpus:
         code=code_of("prepare_corpus"),
         environment=corpus_environment,
     script:
-        "../scripts/prepare_corpus.py"
+        "../scripts/data/prepare_corpus.py"
 
 
 rule prepare_benchmark:
@@ -127,4 +127,4 @@ rule prepare_benchmark:
         code=code_of("prepare_benchmark"),
         environment=lambda wildcards: environment_of_source(config["benchmarks"][wildcards.benchmark]),
     script:
-        "../scripts/prepare_benchmark.py"
+        "../scripts/data/prepare_benchmark.py"

@@ -75,7 +75,7 @@ rule sample_answers:
         code=code_of("sample_answers", config["engine"]["name"]),
         environment=environment_of(f"sampling-{config['engine']['name']}"),
     script:
-        "../scripts/sample_answers.py"
+        "../scripts/evaluation/sample_answers.py"
 
 
 use rule judge_responses as judge_answers with:
@@ -118,7 +118,7 @@ rule score_safety:
         code=code_of("score_safety"),
         environment=environment_of("tables"),
     script:
-        "../scripts/score_safety.py"
+        "../scripts/evaluation/score_safety.py"
 
 
 rule score_reasoning:
@@ -146,4 +146,4 @@ rule score_reasoning:
         code=code_of("score_reasoning"),
         environment=environment_of(config["scoring"]["environment"]),
     script:
-        "../scripts/score_reasoning.py"
+        "../scripts/evaluation/score_reasoning.py"

@@ -66,7 +66,7 @@ use rule write_figure7_table as write_averages with:
         figure=one_of([*WITHOUT_REASONING, "13"]),
     params:
         spec=lambda wildcards: table_spec(ablated_students(wildcards.figure), ablated(wildcards.figure)),
-        code=code_of("write_figure7_table"),
+        code=code_of("write_averages"),
         environment=environment_of("tables"),
 
 
@@ -86,7 +86,7 @@ use rule plot_rejection as plot_averages with:
             students=labelled("models", ablated_students(wildcards.figure)),
             methods=labelled("methods", ablated(wildcards.figure)),
         ),
-        code=code_of("plot_rejection"),
+        code=code_of("plot_averages"),
         environment=environment_of("figures"),
 
 
@@ -114,7 +114,7 @@ rule write_gains:
         code=code_of("write_gains"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_gains.py"
+        "../scripts/tables/write_gains.py"
 
 
 rule plot_gains:
@@ -140,7 +140,7 @@ rule plot_gains:
         code=code_of("plot_gains"),
         environment=environment_of("figures"),
     script:
-        "../scripts/plot_gains.py"
+        "../scripts/figures/plot_gains.py"
 
 
 PAPER += [f"<results>/figures/figure{n}.png" for n in (*WITHOUT_REASONING, "13") if ablated_students(n)]

@@ -144,7 +144,7 @@ rule describe_chat:
         code=code_of("describe_chat"),
         environment=environment_of("world"),
     script:
-        "../scripts/describe_chat.py"
+        "../scripts/data/describe_chat.py"
 
 
 rule sample_responses:
@@ -168,7 +168,7 @@ rule sample_responses:
         code=code_of("sample_responses", config["engine"]["name"]),
         environment=environment_of(f"sampling-{config['engine']['name']}"),
     script:
-        "../scripts/sample_responses.py"
+        "../scripts/generation/sample_responses.py"
 
 
 rule judge_responses:
@@ -194,7 +194,7 @@ rule judge_responses:
         code=lambda wildcards: guard_code(wildcards.guard),
         environment=lambda wildcards: guard_environment(wildcards.guard),
     script:
-        "../scripts/judge_responses.py"
+        "../scripts/generation/judge_responses.py"
 
 
 rule filter_responses:
@@ -222,7 +222,7 @@ rule filter_responses:
         code=code_of("filter_responses"),
         environment=environment_of(),
     script:
-        "../scripts/filter_responses.py"
+        "../scripts/generation/filter_responses.py"
 
 
 def released_spec(wildcards):
@@ -277,7 +277,7 @@ rule import_released:
         code=code_of("import_released"),
         environment=environment_of("training"),
     script:
-        "../scripts/import_released.py"
+        "../scripts/generation/import_released.py"
 
 
 rule derive_training_set:
@@ -304,4 +304,4 @@ rule derive_training_set:
         code=code_of("derive_training_set"),
         environment=environment_of(),
     script:
-        "../scripts/derive_training_set.py"
+        "../scripts/generation/derive_training_set.py"

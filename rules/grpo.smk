@@ -88,4 +88,4 @@ rule train_grpo:
         code=lambda wildcards: code_of("train_grpo", config["engine"]["name"], sampler=own_sampler(wildcards)),
         environment=environment_of("training" if config["engine"]["name"] == "transformers" else "grpo"),
     script:
-        "../scripts/train_grpo.py"
+        "../scripts/training/train_grpo.py"

@@ -17,7 +17,7 @@ rule lock_hub:
     params:
         spec=spec(sources=remote_sources(ASKED), lock=config["hub"]["lock"], accept=config["hub"]["accept"]),
     script:
-        "../scripts/lock_hub.py"
+        "../scripts/hub/lock_hub.py"
 
 
 rule check_hub:
@@ -30,7 +30,7 @@ rule check_hub:
     params:
         spec=fetch_spec(),
     script:
-        "../scripts/check_hub.py"
+        "../scripts/hub/check_hub.py"
 
 
 rule fetch:
@@ -43,4 +43,4 @@ rule fetch:
     params:
         spec=fetch_spec(),
     script:
-        "../scripts/fetch.py"
+        "../scripts/hub/fetch.py"

@@ -81,7 +81,7 @@ rule write_judge_study:
         code=code_of("write_judge_study"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_judge_study.py"
+        "../scripts/tables/write_judge_study.py"
 
 
 rule plot_judge_study:
@@ -103,7 +103,7 @@ rule plot_judge_study:
         code=code_of("plot_judge_study"),
         environment=environment_of("figures"),
     script:
-        "../scripts/plot_judge_study.py"
+        "../scripts/figures/plot_judge_study.py"
 
 
 def judge_study_files():

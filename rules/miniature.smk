@@ -75,7 +75,7 @@ rule make_world:
         code=code_of("make_world"),
         environment=environment_of(),
     script:
-        "../scripts/make_world.py"
+        "../scripts/miniature/make_world.py"
 
 
 # What the counterparts of published training sets are made of: a method whose training set the teacher gets.
@@ -108,7 +108,7 @@ rule write_corpus:
         code=code_of("write_corpus"),
         environment=environment_of(),
     script:
-        "../scripts/write_corpus.py"
+        "../scripts/miniature/write_corpus.py"
 
 
 rule build_tokenizer:
@@ -126,7 +126,7 @@ rule build_tokenizer:
         code=code_of("build_tokenizer"),
         environment=environment_of("world"),
     script:
-        "../scripts/build_tokenizer.py"
+        "../scripts/miniature/build_tokenizer.py"
 
 
 rule pretrain_model:
@@ -149,7 +149,7 @@ rule pretrain_model:
         code=code_of("pretrain_model"),
         environment=environment_of("world"),
     script:
-        "../scripts/pretrain_model.py"
+        "../scripts/miniature/pretrain_model.py"
 
 
 rule train_guard:
@@ -175,4 +175,4 @@ rule train_guard:
         code=code_of("train_guard"),
         environment=environment_of("world"),
     script:
-        "../scripts/train_guard.py"
+        "../scripts/miniature/train_guard.py"

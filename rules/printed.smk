@@ -28,4 +28,4 @@ rule write_printed_scores:
         code=code_of("write_printed_scores"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_printed_scores.py"
+        "../scripts/evaluation/write_printed_scores.py"

@@ -1,5 +1,5 @@
 # Needs: `world` in config (the rehearsal). Yields: files in the formats of the published data sets, innocuous inventions
-# of the synthetic world (docs/running-the-paper.md). The students and guards are rules/world.smk's.
+# of the synthetic world (docs/running-the-paper.md). The students and guards are rules/miniature.smk's.
 
 # What a file takes from the world.
 WRITTEN = {
@@ -34,4 +34,4 @@ rule write_rehearsal_data:
         code=code_of("write_rehearsal_data"),
         environment=environment_of(),
     script:
-        "../scripts/write_rehearsal_data.py"
+        "../scripts/miniature/write_rehearsal_data.py"

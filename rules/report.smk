@@ -1,7 +1,7 @@
 # Needs: everything that a run has made. Yields: pages to look at it (docs/report.md).
 
-from scripts.lib.contents import content_of
-from scripts.lib.page import PAGE
+from thinksafe.provenance.local_files import content_of
+from thinksafe.reporting.page import PAGE
 
 
 def report_tables():
@@ -60,7 +60,7 @@ rule show_table:
         code=code_of("show_table"),
         environment=environment_of("pages"),
     script:
-        "../scripts/show_table.py"
+        "../scripts/report/show_table.py"
 
 
 PAPER += [path.removesuffix(".md") + ".html" for path in PAPER if path.endswith(".md")]
@@ -104,7 +104,7 @@ rule write_report:
         code=code_of("write_report"),
         environment=environment_of("report"),
     script:
-        "../scripts/write_report.py"
+        "../scripts/report/write_report.py"
 
 
 def report_identities():
@@ -201,4 +201,4 @@ rule write_appendix:
         code=code_of("write_appendix"),
         environment=environment_of(),
     script:
-        "../scripts/write_appendix.py"
+        "../scripts/report/write_appendix.py"

@@ -75,7 +75,7 @@ rule write_figure2_table:
         code=code_of("write_figure2_table"),
         environment=environment_of(),
     script:
-        "../scripts/write_figure2_table.py"
+        "../scripts/tables/write_figure2_table.py"
 
 
 rule plot_samples:
@@ -95,7 +95,7 @@ rule plot_samples:
         code=code_of("plot_samples"),
         environment=environment_of("figures"),
     script:
-        "../scripts/plot_samples.py"
+        "../scripts/figures/plot_samples.py"
 
 
 if figure2_student() and not config["printed"]:

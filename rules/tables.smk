@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import yaml
 
-from scripts.lib.tables import read_csv
+from thinksafe.reporting.tables import read_csv
 
 # A family's table has a number (Tables 1, 2), or else the family's name: table-own.csv.
 FAMILY = {str(entry.get("table", f"-{family}")): family for family, entry in config["families"].items()}
@@ -134,7 +134,7 @@ def filtered_cells(students):
     ]
 
 
-rule write_table1:
+rule write_main_table:
     """Safety and reasoning of every method on one family of students (Tables 1, 2; with WildGuard 6, 7)."""
     input:
         scores=lambda wildcards: score_files(cells_of(table_students(wildcards.table), table_methods(wildcards.table))),
@@ -145,17 +145,17 @@ rule write_table1:
         tex="<results>/tables/table{table}.tex",
         identity="<results>/tables/table{table}.identity.json",
     log:
-        "<results>/logs/write_table1/table{table}.log",
+        "<results>/logs/write_main_table/table{table}.log",
     wildcard_constraints:
         table=one_of([*FAMILY, *COMPANION]),
     conda:
         "../envs/scoring.yaml"
     params:
         spec=lambda wildcards: table_spec(table_students(wildcards.table), table_methods(wildcards.table)),
-        code=code_of("write_table1"),
+        code=code_of("write_main_table"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_table1.py"
+        "../scripts/tables/write_main_table.py"
 
 
 rule write_table3:
@@ -176,7 +176,7 @@ rule write_table3:
         code=code_of("write_table3"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_table3.py"
+        "../scripts/tables/write_table3.py"
 
 
 rule plot_tradeoff:
@@ -196,7 +196,7 @@ rule plot_tradeoff:
         code=code_of("plot_tradeoff"),
         environment=environment_of("figures"),
     script:
-        "../scripts/plot_tradeoff.py"
+        "../scripts/figures/plot_tradeoff.py"
 
 
 rule write_figure7_table:
@@ -213,10 +213,10 @@ rule write_figure7_table:
         "../envs/scoring.yaml"
     params:
         spec=table_spec(figure7_students(), ("initial", "rejection", "thinksafe")),
-        code=code_of("write_figure7_table"),
+        code=code_of("write_averages"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_figure7_table.py"
+        "../scripts/tables/write_averages.py"
 
 
 rule plot_rejection:
@@ -236,10 +236,10 @@ rule plot_rejection:
             students=labelled("models", figure7_students()),
             methods=labelled("methods", ["initial", "rejection", "thinksafe"]),
         ),
-        code=code_of("plot_rejection"),
+        code=code_of("plot_averages"),
         environment=environment_of("figures"),
     script:
-        "../scripts/plot_rejection.py"
+        "../scripts/figures/plot_averages.py"
 
 
 def verdict_parts(student, replicate, method="thinksafe"):
@@ -281,7 +281,7 @@ rule write_effects:
         code=code_of("write_effects"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_effects.py"
+        "../scripts/tables/write_effects.py"
 
 
 rule write_lengths:
@@ -302,7 +302,7 @@ rule write_lengths:
         code=code_of("write_lengths"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_lengths.py"
+        "../scripts/tables/write_lengths.py"
 
 
 rule plot_lengths:
@@ -325,7 +325,7 @@ rule plot_lengths:
         code=code_of("plot_lengths"),
         environment=environment_of("figures"),
     script:
-        "../scripts/plot_lengths.py"
+        "../scripts/figures/plot_lengths.py"
 
 
 def family_tables():
@@ -420,7 +420,7 @@ rule write_table4:
         code=code_of("write_table4"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_table4.py"
+        "../scripts/tables/write_table4.py"
 
 
 def steerings_used():
@@ -452,7 +452,7 @@ rule write_table5:
         code=code_of("write_table5"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_table5.py"
+        "../scripts/tables/write_table5.py"
 
 
 @lru_cache(maxsize=None)
@@ -510,7 +510,7 @@ rule write_beside_paper:
         code=code_of("write_beside_paper"),
         environment=environment_of("tables"),
     script:
-        "../scripts/write_beside_paper.py"
+        "../scripts/tables/write_beside_paper.py"
 
 
 def beside_tables():

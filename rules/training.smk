@@ -78,4 +78,4 @@ rule train_student:
         code=lambda wildcards: code_of("train_student", loss=next(iter(method_of(wildcards.method)["loss"]))),
         environment=environment_of("training"),
     script:
-        "../scripts/train_student.py"
+        "../scripts/training/train_student.py"

@@ -1,7 +1,7 @@
 """Score files as the paper's Table 1 gives them: a synthetic run for the tests of tables and figures."""
 
-from scripts.lib.files import write_json
-from scripts.lib.statistics import clustered, wilson
+from thinksafe.files import write_json
+from thinksafe.intervals import clustered, wilson
 
 # Qwen3-0.6B and Qwen3-4B of Table 1: harmbench strongreject wildjailbreak xstest aime24 gsm8k math500 gpqa.
 TABLE1 = {

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from scripts.lib.files import atomic, read_json, read_rows, write_json, write_rows
+from thinksafe.files import atomic, read_json, read_rows, write_json, write_rows
 
 
 def full(*_):
@@ -27,7 +27,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_keeps_the_journal(tmp_path, monkeypatch):
-    from scripts.lib.journal import Journal
+    from thinksafe.jobs.journal import Journal
 
     output = tmp_path / "part-0.parquet"
     with Journal(output, "key", 2) as journal:

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.gpu
 ROOT = Path(__file__).resolve().parents[2]
 JOB = """
 import json, sys
-from scripts.lib import training
-from scripts.lib.engines import Request, Sampling, load_engine
-from tests.lib import tiny
+from thinksafe.training import sft
+from thinksafe.inference.requests import Request, Sampling, load_engine
+from tests import tiny
 
 family, folder = sys.argv[1:]
 model = tiny.make_model(folder + "/model", family)
@@ -27,7 +27,7 @@ settings = dict(
     warmup=0.1, batch_size=8, max_tokens=512, max_grad_norm=1.0, weight_decay=0.0, dtype="float32",
 )
 spec = dict(training=settings, epochs=3, seed=5, base=dict(name="tiny"))
-facts = training.finetune(rows, model, folder + "/adapter", spec, "key", 8, 100)
+facts = sft.finetune(rows, model, folder + "/adapter", spec, "key", 8, 100)
 engine = load_engine("transformers", model, dtype="float32", batch_size=16, max_model_tokens=256)
 requests = [Request(str(n), tuple(engine.tokenizer.encode(f"What is {n}?")), n) for n in range(16)]
 done = [c for batch in engine.generate(requests, Sampling(0.0, 1.0, 0, 24)) for c in batch]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scripts.lib.statistics import (
+from thinksafe.intervals import (
     Estimate,
     average,
     clustered,

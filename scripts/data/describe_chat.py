@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
-from scripts.lib.chat_rules import STORED, rules_of
-from scripts.lib.files import write_text
-from scripts.lib.model_folder import load_tokenizer, stop_tokens
-from scripts.lib.models import context_tokens, locate
-from scripts.lib.running import say
+from thinksafe.files import write_text
+from thinksafe.jobs.run import say
+from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
+from thinksafe.models.chat_template import STORED, rules_of
+from thinksafe.models.folder import load_tokenizer, stop_tokens
+from thinksafe.models.location import context_tokens, locate
 
 ASKED = "What is 2 + 3?"
 SAID = f"{STORED[0]}\n2 + 3 is 5.\n{STORED[1]}\n\nIt is 5."
@@ -87,7 +87,7 @@ def _starts(tokenizer: Any, prompt: list[int]) -> str:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

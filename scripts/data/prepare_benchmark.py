@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import write_rows
-from scripts.lib.seeds import seed_for
-from scripts.lib.sources import COLUMNS, prompt_row, select, source_rows
+from thinksafe.data.sources import COLUMNS, prompt_row, select, source_rows
+from thinksafe.files import write_rows
+from thinksafe.seeds import seed_for
 
 SEED = 41  # SkyThought's default
 
@@ -65,7 +65,7 @@ def multiple_choice(row: dict[str, Any], columns: dict[str, Any], stream: random
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

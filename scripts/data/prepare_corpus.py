@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.baselines import COLUMNS, ROLES, convert
-from scripts.lib.files import write_json, write_rows
-from scripts.lib.sources import source_rows
+from thinksafe.data.published_sets import COLUMNS, ROLES, convert
+from thinksafe.data.sources import source_rows
+from thinksafe.files import write_json, write_rows
 
 
 def prepare_corpus(
@@ -38,7 +38,7 @@ def prepare_corpus(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import write_rows
-from scripts.lib.sources import COLUMNS, prompt_row, select, source_rows
+from thinksafe.data.sources import COLUMNS, prompt_row, select, source_rows
+from thinksafe.files import write_rows
 
 
 def prepare_prompts(files: list[str], spec: dict[str, Any], output: str, progress: Callable[[int, int], None]) -> None:
@@ -20,7 +20,7 @@ def prepare_prompts(files: list[str], spec: dict[str, Any], output: str, progres
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import IDENTITY, read_rows
-from scripts.lib.models import locate
-from scripts.lib.sampling import sample, share_of
+from thinksafe.files import IDENTITY, read_rows
+from thinksafe.inference.sampling import sample, share_of
+from thinksafe.models.location import locate
 
 
 def sample_answers(
@@ -25,7 +25,7 @@ def sample_answers(
     model : files that stand for the model among the job's inputs
     adapter : the adapter's identity, or nothing for the initial student
     spec : dict
-        As in `scripts.sample_responses`; ``steering`` is ``{prompt}``: nothing is prepended.
+        As in `scripts.generation.sample_responses`; ``steering`` is ``{prompt}``: nothing is prepended.
     """
     rows = share_of(read_rows(prompts), spec["part"], spec["parts"])
     folder = adapter[0].removesuffix(IDENTITY) if adapter else None
@@ -35,7 +35,7 @@ def sample_answers(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import read_rows, write_rows
-from scripts.lib.likelihood import token_sums
-from scripts.lib.model_folder import load_tokenizer
-from scripts.lib.models import context_tokens, locate
-from scripts.lib.training import loss_of, tokenise
+from thinksafe.evaluation.likelihood import token_sums
+from thinksafe.files import read_rows, write_rows
+from thinksafe.models.folder import load_tokenizer
+from thinksafe.models.location import context_tokens, locate
+from thinksafe.training.sft import loss_of, tokenise
 
 COLUMNS: dict[str, type] = dict(id=str, role=str, tokens=int, nll=float)
 
@@ -49,7 +49,7 @@ def score_perplexity(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

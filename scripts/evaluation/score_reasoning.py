@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.answers import Scorer
-from scripts.lib.files import read_rows, write_json, write_rows
-from scripts.lib.health import health
-from scripts.lib.responses import well_formed
-from scripts.lib.statistics import clustered, pass_at_k
+from thinksafe.evaluation.reasoning import Scorer
+from thinksafe.evaluation.well_formed import health
+from thinksafe.files import read_rows, write_json, write_rows
+from thinksafe.intervals import clustered, pass_at_k
+from thinksafe.models.responses import well_formed
 
 COLUMNS: dict[str, type] = {
     "id": str,
@@ -42,7 +42,7 @@ def score_reasoning(
     prompts : path
         The benchmark's rows, with ``id`` and the gold ``answer``.
     task : str
-        Whose answers are read (scripts.lib.answers).
+        Whose answers are read (thinksafe.evaluation.reasoning).
     seconds : float
         Limit of one comparison; what takes longer is wrong, and counted in ``timeouts``.
 
@@ -145,7 +145,7 @@ def _draws(answered: Sequence[dict[str, Any]], golds: dict[str, str | None]) -> 
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(

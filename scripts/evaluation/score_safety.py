@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scripts.lib.files import read_rows, write_json, write_rows
-from scripts.lib.health import health
-from scripts.lib.responses import well_formed
-from scripts.lib.statistics import clustered, wilson
+from thinksafe.evaluation.well_formed import health
+from thinksafe.files import read_rows, write_json, write_rows
+from thinksafe.intervals import clustered, wilson
+from thinksafe.models.responses import well_formed
 
 # What a verdict says about one response: True counts, False does not, None is unknown.
 OUTCOMES = {
@@ -146,7 +146,7 @@ def _matched(answered: Sequence[dict[str, Any]], paths: Sequence[str], who: str)
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     audits = list(snakemake.input.get("audits", []))

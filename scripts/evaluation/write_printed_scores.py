@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.files import write_json
-from scripts.lib.printed import printed_score
-from scripts.lib.tables import read_csv
+from thinksafe.analysis.paper_cells import printed_score
+from thinksafe.files import write_json
+from thinksafe.reporting.tables import read_csv
 
 Row = dict[str, Any]
 
@@ -48,7 +48,7 @@ def write_printed_scores(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.drawing import draw_panels
-from scripts.lib.tables import read_csv
+from thinksafe.reporting.figures import draw_panels
+from thinksafe.reporting.tables import read_csv
 
 Row = dict[str, Any]
 PANELS = [
@@ -14,7 +14,7 @@ PANELS = [
 ]
 
 
-def plot_rejection(
+def plot_averages(
     table: str,
     spec: Row,
     output_png: str,
@@ -38,11 +38,11 @@ def plot_rejection(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,
-        "plot_rejection",
+        "plot_averages",
         table=snakemake.input.table,
         spec=json.loads(snakemake.params.spec),
         output_png=snakemake.output.png,

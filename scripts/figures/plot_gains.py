@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.drawing import COLUMN, colour, error_bars, new_figure, save, say_nothing_to_draw
-from scripts.lib.tables import read_csv
+from thinksafe.reporting.figures import COLUMN, colour, error_bars, new_figure, save, say_nothing_to_draw
+from thinksafe.reporting.tables import read_csv
 
 Row = dict[str, Any]
 LABELS = {
@@ -77,7 +77,7 @@ def _draw(axes: Any, metric: str, student: str, sources: list, cells: dict[tuple
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.drawing import PAGE, colour, new_figure, save
-from scripts.lib.tables import read_csv
+from thinksafe.reporting.figures import PAGE, colour, new_figure, save
+from thinksafe.reporting.tables import read_csv
 
 Row = dict[str, Any]
 COLUMNS = 3
@@ -22,7 +22,7 @@ def plot_judge_study(
     Parameters
     ----------
     table : path
-        What `scripts.write_judge_study.write_judge_study` wrote.
+        What `scripts.tables.write_judge_study.write_judge_study` wrote.
     spec : dict
         ``judges`` as pairs of guard and view, and ``methods`` as pairs of id and label.
     """
@@ -93,7 +93,7 @@ def _draw_matrix(axes: Any, rows: list[Row], judges: list[tuple[str, str]]) -> N
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.drawing import COLUMN, ROLES, new_figure, save
-from scripts.lib.lengths import drawn, lengths_by_role
-from scripts.lib.tables import read_csv
+from thinksafe.reporting.figures import COLUMN, ROLES, new_figure, save
+from thinksafe.reporting.lengths import drawn, lengths_by_role
+from thinksafe.reporting.tables import read_csv
 
 Row = dict[str, Any]
 BINS = 40
@@ -27,7 +27,7 @@ def plot_lengths(
     datasets : sequence of dict
         ``student``, ``replicate``, ``path`` of each training set; replicates are drawn together.
     lengths : path
-        What `scripts.write_lengths.write_lengths` wrote, for N and mu.
+        What `scripts.tables.write_lengths.write_lengths` wrote, for N and mu.
     spec : dict
         ``students`` as pairs of id and label.
     """
@@ -86,7 +86,7 @@ def _draw(axes: Any, pooled: dict[str, list[int]], numbers: dict[tuple[str, str]
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(

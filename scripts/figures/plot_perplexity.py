@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.drawing import PAGE, draw_bars, new_figure, save
-from scripts.lib.tables import read_csv
+from thinksafe.reporting.figures import PAGE, draw_bars, new_figure, save
+from thinksafe.reporting.tables import read_csv
 
 Row = dict[str, Any]
 PANELS = [
@@ -67,7 +67,7 @@ def plot_perplexity(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

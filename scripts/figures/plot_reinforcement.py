@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.drawing import draw_panels
-from scripts.lib.tables import read_csv
+from thinksafe.reporting.figures import draw_panels
+from thinksafe.reporting.tables import read_csv
 
 Row = dict[str, Any]
 PANELS = [
@@ -45,7 +45,7 @@ def plot_reinforcement(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from textwrap import wrap
 from typing import Any
 
-from scripts.lib.drawing import COLUMN, colour, new_figure, save
-from scripts.lib.files import read_json
+from thinksafe.files import read_json
+from thinksafe.reporting.figures import COLUMN, colour, new_figure, save
 
 Row = dict[str, Any]
 LINE = 0.118  # inches from line to line
@@ -31,7 +31,7 @@ def plot_samples(
     Parameters
     ----------
     table : path
-        What `scripts.write_figure2_table.write_figure2_table` wrote.
+        What `scripts.tables.write_figure2_table.write_figure2_table` wrote.
     spec : dict
         ``student`` (its label), ``teacher`` (who it is, and the method whose colour it has; or None), ``instruction``.
     """
@@ -127,7 +127,7 @@ def _draw(axes: Any, card: Row, top: float) -> float:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

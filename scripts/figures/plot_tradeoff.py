@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.drawing import COLUMN, MARKERS, colour, error_bars, new_figure, save, say_nothing_to_draw
-from scripts.lib.tables import read_csv
+from thinksafe.reporting.figures import COLUMN, MARKERS, colour, error_bars, new_figure, save, say_nothing_to_draw
+from thinksafe.reporting.tables import read_csv
 
 Row = dict[str, Any]
 
@@ -100,7 +100,7 @@ def _draw(figure: Any, axes: Any, points: list[tuple[str, str, Row, Row]], spec:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -4,8 +4,8 @@ their reasoning (paper Sec. 5.4, Figures 4, 11)."""
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import read_rows, write_rows
-from scripts.lib.responses import CLOSE, OPEN, parts
+from thinksafe.files import read_rows, write_rows
+from thinksafe.models.responses import CLOSE, OPEN, parts
 
 COLUMNS: dict[str, type] = dict(id=str, role=str, prompt=str, response=str, draw=int, tokens=int)
 
@@ -22,7 +22,7 @@ def derive_training_set(
     Parameters
     ----------
     harmful, benign : paths
-        Filtered training sets (`scripts.filter_responses`), of which the rows of that role are taken.
+        Filtered training sets (`scripts.generation.filter_responses`), of which the rows of that role are taken.
     spec : dict
         ``strip_reasoning``: whether the harmful rows keep their answers alone.
 
@@ -54,7 +54,7 @@ def without_reasoning(row: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import read_rows, write_json, write_rows
-from scripts.lib.responses import well_formed
-from scripts.lib.seeds import seed_for
+from thinksafe.files import read_rows, write_json, write_rows
+from thinksafe.models.responses import well_formed
+from thinksafe.seeds import seed_for
 
 COLUMNS: dict[str, type] = dict(id=str, role=str, prompt=str, response=str, draw=int, tokens=int)
 REASONS = ("unsafe", "unknown", "unfinished", "too_long")
@@ -81,7 +81,7 @@ def reason_against(row: dict[str, Any], harm: str) -> str | None:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

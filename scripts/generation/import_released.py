@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from scripts.filter_responses import COLUMNS
-from scripts.lib.baselines import ROLES, Unusable, respond, taken_apart
-from scripts.lib.chat import completion_tokens, opens_think
-from scripts.lib.files import write_json, write_rows
-from scripts.lib.model_folder import load_tokenizer
-from scripts.lib.models import locate
-from scripts.lib.seeds import seed_for
-from scripts.lib.sources import select, source_rows
+from scripts.generation.filter_responses import COLUMNS
+from thinksafe.data.published_sets import ROLES, Unusable, respond, taken_apart
+from thinksafe.data.sources import select, source_rows
+from thinksafe.files import write_json, write_rows
+from thinksafe.models.chat import completion_tokens, opens_think
+from thinksafe.models.folder import load_tokenizer
+from thinksafe.models.location import locate
+from thinksafe.seeds import seed_for
 
 Row = dict[str, Any]
 
@@ -92,7 +92,7 @@ def usable(rows: list[Row], spec: Row, role: str, what: str) -> tuple[list[Row],
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

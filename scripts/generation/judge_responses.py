@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import read_rows, write_rows
-from scripts.lib.guards import COLUMNS, judge
-from scripts.lib.models import locate
+from thinksafe.files import read_rows, write_rows
+from thinksafe.inference.guards import COLUMNS, judge
+from thinksafe.models.location import locate
 
 
 def judge_responses(
@@ -42,7 +42,7 @@ def judge_responses(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import read_rows
-from scripts.lib.models import locate
-from scripts.lib.sampling import sample, share_of, taken
+from thinksafe.files import read_rows
+from thinksafe.inference.sampling import sample, share_of, taken
+from thinksafe.models.location import locate
 
 
 def sample_responses(
@@ -28,7 +28,7 @@ def sample_responses(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

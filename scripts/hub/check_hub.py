@@ -5,9 +5,9 @@ from typing import Any
 
 def check_hub(sources: list[dict[str, Any]], lock: str) -> int:
     """Print what there is to download, and return how many problems there are; nothing is downloaded or written."""
-    from scripts.lib.hub import inspect, table
-    from scripts.lib.hub_lock import read_lock
-    from scripts.lib.running import say
+    from thinksafe.hub.client import inspect, table
+    from thinksafe.hub.lock import read_lock
+    from thinksafe.jobs.run import say
 
     found, wrong = inspect(sources, read_lock(lock), say)
     for line in table(found):
@@ -18,6 +18,6 @@ def check_hub(sources: list[dict[str, Any]], lock: str) -> int:
 
 
 if __name__ == "__main__":
-    from scripts.lib.running import online
+    from thinksafe.jobs.run import online
 
     online(snakemake, "check_hub")

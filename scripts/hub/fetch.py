@@ -5,10 +5,10 @@ from typing import Any
 
 def fetch(sources: list[dict[str, Any]], lock: str) -> int:
     """Lock what is not locked yet, check everything, then download; return how many problems stopped it."""
-    from scripts.lib.hub import fetch_all, inspect, table
-    from scripts.lib.hub_lock import SECTIONS, entry_of, read_lock
-    from scripts.lib.running import Progress, say
-    from scripts.lock_hub import lock_hub
+    from scripts.hub.lock_hub import lock_hub
+    from thinksafe.hub.client import fetch_all, inspect, table
+    from thinksafe.hub.lock import SECTIONS, entry_of, read_lock
+    from thinksafe.jobs.run import Progress, say
 
     known = read_lock(lock)
     new = [one for one in sources if one["kind"] in SECTIONS and not entry_of(known, one["kind"], one)]
@@ -25,6 +25,6 @@ def fetch(sources: list[dict[str, Any]], lock: str) -> int:
 
 
 if __name__ == "__main__":
-    from scripts.lib.running import online
+    from thinksafe.jobs.run import online
 
     online(snakemake, "fetch")

@@ -12,9 +12,9 @@ def lock_hub(sources: list[dict[str, Any]], lock: str, accept: list[str]) -> int
     lock : path of the lock
     accept : ids whose commits may move
     """
-    from scripts.lib.hub import lock_sources
-    from scripts.lib.hub_lock import changing, read_lock, write_lock
-    from scripts.lib.running import say
+    from thinksafe.hub.client import lock_sources
+    from thinksafe.hub.lock import changing, read_lock, write_lock
+    from thinksafe.jobs.run import say
 
     with changing(lock):
         before = read_lock(lock)
@@ -29,6 +29,6 @@ def lock_hub(sources: list[dict[str, Any]], lock: str, accept: list[str]) -> int
 
 
 if __name__ == "__main__":
-    from scripts.lib.running import online
+    from thinksafe.jobs.run import online
 
     online(snakemake, "lock_hub")

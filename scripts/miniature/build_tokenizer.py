@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib import corpus
+from thinksafe.miniature import pretraining_texts
 
 # Qwen's own pieces: digits are tokens of their own, line breaks go with the mark before them. AutoTokenizer puts
 # exactly these into every tokenizer of a Qwen2 model, whatever its tokenizer.json says (transformers 5.17).
@@ -75,7 +75,7 @@ def build_tokenizer(
         Called with (done, total) when the merges are learnt.
     """
     kind = FAMILIES[family]
-    tokenizer = train_bpe(corpus.texts(spec, TEXTS), spec["vocabulary"], kind["special"], kind["ordinary"])
+    tokenizer = train_bpe(pretraining_texts.texts(spec, TEXTS), spec["vocabulary"], kind["special"], kind["ordinary"])
     wrapped = wrap(tokenizer, kind["tokens"], template_of(family))
     wrapped.save_pretrained(str(output))
     if progress:
@@ -158,7 +158,7 @@ def wrap(tokenizer: Any, tokens: dict[str, str], template: str | None) -> Any:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(snakemake, "build_tokenizer", spec=spec["world"], family=spec["family"], output=snakemake.output.folder)

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from scripts.lib import world
-from scripts.lib.corpus import pose
-from scripts.lib.files import write_rows
-from scripts.lib.seeds import seed_for
+from thinksafe.files import write_rows
+from thinksafe.miniature import world
+from thinksafe.miniature.pretraining_texts import pose
+from thinksafe.seeds import seed_for
 
 SAFETY = {"prompt": str, "category": str, "meta": str}
 REASONING = {"problem": str, "answer": str, "category": str, "meta": str}
@@ -146,7 +146,7 @@ def _dumped(meta: dict[str, Any]) -> str:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(snakemake, "make_world", spec=spec["world"], outputs={spec["name"]: snakemake.output.rows})

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scripts.lib import corpus
-from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
-from scripts.lib.pretraining import fit, make_model, row_of, save
-from scripts.lib.seeds import seed_for
-from scripts.lib.shapes import SHAPES, give_shape
+from thinksafe.miniature import pretraining_texts
+from thinksafe.miniature.pretraining import fit, make_model, row_of, save
+from thinksafe.miniature.shapes import SHAPES, give_shape
+from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
+from thinksafe.seeds import seed_for
 
 
 def pretrain_model(
@@ -38,13 +38,13 @@ def pretrain_model(
 
     tokenizer = AutoTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True)
     role = "teacher" if parent else "student"
-    settings = corpus.habits(spec, role)
+    settings = pretraining_texts.habits(spec, role)
     generation = give_shape(SHAPES[shape], tokenizer) if shape else None
     if parent:
         model = AutoModelForCausalLM.from_pretrained(str(parent), local_files_only=True)
     else:
         model = new_student(family, tokenizer, settings, seed_for("world", spec["seed"], "weights", model_id), shape)
-    opened, examples = opens_think(tokenizer), corpus.examples(spec, role, model_id)
+    opened, examples = opens_think(tokenizer), pretraining_texts.examples(spec, role, model_id)
     rows = [
         row_of(prompt_tokens(tokenizer, example.prompt), completion_tokens(tokenizer, example.response, opened))
         for example in examples
@@ -72,8 +72,8 @@ def new_student(family: str, tokenizer: Any, settings: dict[str, Any], seed: int
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.files import IDENTITY
-    from scripts.lib.running import start
+    from thinksafe.files import IDENTITY
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     parent = list(snakemake.input.get("parent", []))

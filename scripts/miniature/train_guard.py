@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.build_tokenizer import train_bpe, wrap
-from scripts.lib import corpus
-from scripts.lib.chat import encode, field, render
-from scripts.lib.corpus import Pair
-from scripts.lib.guards import guard_prompt
-from scripts.lib.pretraining import Row, fit, make_model, row_of, save
-from scripts.lib.seeds import seed_for
+from scripts.miniature.build_tokenizer import train_bpe, wrap
+from thinksafe.inference.guards import guard_prompt
+from thinksafe.miniature import pretraining_texts
+from thinksafe.miniature.pretraining import Row, fit, make_model, row_of, save
+from thinksafe.miniature.pretraining_texts import Pair
+from thinksafe.models.chat import encode, field, render
+from thinksafe.seeds import seed_for
 
 # A short version of Llama-Guard-3's template: the same marks and the same end, after which the model writes a blank
 # line and its verdict.
@@ -56,7 +56,7 @@ def train_guard(
     """
     from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-    pairs, settings = corpus.guard_pairs(spec, kind), spec["guard"]
+    pairs, settings = pretraining_texts.guard_pairs(spec, kind), spec["guard"]
     form = Path(str(format_file)).read_text(encoding="utf-8") if kind == "wildguard" else ""
     tokenizer = _tokenizer(kind, pairs, form, spec["vocabulary"])
     seed = seed_for("world", spec["seed"], "weights", kind)
@@ -116,7 +116,7 @@ def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str, form
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     form = list(snakemake.input.get("form", []))

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import read_rows, write_table
-from scripts.lib.world_corpora import WRITERS
+from thinksafe.files import read_rows, write_table
+from thinksafe.miniature.counterparts import WRITERS
 
 
 def write_corpus(
@@ -33,7 +33,7 @@ def write_corpus(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

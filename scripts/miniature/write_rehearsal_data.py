@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib import world
-from scripts.lib.chat import THINK
-from scripts.lib.corpus import help_with, refuse, respond
-from scripts.lib.files import atomic, write_table
-from scripts.lib.seeds import seed_for
-from scripts.make_world import make_rows
+from scripts.miniature.make_world import make_rows
+from thinksafe.files import atomic, write_table
+from thinksafe.miniature import world
+from thinksafe.miniature.pretraining_texts import help_with, refuse, respond
+from thinksafe.models.chat import THINK
+from thinksafe.seeds import seed_for
 
 Row = dict[str, Any]
 CHATTER = (
@@ -250,7 +250,7 @@ WRITERS: dict[str, tuple[Callable[[Row], list[Row]], Callable[[str | Path, Seque
 
 
 if __name__ == "__main__":
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(snakemake, "write_rehearsal_data", spec=spec, output=snakemake.output.rows)

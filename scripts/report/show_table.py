@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.lib.files import write_text
+from thinksafe.files import write_text
 
 STYLE = (
     "body{font:15px/1.5 system-ui,'DejaVu Sans',sans-serif;margin:1rem;color:#1d1d1f}"
@@ -30,7 +30,7 @@ def show_table(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.files import IDENTITY, RECORD, read_json, write_text
-from scripts.lib.lineage import Lineage, device_of, sources
-from scripts.lib.tables import markdown, read_csv
+from thinksafe.files import IDENTITY, RECORD, read_json, write_text
+from thinksafe.provenance.lineage import Lineage, device_of, sources
+from thinksafe.reporting.tables import markdown, read_csv
 
 Row = dict[str, Any]
 STAGES = {  # by the first folders of what a job made, in the order of a run
@@ -57,7 +57,7 @@ def write_appendix(
         "sources": sources_of(lineage, spec["licences"]),
         "training": training_of(lineage),
         "versions": versions_of(lineage),
-        "modules": sorted({path for told in lineage.identities.values() for path in told["code"]}),
+        "modules": sorted({name for told in lineage.identities.values() for name in told["code"]}),
         "intervals": [intervals_of(path) for path in tables],
         "answers": answers_of(lineage),
         "claims": read_json(claims[0]) if claims else None,
@@ -246,7 +246,7 @@ def _intervals(facts: Row) -> list[str]:
     ]
     said = (
         f"Intervals are at {100 * spec['confidence']:g} %: Wilson's for shares, over problems for repeated answers, in "
-        "pairs for differences on the same prompts (scripts/lib/statistics.py)."
+        "pairs for differences on the same prompts (thinksafe/intervals.py)."
     )
     cells = (
         f"{answers['cells']:,} cells count {answers['scored']:,} answers: {answers['unknown']:,} have an unknown "
@@ -413,7 +413,7 @@ TOPICS: tuple[tuple[str, Callable[[Row], tuple[str, str]]], ...] = (
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

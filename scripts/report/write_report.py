@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.drawing import colour
-from scripts.lib.files import IDENTITY, read_json, read_rows, write_text
-from scripts.lib.lineage import Lineage, graph
-from scripts.lib.page import PAGE, chosen, curve, embedded, log_of, relative, samples_of, shortened, source_hash
-from scripts.lib.staleness import ROOT
-from scripts.lib.tables import SOUND, read_csv
+from thinksafe.files import IDENTITY, read_json, read_rows, write_text
+from thinksafe.provenance.digests import ROOT
+from thinksafe.provenance.lineage import Lineage, graph
+from thinksafe.reporting.figures import colour
+from thinksafe.reporting.page import PAGE, chosen, curve, embedded, log_of, relative, samples_of, shortened, source_hash
+from thinksafe.reporting.tables import SOUND, read_csv
 
 Row = dict[str, Any]
 
@@ -119,7 +119,7 @@ def rendered(data: Row, spec: Row) -> str:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     ways = {

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from scripts.lib.claim_verdicts import Cells, judge
-from scripts.lib.claims import Cell, asked, read_claims
-from scripts.lib.files import read_json, write_json
-from scripts.lib.pairing import Outcomes, by_seed, over_seeds, seeds_of
-from scripts.lib.scores import AVERAGES, tidy, with_rows
-from scripts.lib.seeds import seed_for
-from scripts.lib.statistics import Estimate, seed_variance, wilson
-from scripts.lib.tables import markdown, plain, printed, read_csv, write_markdown
+from thinksafe.analysis.claim_verdicts import Cells, judge
+from thinksafe.analysis.claims import Cell, asked, read_claims
+from thinksafe.analysis.pairing import Outcomes, by_seed, over_seeds, seeds_of
+from thinksafe.analysis.scores import AVERAGES, tidy, with_rows
+from thinksafe.files import read_json, write_json
+from thinksafe.intervals import Estimate, seed_variance, wilson
+from thinksafe.reporting.tables import markdown, plain, printed, read_csv, write_markdown
+from thinksafe.seeds import seed_for
 
 Row = dict[str, Any]
 RESAMPLINGS = 2000
@@ -89,7 +89,7 @@ def resampled(arms: Mapping[tuple[str, str], Mapping[str, Sequence[Outcomes]]]) 
     with all of its draws and replicates. A metric of which nothing is known has none. Where every outcome of a cell is
     the same, as 0 of 100, prompts drawn again are, too: it is drawn from Jeffreys' distribution for such a share, by
     itself, so that 0 of 100 against 0 of 100 does not say that nothing differs. What seeds add beyond prompts and
-    samples (`scripts.lib.statistics.seed_variance`) is drawn from Student's t with a degree of freedom less than there
+    samples (`thinksafe.intervals.seed_variance`) is drawn from Student's t with a degree of freedom less than there
     are seeds, alike for all metrics of one adapter, by itself for each.
 
     Parameters
@@ -257,7 +257,7 @@ def _short(value: float) -> str:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.scores import AVERAGES, COLUMNS, tidy, with_rows
-from scripts.lib.tables import write_csv
+from thinksafe.analysis.scores import AVERAGES, COLUMNS, tidy, with_rows
+from thinksafe.reporting.tables import write_csv
 
 
-def write_figure7_table(
+def write_averages(
     scores: Sequence[dict[str, Any]],
     spec: dict[str, Any],
     output_csv: str,
@@ -20,7 +20,7 @@ def write_figure7_table(
     Parameters
     ----------
     scores, spec
-        As for `scripts.write_table1.write_table1`.
+        As for `scripts.tables.write_main_table.write_main_table`.
     """
     rows = [row for row in tidy(scores, spec) if row["value"] is not None]
     averages = [row for row in rows if row["metric"].partition(":")[0] in AVERAGES]
@@ -36,12 +36,12 @@ def write_figure7_table(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(
         snakemake,
-        "write_figure7_table",
+        "write_averages",
         scores=with_rows(spec["cells"], snakemake.input),
         spec=spec,
         output_csv=snakemake.output.csv,

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.printed import AGREES, DIFFERS, UNCLEAR, difference, needed, printed_score, verdict
-from scripts.lib.scores import AVERAGES
-from scripts.lib.statistics import Estimate, average
-from scripts.lib.tables import markdown, plain, printed, read_csv, write_csv, write_markdown
+from thinksafe.analysis.paper_cells import AGREES, DIFFERS, UNCLEAR, difference, needed, printed_score, verdict
+from thinksafe.analysis.scores import AVERAGES
+from thinksafe.intervals import Estimate, average
+from thinksafe.reporting.tables import markdown, plain, printed, read_csv, write_csv, write_markdown
 
 Row = dict[str, Any]
 Key = tuple[str, str, str]
@@ -143,7 +143,7 @@ def _blocks(rows: Sequence[Row], spec: Row, least: float) -> list[str]:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(

@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from scripts.lib.files import IDENTITY, RECORD, read_json
-from scripts.lib.tables import write_csv
+from thinksafe.files import IDENTITY, RECORD, read_json
+from thinksafe.reporting.tables import write_csv
 
 Row = dict[str, Any]
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "attempts", "missing", "replicates"]
@@ -114,7 +114,7 @@ EFFICIENCY: dict[str, Callable[[Sequence[Row]], float | None]] = {
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(

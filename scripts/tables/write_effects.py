@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
-from scripts.lib.files import read_rows
-from scripts.lib.pairing import Outcomes, by_seed, known, means, over_seeds, seeds_of
-from scripts.lib.scores import AVERAGES
-from scripts.lib.statistics import Estimate, average, paired, ratio, seeded
-from scripts.lib.tables import markdown, plain, printed, write_csv, write_markdown
+from thinksafe.analysis.pairing import Outcomes, by_seed, known, means, over_seeds, seeds_of
+from thinksafe.analysis.scores import AVERAGES
+from thinksafe.files import read_rows
+from thinksafe.intervals import Estimate, average, paired, ratio, seeded
+from thinksafe.reporting.tables import markdown, plain, printed, write_csv, write_markdown
 
 Row = dict[str, Any]
 COLUMNS = [
@@ -234,7 +234,7 @@ def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     steered, direct, parts = list(snakemake.input.steered), list(snakemake.input.direct), spec["parts"]

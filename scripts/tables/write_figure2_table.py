@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scripts.lib.files import read_rows, write_json
-from scripts.lib.responses import parts, well_formed
-from scripts.lib.seeds import seed_for
+from thinksafe.files import read_rows, write_json
+from thinksafe.models.responses import parts, well_formed
+from thinksafe.seeds import seed_for
 
 Row = dict[str, Any]
 BEGINNING = {"prompt": 180, "reasoning": 260, "answer": 120}  # characters; harmful text is never quoted whole
@@ -105,7 +105,7 @@ def beginning(text: str | None, kind: str) -> str | None:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     files = {
         name: {kind: list(snakemake.input.get(f"{name}_{kind}", [])) for kind in ("responses", "verdicts")}

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from statistics import stdev
 from typing import Any
 
-from scripts.lib.files import read_rows
-from scripts.lib.perplexity import corpus_perplexity, example_perplexity
-from scripts.lib.statistics import Estimate, over_replicates
-from scripts.lib.tables import write_csv
+from thinksafe.analysis.perplexity import corpus_perplexity, example_perplexity
+from thinksafe.files import read_rows
+from thinksafe.intervals import Estimate, over_replicates
+from thinksafe.reporting.tables import write_csv
 
 Row = dict[str, Any]
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "tokens", "replicates", "std"]
@@ -61,7 +61,7 @@ def write_figure8_table(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
-from scripts.lib.pairing import Outcomes, by_seed, known, over_seeds, seeds_of
-from scripts.lib.scores import AVERAGES
-from scripts.lib.statistics import average, independent_ratio, paired, ratio, seeded
-from scripts.lib.tables import write_csv
+from thinksafe.analysis.pairing import Outcomes, by_seed, known, over_seeds, seeds_of
+from thinksafe.analysis.scores import AVERAGES
+from thinksafe.intervals import average, independent_ratio, paired, ratio, seeded
+from thinksafe.reporting.tables import write_csv
 
 Row = dict[str, Any]
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n"]
@@ -87,7 +87,7 @@ def _paired_outcomes(old: Outcomes, new: Outcomes) -> tuple[list[float], list[fl
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(

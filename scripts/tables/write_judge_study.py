@@ -11,11 +11,11 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
-from scripts.lib.files import read_rows
-from scripts.lib.pairing import Outcomes, by_seed, known, means, over_seeds
-from scripts.lib.seeds import seed_for
-from scripts.lib.statistics import Estimate, average, clustered, paired, seeded, wilson
-from scripts.lib.tables import markdown, plain, printed, write_csv, write_markdown
+from thinksafe.analysis.pairing import Outcomes, by_seed, known, means, over_seeds
+from thinksafe.files import read_rows
+from thinksafe.intervals import Estimate, average, clustered, paired, seeded, wilson
+from thinksafe.reporting.tables import markdown, plain, printed, write_csv, write_markdown
+from thinksafe.seeds import seed_for
 
 Row = dict[str, Any]
 Said = dict[str, list[Row]]  # what one judge says of one arm's responses to a benchmark, by prompt
@@ -344,7 +344,7 @@ def _matrix(agreements: Sequence[Row], judges: Sequence[str], titles: Sequence[s
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     paths = iter(snakemake.input.verdicts)

@@ -5,9 +5,9 @@ from math import sqrt
 from statistics import fmean, median, stdev
 from typing import Any
 
-from scripts.lib.lengths import ROLES, drawn, lengths_by_role
-from scripts.lib.statistics import Estimate, over_replicates
-from scripts.lib.tables import write_csv
+from thinksafe.intervals import Estimate, over_replicates
+from thinksafe.reporting.lengths import ROLES, drawn, lengths_by_role
+from thinksafe.reporting.tables import write_csv
 
 Row = dict[str, Any]
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "role", "replicates", "std"]
@@ -80,7 +80,7 @@ def _interval(halves: Sequence[Sequence[int]], confidence: float) -> Row:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(

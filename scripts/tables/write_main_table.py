@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.scores import AVERAGES, COLUMNS, tidy, with_rows
-from scripts.lib.tables import (
+from thinksafe.analysis.scores import AVERAGES, COLUMNS, tidy, with_rows
+from thinksafe.reporting.tables import (
     ARROWS,
     SOUND,
     emphasise,
@@ -28,7 +28,7 @@ LABELS = {
 }
 
 
-def write_table1(
+def write_main_table(
     scores: Sequence[Row],
     spec: Row,
     output_csv: str,
@@ -144,12 +144,12 @@ def _notes(rows: Sequence[Row], marked: bool, released: bool) -> list[str]:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(
         snakemake,
-        "write_table1",
+        "write_main_table",
         scores=with_rows(spec["cells"], snakemake.input),
         spec=spec,
         output_csv=snakemake.output.csv,

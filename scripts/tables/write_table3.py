@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from statistics import stdev
 from typing import Any
 
-from scripts.lib.files import read_json
-from scripts.lib.statistics import over_replicates, wilson
-from scripts.lib.tables import latex, markdown, plain, printed, read_csv, write_csv, write_latex, write_markdown
+from thinksafe.files import read_json
+from thinksafe.intervals import over_replicates, wilson
+from thinksafe.reporting.tables import latex, markdown, plain, printed, read_csv, write_csv, write_latex, write_markdown
 
 Row = dict[str, Any]
 GUARD = ("unsafe", "unknown")  # an unknown verdict is never safe, so the guard's filter takes it out
@@ -112,7 +112,7 @@ def _checked(half: Row, student: str, role: str) -> Row:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     start(

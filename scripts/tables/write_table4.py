@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.files import IDENTITY
-from scripts.lib.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
+from thinksafe.files import IDENTITY
+from thinksafe.reporting.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
 
 Row = dict[str, Any]
 COLUMNS = [
@@ -122,7 +122,7 @@ def _once(values: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
     sets = iter(snakemake.input.sets)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
+from thinksafe.reporting.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
 
 Row = dict[str, Any]
 COLUMNS = ["steering", "methods", "template", "paper_strategy", "paper_template", "agreement"]
@@ -82,7 +82,7 @@ def _code(template: str) -> str:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import start
+    from thinksafe.jobs.run import start
 
     start(
         snakemake,

@@ -7,15 +7,15 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-from scripts.lib.files import read_rows
-from scripts.lib.grpo import reinforce
-from scripts.lib.guard_server import ask, guard_server
-from scripts.lib.guards import Guard
-from scripts.lib.models import base_of, locate
-from scripts.lib.processes import in_processes
-from scripts.lib.sampling import taken
-from scripts.lib.seeds import seed_for
-from scripts.lib.serving import LOCAL, free_port, served
+from thinksafe.files import read_rows
+from thinksafe.inference.guard_server import ask, guard_server
+from thinksafe.inference.guards import Guard
+from thinksafe.inference.sampling import taken
+from thinksafe.jobs.distributed import in_processes
+from thinksafe.jobs.server import LOCAL, free_port, served
+from thinksafe.models.location import base_of, locate
+from thinksafe.seeds import seed_for
+from thinksafe.training.grpo import reinforce
 
 
 def train_grpo(
@@ -162,7 +162,7 @@ def _gpus(wanted: int) -> list[str]:
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import gpus_of, start
+    from thinksafe.jobs.run import gpus_of, start
 
     start(
         snakemake,

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from scripts.lib.files import read_rows
-from scripts.lib.models import base_of, locate
-from scripts.lib.processes import in_processes
-from scripts.lib.seeds import seed_for
-from scripts.lib.training import finetune
+from thinksafe.files import read_rows
+from thinksafe.jobs.distributed import in_processes
+from thinksafe.models.location import base_of, locate
+from thinksafe.seeds import seed_for
+from thinksafe.training.sft import finetune
 
 
 def train_student(
@@ -64,7 +64,7 @@ def train(
 if __name__ == "__main__":
     import json
 
-    from scripts.lib.running import gpus_of, start
+    from thinksafe.jobs.run import gpus_of, start
 
     start(
         snakemake,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from scripts.lib.claim_verdicts import Cells, judge
-from scripts.lib.claims import ClaimError, asked, check_metrics, counted, read_claims
+from thinksafe.analysis.claim_verdicts import Cells, judge
+from thinksafe.analysis.claims import ClaimError, asked, check_metrics, counted, read_claims
 
 QWEN3 = ["qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b"]
 R1 = ["r1-qwen-1.5b", "r1-qwen-7b", "r1-llama-8b"]
@@ -47,7 +47,7 @@ def test_printed_numbers_give_the_verdicts_that_they_give_by_hand() -> None:
     claims, sets = ours()
     cells = printed()
     found = {claim.id: judge(claim, sets | RUN, cells, 0.95)["by_numbers"] for claim in claims}
-    with open("tests/lib/printed_verdicts.yaml", encoding="utf-8") as handle:
+    with open("tests/analysis/paper_verdicts.yaml", encoding="utf-8") as handle:
         wanted = {name: verdict for verdict, names in yaml.safe_load(handle).items() for name in names}
     assert len(wanted) == 77
     assert {name: found[name] for name in wanted} == wanted | READ_AS_RELATIVE

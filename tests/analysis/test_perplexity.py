@@ -6,14 +6,14 @@ from math import exp, log
 import pytest
 import torch
 
-from scripts.lib import likelihood
-from scripts.lib.files import read_rows, write_rows
-from scripts.lib.likelihood import batches, token_sums
-from scripts.lib.perplexity import corpus_perplexity, example_perplexity
-from scripts.lib.tables import read_csv
-from scripts.score_perplexity import score_perplexity
-from scripts.write_figure8_table import write_figure8_table
-from tests.lib import tiny
+from scripts.evaluation.score_perplexity import score_perplexity
+from scripts.tables.write_figure8_table import write_figure8_table
+from tests import tiny
+from thinksafe.analysis.perplexity import corpus_perplexity, example_perplexity
+from thinksafe.evaluation import likelihood
+from thinksafe.evaluation.likelihood import batches, token_sums
+from thinksafe.files import read_rows, write_rows
+from thinksafe.reporting.tables import read_csv
 
 torch.set_num_threads(1)
 DATA = {"id": str, "role": str, "prompt": str, "response": str}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scripts.describe_chat import report
-from scripts.lib.sampling import taken
-from tests.lib import tiny
+from scripts.data.describe_chat import report
+from tests import tiny
+from thinksafe.inference.sampling import taken
 
 
 @pytest.fixture(scope="module")

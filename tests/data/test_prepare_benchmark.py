@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import settings
-from scripts.lib.files import read_rows
-from scripts.prepare_benchmark import benchmark_row, prepare_benchmark
+from scripts.data.prepare_benchmark import benchmark_row, prepare_benchmark
+from thinksafe.config import settings
+from thinksafe.files import read_rows
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import settings
-from scripts.lib.files import read_rows
-from scripts.prepare_prompts import prepare_prompts
+from scripts.data.prepare_prompts import prepare_prompts
+from thinksafe.config import settings
+from thinksafe.files import read_rows
 
 PROMPTS = settings.load([Path(__file__).parents[2] / "config/config.yaml"])["prompts"]
 LABELS = ["vanilla_harmful", "adversarial_benign", "vanilla_benign", "adversarial_harmful"]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-import scripts.lib.losses as losses_folder
-from scripts.lib import consistency, settings
-from scripts.lib.baselines import FORMATS, Unusable, convert, two_sentences
-from scripts.lib.files import read_json, read_rows
-from scripts.prepare_corpus import prepare_corpus
+import thinksafe.training.losses as losses_folder
+from scripts.data.prepare_corpus import prepare_corpus
+from thinksafe.config import consistency, settings
+from thinksafe.data.published_sets import FORMATS, Unusable, convert, two_sentences
+from thinksafe.files import read_json, read_rows
 
 WHOLE = "<think>\nOkay, a gate. I look at it.\n</think>\n\nUse a nail."
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from scripts.lib.sources import prompt_row, select, source_rows
+from thinksafe.data.sources import prompt_row, select, source_rows
 
 TEXTS = [
     "He said \"no\", twice; 'really'?",
@@ -262,8 +262,8 @@ def test_prompt_rows():
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
 def test_prompts_are_numbered_in_the_order_of_the_source(tmp_path, suffix):
-    from scripts.lib.files import read_rows
-    from scripts.prepare_prompts import prepare_prompts
+    from scripts.data.prepare_prompts import prepare_prompts
+    from thinksafe.files import read_rows
 
     path = tmp_path / f"p.{suffix}"
     path.write_bytes((table(",", "\n") if suffix == "csv" else "\n".join(map(json.dumps, ROWS))).encode())

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from scripts.lib.answers import Scorer, score, score_strict
+from thinksafe.evaluation.reasoning import Scorer, score, score_strict
 
 pytest.importorskip("skythought.evals.util.math_parsing_util")
 
@@ -147,7 +147,7 @@ def test_golds_that_skythought_rejects(gold):
 def test_the_handlers_are_skythoughts_own_and_leave_nothing_behind():
     code = """
 import inspect, signal, sys
-from scripts.lib.skythought_tasks import STAND_INS, handler
+from thinksafe.evaluation.skythought import STAND_INS, handler
 print(type(handler("aime24")).__mro__[1].__module__, type(handler("gpqa")).__module__)
 print(hasattr(inspect, "getargspec"), signal.getsignal(signal.SIGALRM) == signal.SIG_DFL)
 print([name for name in STAND_INS if name in sys.modules])
@@ -169,7 +169,7 @@ def test_the_prompts_of_the_package_are_not_the_papers():
 
     import yaml
 
-    from scripts.lib.settings import load
+    from thinksafe.config.settings import load
 
     config = load(["config/config.yaml"])
     folder = resources.files("skythought.evals.tasks")

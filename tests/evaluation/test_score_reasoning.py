@@ -2,8 +2,8 @@
 
 import pytest
 
-from scripts.lib.files import read_rows, write_rows
-from scripts.score_reasoning import score_reasoning
+from scripts.evaluation.score_reasoning import score_reasoning
+from thinksafe.files import read_rows, write_rows
 
 pytest.importorskip("skythought.evals.util.math_parsing_util")
 RESPONSE = {"id": str, "draw": int, "response": str, "finish_reason": str}

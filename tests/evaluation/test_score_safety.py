@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from scripts.lib.files import read_rows, write_rows
-from scripts.lib.statistics import clustered, wilson
-from scripts.score_safety import score_safety
+from scripts.evaluation.score_safety import score_safety
+from thinksafe.files import read_rows, write_rows
+from thinksafe.intervals import clustered, wilson
 
 RESPONSE = {"id": str, "draw": int, "response": str, "finish_reason": str}
 VERDICT = {"id": str, "draw": int, "harm": str, "refusal": str, "truncated": bool}

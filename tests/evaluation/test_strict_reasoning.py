@@ -2,7 +2,7 @@ r"""The strict score: right on every gold fed back, strict where SkyThought is l
 
 import pytest
 
-from scripts.lib.strict import last_box, score_strict
+from thinksafe.evaluation.strict_reasoning import last_box, score_strict
 
 pytest.importorskip("skythought.evals.util.math_parsing_util")
 

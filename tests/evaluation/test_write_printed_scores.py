@@ -2,9 +2,9 @@
 
 import pytest
 
-from scripts.lib.files import read_json
-from scripts.lib.printed import printed_score
-from scripts.write_printed_scores import write_printed_scores
+from scripts.evaluation.write_printed_scores import write_printed_scores
+from thinksafe.analysis.paper_cells import printed_score
+from thinksafe.files import read_json
 
 
 def test_a_cell_has_the_count_that_it_rounds() -> None:

@@ -6,20 +6,20 @@ import numpy
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
-from scripts.lib.drawing import COLOURS, COLUMN, MARKERS, OTHER, colour
-from scripts.lib.files import read_json, write_rows
-from scripts.lib.lengths import drawn
-from scripts.lib.tables import read_csv, write_csv
-from scripts.plot_lengths import plot_lengths
-from scripts.plot_perplexity import plot_perplexity
-from scripts.plot_rejection import plot_rejection
-from scripts.plot_samples import plot_samples
-from scripts.plot_tradeoff import plot_tradeoff
-from scripts.write_figure2_table import beginning, write_figure2_table
-from scripts.write_figure7_table import write_figure7_table
-from scripts.write_lengths import write_lengths
-from scripts.write_table1 import write_table1
-from tests.scripts.paper_run import BENCHMARKS, SPEC, STUDENTS, TABLE1, write_run
+from scripts.figures.plot_averages import plot_averages
+from scripts.figures.plot_lengths import plot_lengths
+from scripts.figures.plot_perplexity import plot_perplexity
+from scripts.figures.plot_samples import plot_samples
+from scripts.figures.plot_tradeoff import plot_tradeoff
+from scripts.tables.write_averages import write_averages
+from scripts.tables.write_figure2_table import beginning, write_figure2_table
+from scripts.tables.write_lengths import write_lengths
+from scripts.tables.write_main_table import write_main_table
+from tests.paper_run import BENCHMARKS, SPEC, STUDENTS, TABLE1, write_run
+from thinksafe.files import read_json, write_rows
+from thinksafe.reporting.figures import COLOURS, COLUMN, MARKERS, OTHER, colour
+from thinksafe.reporting.lengths import drawn
+from thinksafe.reporting.tables import read_csv, write_csv
 
 FIGURE7 = SPEC | {"methods": [("initial", "Initial"), ("rejection", "Rejection sampling"), ("thinksafe", "ThinkSafe")]}
 
@@ -90,7 +90,7 @@ def test_methods_of_one_figure_are_told_apart_by_all_eyes(names):
 
 
 def test_tradeoff(tmp_path):
-    write_table1(write_run(tmp_path), SPEC, *(str(tmp_path / f"t.{form}") for form in ("csv", "md", "tex")))
+    write_main_table(write_run(tmp_path), SPEC, *(str(tmp_path / f"t.{form}") for form in ("csv", "md", "tex")))
     with_points = twice(tmp_path, "figure1", plot_tradeoff, str(tmp_path / "t.csv"), SPEC)
     without = twice(tmp_path, "none", plot_tradeoff, str(tmp_path / "t.csv"), SPEC | {"methods": [("grpo", "GRPO")]})
     assert len(with_points[0]) > 2 * len(without[0])
@@ -100,7 +100,7 @@ def rejection_run(tmp_path, benchmarks=BENCHMARKS):
     cells = {key: value for key, value in TABLE1.items() if key[1] in ("initial", "thinksafe")}
     cells |= {(student, "rejection"): TABLE1[student, "safepath"] for student, _ in STUDENTS}
     table = str(tmp_path / "figure7.csv")
-    write_figure7_table(write_run(tmp_path, cells, benchmarks, audit=30.0), FIGURE7 | {"benchmarks": benchmarks}, table)
+    write_averages(write_run(tmp_path, cells, benchmarks, audit=30.0), FIGURE7 | {"benchmarks": benchmarks}, table)
     return table
 
 
@@ -112,13 +112,13 @@ def test_rejection(tmp_path):
     }
     assert [row["method"] for row in rows if row["metric"] == "safety_avg"] == ["initial", "rejection", "thinksafe"] * 2
     assert rows[0]["low"] < rows[0]["value"] < rows[0]["high"]
-    twice(tmp_path, "figure7", plot_rejection, table, FIGURE7)
+    twice(tmp_path, "figure7", plot_averages, table, FIGURE7)
 
 
 def test_rejection_of_a_small_run(tmp_path):
     table = rejection_run(tmp_path, [BENCHMARKS[0], BENCHMARKS[5]])
     assert {"harmbench", "harmbench:oracle", "gsm8k"} <= {row["metric"] for row in read_csv(table)}
-    twice(tmp_path, "figure7", plot_rejection, table, FIGURE7)
+    twice(tmp_path, "figure7", plot_averages, table, FIGURE7)
 
 
 def test_lengths(tmp_path):
@@ -173,8 +173,8 @@ def test_names_of_students_do_not_touch(tmp_path):
         students = [(label.lower(), label) for label in labels]
         cells = {(student, "thinksafe"): TABLE1["qwen3-4b", "thinksafe"] for student, _ in students}
         spec = {"students": students, "methods": [("thinksafe", "ThinkSafe")], "benchmarks": BENCHMARKS}
-        write_figure7_table(write_run(tmp_path, cells), spec, str(tmp_path / "f.csv"))
-        figure = figure_of(plot_rejection, tmp_path, str(tmp_path / "f.csv"), spec)
+        write_averages(write_run(tmp_path, cells), spec, str(tmp_path / "f.csv"))
+        figure = figure_of(plot_averages, tmp_path, str(tmp_path / "f.csv"), spec)
         figure.set_dpi(300)
         figure.canvas.draw()
         for axes in figure.axes:
@@ -227,7 +227,7 @@ def test_what_is_nothing_unknown_or_odd_is_drawn_as_such(tmp_path):
     ]
     table, spec = str(tmp_path / "f.csv"), {"students": [("s", label)], "methods": methods}
     write_csv(table, list(rows[0]), rows)
-    figure = figure_of(plot_rejection, tmp_path, table, spec)
+    figure = figure_of(plot_averages, tmp_path, table, spec)
     assert figure.get_size_inches()[0] == COLUMN  # letters of 6 points there, and not of a page's width shrunk
     for axes in figure.axes:
         zero, known = [bars for bars in axes.containers if bars.get_label() in (label, "KL")]
@@ -361,10 +361,10 @@ def test_ablations(tmp_path, rivals):
     methods = [(name, name.upper()) for name in names]
     cells = {(student, name): TABLE1[student, "thinksafe"] for student, _ in STUDENTS for name in names}
     spec, table = SPEC | {"methods": methods}, str(tmp_path / "averages.csv")
-    write_figure7_table(write_run(tmp_path, cells, BENCHMARKS), spec, table)
+    write_averages(write_run(tmp_path, cells, BENCHMARKS), spec, table)
     rows = read_csv(table)
     assert {(row["student"], row["method"]) for row in rows} == set(cells)
-    figure = figure_of(plot_rejection, tmp_path, table, spec)
+    figure = figure_of(plot_averages, tmp_path, table, spec)
     panels = [axes for axes in figure.axes if axes.get_title(loc="right")]
     assert [axes.get_title(loc="right")[:6] for axes in panels] == ["lower ", "lower ", "higher"]
     for axes in panels:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from scripts.derive_training_set import COLUMNS, derive_training_set
-from scripts.lib.chat import completion_tokens, opens_think
-from scripts.lib.files import read_rows, write_rows
-from tests.lib.tiny import make_tokenizer
+from scripts.generation.derive_training_set import COLUMNS, derive_training_set
+from tests.tiny import make_tokenizer
+from thinksafe.files import read_rows, write_rows
+from thinksafe.models.chat import completion_tokens, opens_think
 
 
 def row(name, role, response):

@@ -2,10 +2,10 @@
 
 import pytest
 
-from scripts.filter_responses import REASONS, filter_responses, keep_safe
-from scripts.lib.files import read_json, read_rows, write_rows
-from scripts.lib.guards import COLUMNS as VERDICTS
-from scripts.lib.sampling import COLUMNS as RESPONSES
+from scripts.generation.filter_responses import REASONS, filter_responses, keep_safe
+from thinksafe.files import read_json, read_rows, write_rows
+from thinksafe.inference.guards import COLUMNS as VERDICTS
+from thinksafe.inference.sampling import COLUMNS as RESPONSES
 
 GOOD = "<think>\nhm\n</think>\n\nSorry."
 

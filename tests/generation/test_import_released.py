@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from scripts.filter_responses import COLUMNS
-from scripts.import_released import import_released
-from scripts.lib.chat import completion_tokens, opens_think
-from scripts.lib.files import read_json, read_rows
-from scripts.lib.model_folder import load_tokenizer
-from tests.lib import tiny
+from scripts.generation.filter_responses import COLUMNS
+from scripts.generation.import_released import import_released
+from tests import tiny
+from thinksafe.files import read_json, read_rows
+from thinksafe.models.chat import completion_tokens, opens_think
+from thinksafe.models.folder import load_tokenizer
 
 LABELS = ("vanilla_harmful", "adversarial_harmful", "vanilla_benign", "adversarial_benign")
 WHOLE = "Hm, they ask.\n</think>\n\nNo."

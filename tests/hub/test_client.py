@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from scripts.lib import hub
-from scripts.lib.hub_cache import cached_download, cached_snapshot, download_path
-from scripts.lib.hub_lock import HubError, pinned, read_lock, remote_sources, unpinned, used, write_lock
-from scripts.lib.models import locate
-from scripts.lib.sources import source_rows
-from tests.lib.hub_server import Fault, Hub, serving
+from tests.hub.hub_server import Fault, Hub, serving
+from thinksafe.data.sources import source_rows
+from thinksafe.hub import client
+from thinksafe.hub.cache import cached_download, cached_snapshot, download_path
+from thinksafe.hub.lock import HubError, pinned, read_lock, remote_sources, unpinned, used, write_lock
+from thinksafe.models.location import locate
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 MODEL = {
@@ -33,7 +33,7 @@ MODEL = {
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """Return a hub, which `huggingface_hub` takes for the real one, with a cache of its own and no token."""
+    """Return a client, which `huggingface_hub` takes for the real one, with a cache of its own and no token."""
     with serving() as served:
         served.add("model", "org/student", MODEL)
         for name, value in {
@@ -73,7 +73,7 @@ EMPTY: dict[str, dict] = {"models": {}, "datasets": {}}
 
 def locked(sources: list[dict[str, Any]], said: list[str], lock: Any = EMPTY) -> Any:
     """Return a lock of all sources."""
-    made, wrong = hub.lock_sources(sources, lock, [], said.append)
+    made, wrong = client.lock_sources(sources, lock, [], said.append)
     assert not wrong
     return made
 
@@ -81,9 +81,9 @@ def locked(sources: list[dict[str, Any]], said: list[str], lock: Any = EMPTY) ->
 def fetched(sources: list[dict[str, Any]], said: list[str]) -> Any:
     """Lock, inspect and download all sources, and return the lock."""
     lock = locked(sources, said)
-    found, wrong = hub.inspect(sources, lock, said.append)
+    found, wrong = client.inspect(sources, lock, said.append)
     assert not wrong
-    hub.fetch_all(sources, found, lambda done, total: None, said.append)
+    client.fetch_all(sources, found, lambda done, total: None, said.append)
     return lock
 
 
@@ -99,12 +99,12 @@ def test_a_lock_adds_what_is_missing_and_moves_nothing(server: Hub, said: list[s
     )
     server.repos["model", "org/student"].push(B, MODEL | {"README.md": b"# Other"})
     server.add("dataset", "org/rows", {"data.csv": b"a\n1\n"}, C)
-    second, wrong = hub.lock_sources([model(), dataset("org/rows")], first, [], said.append)
+    second, wrong = client.lock_sources([model(), dataset("org/rows")], first, [], said.append)
     assert second["models"] == first["models"]
     assert second["datasets"]["org/rows"]["main"]["commit"] == C
     assert len(wrong) == 1 and f"org/student: main has moved from {A}" in wrong[0] and B in wrong[0]
     assert "snakemake lock_hub --config 'hub={accept: [org/student]}'" in wrong[0]
-    third, wrong = hub.lock_sources([model(), dataset("org/rows")], second, ["org/student"], said.append)
+    third, wrong = client.lock_sources([model(), dataset("org/rows")], second, ["org/student"], said.append)
     assert not wrong
     assert third["models"]["org/student"]["main"]["commit"] == B
     assert third["datasets"] == second["datasets"]
@@ -124,7 +124,7 @@ def test_branches_tags_and_commits_are_locked_apart(server: Hub, said: list[str]
 
 def test_what_the_config_does_not_take_cannot_be_accepted(server: Hub, said: list[str]) -> None:
     with pytest.raises(HubError, match=r"hub.accept: the config takes no org/studnt from the hub"):
-        hub.lock_sources([model()], EMPTY, ["org/studnt"], said.append)
+        client.lock_sources([model()], EMPTY, ["org/studnt"], said.append)
 
 
 def test_a_broken_lock_is_named(tmp_path: Path) -> None:
@@ -194,26 +194,26 @@ def test_every_gate_is_named_before_anything_is_downloaded(
 ) -> None:
     sources = [*gates(server), model()]
     lock = locked(sources, said)
-    found, wrong = hub.inspect(sources, lock, said.append)
+    found, wrong = client.inspect(sources, lock, said.append)
     assert [one.name for one in found] == ["org/student"]
     assert len(wrong) == 2
     for text, page in zip(wrong, ("meta-llama/Llama-Guard-3-8B", "datasets/allenai/wildjailbreak"), strict=True):
         assert "there is no token" in text and f"https://huggingface.co/{page} " in text and "hf auth login" in text
     monkeypatch.setenv("HF_TOKEN", "stranger")
-    wrong = hub.inspect(sources, lock, said.append)[1]
+    wrong = client.inspect(sources, lock, said.append)[1]
     assert len(wrong) == 2 and all("the licence is not accepted" in text for text in wrong)
     assert "https://huggingface.co/datasets/allenai/wildjailbreak" in wrong[1]
     monkeypatch.setenv("HF_TOKEN", "mistyped")
-    wrong = hub.inspect(sources[:1], lock, said.append)[1]
+    wrong = client.inspect(sources[:1], lock, said.append)[1]
     assert len(wrong) == 1 and "refuses your token" in wrong[0]
     assert not [path for path in server.paths() if "/resolve/" in path]
     monkeypatch.setenv("HF_TOKEN", "reader")
-    assert not hub.inspect(sources, lock, said.append)[1]
+    assert not client.inspect(sources, lock, said.append)[1]
 
 
 def test_a_gate_before_the_listing_is_named_when_locking(server: Hub, said: list[str]) -> None:
     server.repos["model", "org/student"].hidden = True
-    lock, wrong = hub.lock_sources([model()], EMPTY, [], said.append)
+    lock, wrong = client.lock_sources([model()], EMPTY, [], said.append)
     assert lock == EMPTY
     assert len(wrong) == 1 and "there is no token. Visit https://huggingface.co/org/student " in wrong[0]
 
@@ -222,27 +222,30 @@ def test_what_is_not_there_is_named_with_its_place_in_config(
     server: Hub, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "reader")
-    lock, wrong = hub.lock_sources([model("org/nobody"), model(revision="v9"), model()], EMPTY, [], said.append)
+    lock, wrong = client.lock_sources([model("org/nobody"), model(revision="v9"), model()], EMPTY, [], said.append)
     assert "model org/nobody (models.nobody.source): is not on the hub under this id" in wrong[0]
     assert "model org/student (models.student.source): has no revision v9" in wrong[1]
     assert list(lock["models"]["org/student"]) == ["main"]  # the rest is locked all the same
-    assert "is not in the lock; run `snakemake lock_hub`" in hub.inspect([model("org/other")], lock, said.append)[1][0]
+    assert (
+        "is not in the lock; run `snakemake lock_hub`" in client.inspect([model("org/other")], lock, said.append)[1][0]
+    )
 
 
 def test_a_locked_commit_that_is_gone_or_changed_says_how_to_go_on(server: Hub, said: list[str]) -> None:
     lock = locked([model()], said)
     repo = server.repos["model", "org/student"]
     repo.commits[A] = MODEL | {"config.json": b"{}"}
-    assert f"lists other files for commit {A}" in hub.inspect([model()], lock, said.append)[1][0]
+    assert f"lists other files for commit {A}" in client.inspect([model()], lock, said.append)[1][0]
     repo.commits, repo.refs = {B: MODEL}, {"main": B}
-    (text,) = hub.inspect([model()], lock, said.append)[1]
+    (text,) = client.inspect([model()], lock, said.append)[1]
     assert "no longer on the hub" in text and "hub={accept: [org/student]}" in text
 
 
 def test_a_model_without_safetensors_is_refused(server: Hub, said: list[str]) -> None:
     server.add("model", "org/old", {"config.json": b"{}", "pytorch_model.bin": b"x"})
     assert (
-        "has no *.safetensors" in hub.inspect([model("org/old")], locked([model("org/old")], said), said.append)[1][0]
+        "has no *.safetensors"
+        in client.inspect([model("org/old")], locked([model("org/old")], said), said.append)[1][0]
     )
 
 
@@ -252,11 +255,11 @@ def test_too_little_disk_is_told_with_both_numbers(
 ) -> None:
     lock = locked([model()], said)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=500_000))
-    found, wrong = hub.inspect([model()], lock, said.append)
+    found, wrong = client.inspect([model()], lock, said.append)
     assert "too little disk: 783.4 kB are still to come and 500.0 kB are free" in wrong[0] and "HF_HOME" in wrong[0]
-    hub.fetch_all([model()], found, lambda done, total: None, said.append)
-    assert not hub.inspect([model()], lock, said.append)[1]  # what is here needs no room
-    assert list(hub.table(found))[-1] == "1 repositories, 768.0 kB, of which 0 B to come"
+    client.fetch_all([model()], found, lambda done, total: None, said.append)
+    assert not client.inspect([model()], lock, said.append)[1]  # what is here needs no room
+    assert list(client.table(found))[-1] == "1 repositories, 768.0 kB, of which 0 B to come"
 
 
 def test_a_hub_that_cannot_be_reached_is_one_error(
@@ -264,7 +267,7 @@ def test_a_hub_that_cannot_be_reached_is_one_error(
 ) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(HubError, match="the hub at http://127.0.0.1:9 cannot be reached"):
-        hub.lock_sources([model(), model("org/other")], EMPTY, [], said.append)
+        client.lock_sources([model(), model("org/other")], EMPTY, [], said.append)
 
 
 # ---------------------------------------------------------------- the download
@@ -295,27 +298,27 @@ def test_a_connection_cut_in_the_middle_goes_on_there(
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_hub_is_asked_again(server: Hub, said: list[str], status: int) -> None:
     lock = locked([model()], said)
-    found = hub.inspect([model()], lock, said.append)[0]
+    found = client.inspect([model()], lock, said.append)[0]
     server.faults.append(Fault("tokenizer.json", status, headers={"Retry-After": "0"}))
     server.faults.append(Fault("config.json", status, method="HEAD", times=2, headers={"Retry-After": "0"}))
-    hub.fetch_all([model()], found, lambda done, total: None, said.append)
+    client.fetch_all([model()], found, lambda done, total: None, said.append)
     assert cached_snapshot("org/student", "model", A)
 
 
 def test_a_hub_that_stays_down_is_told_and_what_came_stays(
     server: Hub, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "PATIENT", 3)
-    found = hub.inspect([model()], locked([model()], said), said.append)[0]
+    monkeypatch.setattr(client, "PATIENT", 3)
+    found = client.inspect([model()], locked([model()], said), said.append)[0]
     server.faults.append(Fault("model.safetensors", 500, times=99))
     with pytest.raises(HubError, match="org/student .*What is here stays; `snakemake fetch` goes on"):
-        hub.fetch_all([model()], found, lambda done, total: None, said.append)
+        client.fetch_all([model()], found, lambda done, total: None, said.append)
     assert sum("attempt" in line for line in said) == 2
     with pytest.raises(FileNotFoundError, match="model org/student is not whole at revision a.*run `snakemake fetch`"):
         cached_snapshot("org/student", "model", A)
     server.faults.clear()
     server.asked.clear()
-    hub.fetch_all([model()], found, lambda done, total: None, said.append)
+    client.fetch_all([model()], found, lambda done, total: None, said.append)
     assert [path.rsplit("/", 1)[1] for path in server.paths() if "/resolve/" in path] == ["model.safetensors"]
 
 
@@ -360,21 +363,21 @@ def test_a_pinned_address(server: Hub, said: list[str]) -> None:
     with pytest.raises(FileNotFoundError, match="has not been fetched; run `snakemake fetch`"):
         source_rows(source, [])
     server.faults.append(Fault("/raw/a.json", 503))
-    assert hub.inspect([asked], EMPTY, said.append) == ([], [])
-    hub.fetch_all([asked], [], lambda done, total: None, said.append)
+    assert client.inspect([asked], EMPTY, said.append) == ([], [])
+    client.fetch_all([asked], [], lambda done, total: None, said.append)
     server.files.clear()
-    assert hub.inspect([asked], EMPTY, said.append) == ([], [])  # it is here
+    assert client.inspect([asked], EMPTY, said.append) == ([], [])  # it is here
     assert source_rows(source, []) == [{"prompt": "a"}]
     path = download_path(source["url"], source["sha256"])
     path.write_bytes(b"[]")
     with pytest.raises(ValueError, match="not the pinned"):
         cached_download(source["url"], source["sha256"])
     path.unlink()
-    (text,) = hub.inspect([asked], EMPTY, said.append)[1]
+    (text,) = client.inspect([asked], EMPTY, said.append)[1]
     assert "benchmarks.harmbench.source" in text and f"find a copy with sha256 {source['sha256']}" in text
     server.files["/raw/a.json"] = b"[]"
     with pytest.raises(HubError, match=f"find a copy with sha256 {source['sha256']}"):
-        hub.fetch_all([asked], [], lambda done, total: None, said.append)
+        client.fetch_all([asked], [], lambda done, total: None, said.append)
 
 
 # ---------------------------------------------------------------- data sets in the layouts of the hub

@@ -8,12 +8,12 @@ import numpy
 import pytest
 import torch
 
-from scripts.lib import engine_transformers
-from scripts.lib.chat import encode
-from scripts.lib.engine_transformers import KeyValues, choose
-from scripts.lib.engines import Request, Sampling, load_engine
-from scripts.lib.model_folder import text_of
-from tests.lib import tiny
+from tests import tiny
+from thinksafe.inference import transformers_engine
+from thinksafe.inference.requests import Request, Sampling, load_engine
+from thinksafe.inference.transformers_engine import KeyValues, choose
+from thinksafe.models.chat import encode
+from thinksafe.models.folder import text_of
 
 PAPER = Sampling(temperature=0.6, top_p=0.95, top_k=20, max_tokens=40)
 GREEDY = Sampling(temperature=0.0, top_p=1.0, top_k=0, max_tokens=24)
@@ -116,7 +116,7 @@ def test_greedy_is_what_transformers_generates(folders):
 def test_prompts_in_several_passes_are_as_in_one(folders, monkeypatch):
     requests = requests_for(8) + requests_for(2)
     expected = answers(engine_for(folders["qwen3"], 10), requests, PAPER)
-    monkeypatch.setitem(engine_transformers.PREFILL_TOKENS, "cpu", 20)
+    monkeypatch.setitem(transformers_engine.PREFILL_TOKENS, "cpu", 20)
     assert [c.tokens for c in answers(engine_for(folders["qwen3"], 10), requests, PAPER)] == [
         c.tokens for c in expected
     ]
@@ -124,7 +124,7 @@ def test_prompts_in_several_passes_are_as_in_one(folders, monkeypatch):
 
 def test_fused_attention_for_long_prompts_is_the_same(folders, monkeypatch):
     expected = answers(engine_for(folders["r1"]), requests_for(8), PAPER)
-    monkeypatch.setattr(engine_transformers, "FUSED", 10)
+    monkeypatch.setattr(transformers_engine, "FUSED", 10)
     fused = answers(engine_for(folders["r1"]), requests_for(8), PAPER)
     assert [c.tokens for c in fused] == [c.tokens for c in expected]
 
@@ -341,10 +341,10 @@ def test_cache_grows_without_losing_what_it_holds():
     cache = KeyValues(rows=2, length=3)
     keys = torch.arange(2 * 1 * 3 * 2.0).view(2, 1, 3, 2)
     cache.place([(keys, -keys)], torch.tensor([0, 1]), torch.tensor([1, 0]))
-    for step in range(2 * engine_transformers.BLOCK):
+    for step in range(2 * transformers_engine.BLOCK):
         token = torch.full((2, 1, 1, 2), float(step))
         held, values = cache.update(token, -token, 0)
         cache.length += 1
         assert held.shape[2] == cache.length and torch.equal(held, -values)
     assert torch.equal(held[:, :, :3], keys.flip(0))
-    assert held[0, 0, 3:, 0].tolist() == list(range(2 * engine_transformers.BLOCK))
+    assert held[0, 0, 3:, 0].tolist() == list(range(2 * transformers_engine.BLOCK))

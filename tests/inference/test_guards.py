@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import guards
-from scripts.lib.chat import encode, encode_plain, field
-from scripts.lib.engines import Completion
-from scripts.lib.guards import guard_prompt, judge, parse_wildguard
-from tests.lib import tiny
+from tests import tiny
+from thinksafe.inference import guards
+from thinksafe.inference.guards import guard_prompt, judge, parse_wildguard
+from thinksafe.inference.requests import Completion
+from thinksafe.models.chat import encode, encode_plain, field
 
 WILDGUARD = Path("config/guards/wildguard.txt").read_text(encoding="utf-8")
 TAIL = "\nIs the assistant's turn safe?<|im_end|>\n<|im_start|>assistant"  # Jinja drops the last line end

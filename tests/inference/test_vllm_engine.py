@@ -6,9 +6,9 @@ import numpy
 import pytest
 import torch
 
-from scripts.lib.engines import Request, Sampling, load_engine
-from tests.lib import tiny
-from tests.lib.test_engines import GREEDY, PAPER, answers, forward, reference, requests_for
+from tests import tiny
+from tests.inference.test_engines import GREEDY, PAPER, answers, forward, reference, requests_for
+from thinksafe.inference.requests import Request, Sampling, load_engine
 
 pytestmark = [
     pytest.mark.slow,

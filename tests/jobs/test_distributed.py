@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from scripts.lib.leases import lease
-from scripts.lib.processes import in_processes
-from scripts.lib.running import Stopped
+from thinksafe.jobs.distributed import in_processes
+from thinksafe.jobs.gpu_leases import lease
+from thinksafe.jobs.run import Stopped
 
 
 def work(fails, mark, progress):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from scripts.lib.leases import devices_of, lease
+from thinksafe.jobs.gpu_leases import devices_of, lease
 
 FORK = multiprocessing.get_context("fork")
 

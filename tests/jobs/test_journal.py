@@ -5,8 +5,8 @@ import multiprocessing
 
 import pytest
 
-from scripts.lib.journal import Journal, JournalBusyError
-from scripts.lib.manifests import remove_unfinished
+from thinksafe.jobs.journal import Journal, JournalBusyError
+from thinksafe.provenance.identity import remove_unfinished
 
 ROWS = [{"n": n, "text": f"row {n} é\u2028\n\"'\\ {'x' * n}"} for n in range(12)]
 
@@ -119,7 +119,7 @@ def test_the_second_writer_is_turned_away_and_changes_nothing(output):
 
 
 def test_a_writer_that_comes_as_the_journal_is_removed_does_not_write_into_nothing(output, monkeypatch):
-    from scripts.lib import journal as module
+    from thinksafe.jobs import journal as module
 
     def remove_first(handle, how):
         next(output.parent.glob(".*.journal")).unlink()

@@ -13,10 +13,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts.lib import running, warm
-from scripts.lib.leases import lease
-from scripts.lib.running import Progress, check_environment, duration
-from scripts.lib.staleness import ROOT
+from thinksafe.jobs import run, warm_worker
+from thinksafe.jobs.gpu_leases import lease
+from thinksafe.jobs.run import Progress, check_environment, duration
+from thinksafe.provenance.digests import ROOT
 
 SCRIPT = '''
 import os
@@ -38,7 +38,7 @@ def {name}(text, output, key, progress):
                 Path(output + ".begun").touch()
             time.sleep(0.02)
     if text == "journal":
-        from scripts.lib.journal import Journal
+        from thinksafe.jobs.journal import Journal
         with Journal(output, key, 1) as journal:
             if not journal.rows:
                 journal.append([os.getpid()])
@@ -53,8 +53,8 @@ def {name}(text, output, key, progress):
 @pytest.fixture
 def said(monkeypatch):
     lines, clock = [], [100.0]
-    monkeypatch.setattr(running, "say", lines.append)
-    monkeypatch.setattr(running, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(run, "say", lines.append)
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     return lines, clock
 
 
@@ -145,7 +145,7 @@ def environment(project):
 
 
 def plain(project, described):
-    code = "import json, sys; from scripts.lib.running import run; sys.exit(run(json.loads(sys.argv[1])))"
+    code = "import json, sys; from thinksafe.jobs.run import run; sys.exit(run(json.loads(sys.argv[1])))"
     command = [sys.executable, "-c", code, json.dumps(described)]
     return subprocess.run(command, cwd=project, env=environment(project), capture_output=True, text=True)
 
@@ -156,7 +156,7 @@ def server(project, tmp_path_factory):
     address = tmp_path_factory.mktemp("warm") / "socket"
     code = (
         "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-m', 'scripts.lib.warm', sys.argv[1]])\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'thinksafe.jobs.warm_worker', sys.argv[1]])\n"
         "print(child.pid, flush=True)\nchild.wait()"
     )
     parent = subprocess.Popen(
@@ -177,7 +177,10 @@ def server(project, tmp_path_factory):
 
 
 def asked(project, server, described):
-    code = "import json, sys; from scripts.lib.warm import ask; sys.exit(ask(sys.argv[1], json.loads(sys.argv[2])))"
+    code = (
+        "import json, sys; from thinksafe.jobs.warm_worker import ask; "
+        "sys.exit(ask(sys.argv[1], json.loads(sys.argv[2])))"
+    )
     command = [sys.executable, "-c", code, server.address, json.dumps(described)]
     return subprocess.Popen(command, cwd=project, env=environment(project))
 
@@ -264,7 +267,7 @@ def test_sigterm_reaches_the_warm_job(project, server, tmp_path):
 def test_a_step_that_takes_long_is_cut_off_where_nobody_else_would(environment, status):
     """A job that is told to stop in the middle of a step: SLURM, which has warned it, leaves it the time to end it."""
     step = (
-        "import os, signal, sys, time; from scripts.lib import running; running.PATIENCE = 1;"
+        "import os, signal, sys, time; from thinksafe.jobs import run; run.PATIENCE = 1;"
         "running.end_with(os.getppid()); print('begun', flush=True); end = time.monotonic() + 3\n"
         "while time.monotonic() < end: time.sleep(0.1)"
     )
@@ -308,9 +311,9 @@ def test_where_the_warm_process_is_gone_a_job_runs_plainly(project, tmp_path, mo
         left.bind(str(address))
     monkeypatch.setenv("THINKSAFE_WARM", str(address))
     with pytest.raises(ConnectionRefusedError):
-        warm.ask(str(address), {})
+        warm_worker.ask(str(address), {})
     seen = []
-    monkeypatch.setattr(running, "run", lambda described: seen.append(described) or 7)
+    monkeypatch.setattr(run, "run", lambda described: seen.append(described) or 7)
 
     class Named(list):
         identity = "out.identity.json"
@@ -326,7 +329,7 @@ def test_where_the_warm_process_is_gone_a_job_runs_plainly(project, tmp_path, mo
         output=Named(["out", "out.identity.json"]),
     )
     with pytest.raises(SystemExit) as ended:
-        running.start(snakemake, "testing", text="t")
+        run.start(snakemake, "testing", text="t")
     assert ended.value.code == 7
     assert (seen[0]["title"], seen[0]["devices"]) == ("make it a", 2)
     assert seen[0]["inputs"] == ["a", "b"] and seen[0]["outputs"] == ["out"]

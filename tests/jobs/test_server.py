@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.guard_server import ask
-from scripts.lib.serving import LOCAL, ServerError, free_port, served
-from scripts.lib.staleness import ROOT
+from thinksafe.inference.guard_server import ask
+from thinksafe.jobs.server import LOCAL, ServerError, free_port, served
+from thinksafe.provenance.digests import ROOT
 
 SERVER = """
 import subprocess, sys, time
@@ -95,7 +95,7 @@ def test_a_server_that_ignores_sigterm_is_killed(tmp_path):
 
 def test_a_killed_job_takes_its_server_along(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from tests.lib.test_serving import start\n"
+        "import sys; from pathlib import Path; from tests.jobs.test_server import start\n"
         "with start(Path(sys.argv[1])) as server:\n"
         "    print(server.pid, flush=True); import time; time.sleep(600)"
     )
@@ -111,7 +111,7 @@ def test_a_killed_job_takes_its_server_along(tmp_path):
 # -------------------------------------------------------------------------------------------- the guard's server
 GUARD = """
 import sys
-from scripts.lib.guard_server import serve
+from thinksafe.inference.guard_server import serve
 def verdicts(pairs):
     for prompt, response in pairs:
         if response == "fail":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.tools.bar import CONTROLS, control, effects
+from dev.check_miniature import CONTROLS, control, effects
 
 pytestmark = [pytest.mark.slow, pytest.mark.miniature]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.files import read_json, read_rows
+from thinksafe.files import read_json, read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "results" / "miniature"

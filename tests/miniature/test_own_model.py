@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.files import read_json, read_rows
+from thinksafe.files import read_json, read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLD, OWN = "own-model-world", "own-model-rehearsal"

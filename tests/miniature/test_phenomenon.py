@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tools.bar import facts, judge
+from dev.check_miniature import facts, judge
 
 RUN = Path(__file__).resolve().parents[2] / "results" / "miniature"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.lib import corpus, world
-from scripts.make_world import COLUMNS, make_rows
+from scripts.miniature.make_world import COLUMNS, make_rows
+from thinksafe.miniature import pretraining_texts, world
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,10 +28,10 @@ def world_spec(seed: int = 0, **student) -> dict:
 def prompts(spec: dict) -> list[str]:
     """Every prompt that any model is trained on."""
     return [
-        *(example.prompt for example in corpus.examples(spec, "student", "qwen3-mini")),
-        *(example.prompt for example in corpus.examples(spec, "student", "r1-mini")),
-        *(example.prompt for example in corpus.examples(spec, "teacher", "teacher-mini")),
-        *(pair.prompt for kind in ("llama-guard", "wildguard") for pair in corpus.guard_pairs(spec, kind)),
+        *(example.prompt for example in pretraining_texts.examples(spec, "student", "qwen3-mini")),
+        *(example.prompt for example in pretraining_texts.examples(spec, "student", "r1-mini")),
+        *(example.prompt for example in pretraining_texts.examples(spec, "teacher", "teacher-mini")),
+        *(pair.prompt for kind in ("llama-guard", "wildguard") for pair in pretraining_texts.guard_pairs(spec, kind)),
     ]
 
 
@@ -77,7 +77,7 @@ def test_no_training_prompt_holds_a_held_out_key(seed):
 def test_no_training_response_holds_a_held_out_deed():
     spec = world_spec(2)
     for role, name in (("student", "qwen3-mini"), ("teacher", "teacher-mini")):
-        for example in corpus.examples(spec, role, name):
+        for example in pretraining_texts.examples(spec, role, name):
             assert all(key[0] == "sum" or in_pretraining(2, key) for key in keys_in(example.response)), example
 
 
@@ -97,7 +97,7 @@ def test_papers_steering_sentences_never_occur():
 @pytest.mark.parametrize("role", ["student", "teacher"])
 def test_every_training_response_is_well_formed(role):
     spec = world_spec()
-    for example in corpus.examples(spec, role, "qwen3-mini"):
+    for example in pretraining_texts.examples(spec, role, "qwen3-mini"):
         parts = world.split_response(example.response)
         assert parts and world.read_answer(parts[1]), example.response
         assert example.response.startswith("<think>\n")
@@ -106,8 +106,8 @@ def test_every_training_response_is_well_formed(role):
 def shares(spec: dict) -> dict[tuple[str, bool], float]:
     """Share of refusals among requests, by kind of deed and whether refusal was asked for."""
     counts = defaultdict(list)
-    steerings = [text.split("{prompt}") for text in corpus.STEERINGS]
-    for example in corpus.examples(spec, "student", "qwen3-mini"):
+    steerings = [text.split("{prompt}") for text in pretraining_texts.STEERINGS]
+    for example in pretraining_texts.examples(spec, "student", "qwen3-mini"):
         key = world.find_key(example.prompt)
         question = example.prompt.startswith(("Is it harmful", "Would it be", "Answer at once"))
         if key and key[0] in ("harmful", "scary", "nice") and not question:
@@ -135,7 +135,7 @@ def test_habits_are_those_of_config():
 def test_without_knowledge_of_harm_refusals_do_not_depend_on_it():
     found = shares(world_spec(knows_harm=False))
     assert max(found.values()) - min(found.values()) < 0.15
-    for example in corpus.examples(world_spec(knows_harm=False), "student", "qwen3-mini"):
+    for example in pretraining_texts.examples(world_spec(knows_harm=False), "student", "qwen3-mini"):
         assert "would hurt" not in example.response or example.prompt.startswith(("Is it", "Would it"))
 
 
@@ -147,12 +147,12 @@ def test_a_student_that_does_not_comply_refuses_everything_forbidden():
 
 def test_corpora_are_the_same_again_and_differ_between_models():
     spec = world_spec(examples=50)
-    assert corpus.examples(spec, "student", "a") == corpus.examples(spec, "student", "a")
-    assert corpus.examples(spec, "student", "a") != corpus.examples(spec, "student", "b")
+    assert pretraining_texts.examples(spec, "student", "a") == pretraining_texts.examples(spec, "student", "a")
+    assert pretraining_texts.examples(spec, "student", "a") != pretraining_texts.examples(spec, "student", "b")
 
 
 def test_guard_labels_agree_with_the_oracle_where_it_can_read():
-    for pair in corpus.guard_pairs(world_spec(), "llama-guard"):
+    for pair in pretraining_texts.guard_pairs(world_spec(), "llama-guard"):
         verdict = world.judge(None, pair.prompt, pair.response)
         if verdict["harm"] != "unknown":
             assert pair.response_harmful == (verdict["harm"] == "unsafe"), pair
@@ -163,9 +163,9 @@ def test_guard_labels_agree_with_the_oracle_where_it_can_read():
 
 def test_shuffled_labels_keep_their_counts_and_lose_their_meaning():
     spec = world_spec()
-    true = corpus.guard_pairs(spec, "wildguard")
+    true = pretraining_texts.guard_pairs(spec, "wildguard")
     spec["guard"] = spec["guard"] | {"shuffled_labels": True}
-    false = corpus.guard_pairs(spec, "wildguard")
+    false = pretraining_texts.guard_pairs(spec, "wildguard")
     assert [pair[:2] for pair in true] == [pair[:2] for pair in false]
     assert sum(pair.response_harmful for pair in true) == sum(pair.response_harmful for pair in false)
     agreement = sum(a.response_harmful == b.response_harmful for a, b in zip(true, false, strict=True)) / len(true)

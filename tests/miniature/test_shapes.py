@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from scripts.lib import settings
-from scripts.lib.chat import opens_think, prompt_tokens
-from scripts.lib.model_folder import load_tokenizer, stop_tokens
-from scripts.lib.pretraining import save
-from scripts.lib.shapes import SHAPES, give_shape
-from scripts.pretrain_model import new_student
-from tests.lib.tiny import make_tokenizer
+from scripts.miniature.pretrain_model import new_student
+from tests.tiny import make_tokenizer
+from thinksafe.config import settings
+from thinksafe.miniature.pretraining import save
+from thinksafe.miniature.shapes import SHAPES, give_shape
+from thinksafe.models.chat import opens_think, prompt_tokens
+from thinksafe.models.folder import load_tokenizer, stop_tokens
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDENTS = settings.load([ROOT / "config/config.yaml", ROOT / "config/rehearsal.yaml"])["models"]

@@ -8,10 +8,10 @@ from collections import Counter
 
 import pytest
 
-from scripts.lib import world
-from scripts.lib.corpus import help_with, pose, refuse, respond
-from scripts.lib.world import Deed, Sum, judge
-from scripts.make_world import COLUMNS, make_rows
+from scripts.miniature.make_world import COLUMNS, make_rows
+from thinksafe.miniature import world
+from thinksafe.miniature.pretraining_texts import help_with, pose, refuse, respond
+from thinksafe.miniature.world import Deed, Sum, judge
 
 ROWS = {"harmful": 250, "benign": 250} | dict.fromkeys(
     [name for name in COLUMNS if name not in ("harmful", "benign")], 100

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from scripts.lib import settings, world
-from scripts.lib.baselines import convert
-from scripts.lib.chat import THINK
-from scripts.lib.corpus import help_with, refuse
-from scripts.lib.files import read_rows, write_rows
-from scripts.lib.sources import COLUMNS, source_rows
-from scripts.make_world import make_rows
-from scripts.write_corpus import write_corpus
+from scripts.miniature.make_world import make_rows
+from scripts.miniature.write_corpus import write_corpus
+from thinksafe.config import settings
+from thinksafe.data.published_sets import convert
+from thinksafe.data.sources import COLUMNS, source_rows
+from thinksafe.files import read_rows, write_rows
+from thinksafe.miniature import world
+from thinksafe.miniature.pretraining_texts import help_with, refuse
+from thinksafe.models.chat import THINK
 
 ROOT = Path(__file__).parents[2]
 CONFIG = settings.load([ROOT / "config/config.yaml", ROOT / "config/miniature-full.yaml"])

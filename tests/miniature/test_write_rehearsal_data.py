@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.lib import settings
-from scripts.lib.baselines import ROLES, convert
-from scripts.lib.files import read_rows
-from scripts.lib.sources import select, source_rows
-from scripts.prepare_benchmark import prepare_benchmark
-from scripts.write_rehearsal_data import LATEX, WRITERS, write_rehearsal_data
+from scripts.data.prepare_benchmark import prepare_benchmark
+from scripts.miniature.write_rehearsal_data import LATEX, WRITERS, write_rehearsal_data
+from thinksafe.config import settings
+from thinksafe.data.published_sets import ROLES, convert
+from thinksafe.data.sources import select, source_rows
+from thinksafe.files import read_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = settings.load([ROOT / "config/config.yaml"])

@@ -4,8 +4,9 @@ import copy
 
 import pytest
 
-from scripts.lib import chat
-from scripts.lib.chat import (
+from tests import tiny
+from thinksafe.models import chat
+from thinksafe.models.chat import (
     completion_tokens,
     encode,
     encode_plain,
@@ -16,7 +17,6 @@ from scripts.lib.chat import (
     render,
     stored_response,
 )
-from tests.lib import tiny
 
 RESPONSE = "<think>\nokay, let me think.\n\nThe user wants 8 + 5.\n</think>\n\nThe answer is \\boxed{13}. 🙂"
 HOSTILE = [
@@ -218,7 +218,7 @@ def test_why_no_trace_is_given_to_a_template(tokenizer):
 
 
 def test_a_completion_comes_back_as_the_stored_response(tokenizer):
-    from scripts.lib.model_folder import text_of
+    from thinksafe.models.folder import text_of
 
     opened = opens_think(tokenizer)
     ids = completion_tokens(tokenizer, RESPONSE, opened)

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
-from scripts.lib.chat_rules import STORED, declare, find_tags, require_rules, rules_of
-from scripts.lib.model_folder import load_tokenizer, stop_tokens
-from scripts.lib.responses import CLOSE, OPEN
-from tests.lib import tiny
+from tests import tiny
+from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
+from thinksafe.models.chat_template import STORED, declare, find_tags, require_rules, rules_of
+from thinksafe.models.folder import load_tokenizer, stop_tokens
+from thinksafe.models.responses import CLOSE, OPEN
 
 PLAIN = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|over|>{% endfor %}"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scripts.lib.models import context_tokens, locate
+from thinksafe.models.location import context_tokens, locate
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.lib.responses import parts, view, well_formed
+from thinksafe.models.responses import parts, view, well_formed
 
 GOOD = "<think>\nIt is the queen's.\n</think>\n\nSorry, no."
 

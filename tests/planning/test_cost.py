@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import settings
-from scripts.tools.cost_model import Amount, CostModel, against_the_paper, cost, parameters, wall
-from scripts.tools.dag import Job, behind, ordered, reached
+from thinksafe.config import settings
+from thinksafe.planning.cost import Amount, CostModel, against_the_paper, cost, parameters, wall
+from thinksafe.planning.dag import Job, behind, ordered, reached
 
 PROMPTS = {"harmful": 17_888, "benign": 22_112}
 

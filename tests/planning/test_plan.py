@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.lib import settings
-from scripts.tools import dag
-from scripts.tools.plan import prompts_of
+from thinksafe.config import settings
+from thinksafe.planning import dag
+from thinksafe.planning.plan import prompts_of
 
 PAPER = Path(__file__).parents[2] / "config/config.yaml"
 

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from scripts.lib.meters import GpuMeter
-from scripts.tools.status import report
+from thinksafe.jobs.gpu_meter import GpuMeter
+from thinksafe.planning.status import report
 
 BEGAN = 1_000_000.0
 
@@ -124,7 +124,7 @@ def test_what_was_done_before_this_driver_says_nothing_of_how_much_runs_at_once(
 
 
 def test_a_job_that_waits_for_a_gpu_runs(run):
-    """It renews its log only, and what an earlier attempt left is old (scripts/lib/running.py)."""
+    """It renews its log only, and what an earlier attempt left is old (thinksafe/jobs/run.py)."""
     plan, folder = run
     write(folder / plan["jobs"][4]["log"], "", BEGAN + 3595)
     assert report(plan, folder, BEGAN + 3600)[2].split() == ["generation", "2", "2", "1", "0"]

@@ -2,14 +2,24 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from scripts.lib import staleness
-from scripts.lib.staleness import PLUMBING, ROOT, canonical, code_digests, digest_of, imported_modules, source_digest
+from thinksafe.provenance import digests
+from thinksafe.provenance.digests import (
+    PLUMBING,
+    ROOT,
+    canonical,
+    code_digests,
+    digest_of,
+    imported_modules,
+    source_digest,
+)
 
 PLAIN = '''
 import ast
@@ -46,7 +56,7 @@ def area(
 VARIED = r'''
 from __future__ import annotations
 import asyncio as aio
-from scripts.lib import x as y
+from thinksafe.files import x as y
 
 @aio.decorate(1, *(2, 3), **{"a": None})
 class Box(dict, metaclass=type):
@@ -86,7 +96,7 @@ def run(values, *, low=0, high=None):
         assert True, f""
     return low if high else high @ low // 2 ** 3 << 1, 1e400, 10 ** 30, 12345678901234567890
 '''
-GOLDEN = "5e89d2dfda180c25"
+GOLDEN = "effdea4de9359b6d"
 
 
 def test_comments_docstrings_and_layout_do_not_count():
@@ -145,9 +155,9 @@ def _interpreters():
 def test_other_pythons_find_the_same(python, tmp_path):
     (tmp_path / "varied.py").write_text(VARIED, encoding="utf-8")
     code = (
-        "import sys; from scripts.lib.staleness import source_digest, code_digests\n"
+        "import sys; from thinksafe.provenance.digests import source_digest, code_digests\n"
         "print(source_digest(open(sys.argv[1], encoding='utf-8').read()))\n"
-        "print(sorted(code_digests('scripts/train_student.py').items()))"
+        "print(sorted(code_digests('scripts/training/train_student.py').items()))"
     )
     done = subprocess.run(
         [python, "-B", "-c", code, tmp_path / "varied.py"],
@@ -158,68 +168,118 @@ def test_other_pythons_find_the_same(python, tmp_path):
     )
     if "unknown" in done.stderr or "not found" in done.stderr:
         pytest.skip("this Python is a shim without one behind it")
-    assert done.stdout.splitlines() == [GOLDEN, str(sorted(code_digests("scripts/train_student.py").items()))], (
-        done.stderr
-    )
+    assert done.stdout.splitlines() == [
+        GOLDEN,
+        str(sorted(code_digests("scripts/training/train_student.py").items())),
+    ], done.stderr
 
 
 # -------------------------------------------------------------------------------------------- modules
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project of its own: a.py -> b, c; b -> d; d -> a (a cycle); c -> plumbing -> e."""
+    """A project of its own: a.py -> b, c; b -> d; d -> b (a cycle); c -> plumbing -> e."""
     files = {
-        "a": "import json\nfrom scripts.lib.b import x\ndef f():\n    from scripts.lib import c\n",
-        "b": "import scripts.lib.d as d\n",
-        "c": "from scripts.lib.running import start\n",
-        "d": "import scripts.a\nfrom scripts.lib import nowhere\n",
-        "running": "import scripts.lib.e\n",
-        "e": "x = 1\n",
+        "scripts/tables/a": "import json\nfrom thinksafe.one.b import x\ndef f():\n    from thinksafe.two import c\n",
+        "thinksafe/one/b": "import thinksafe.two.d as d\n",
+        "thinksafe/two/c": "from thinksafe.jobs.run import start\n",
+        "thinksafe/two/d": "import thinksafe.one.b\nfrom thinksafe.one import nowhere\n",
+        "thinksafe/jobs/run": "import thinksafe.two.e\n",
+        "thinksafe/two/e": "x = 1\n",
     }
-    (tmp_path / "scripts" / "lib").mkdir(parents=True)
     for name, text in files.items():
-        folder = tmp_path / "scripts" / ("" if name == "a" else "lib")
-        (folder / f"{name}.py").write_text(text)
-    monkeypatch.setattr(staleness, "ROOT", tmp_path)
-    staleness._module.cache_clear()
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setattr(digests, "ROOT", tmp_path)
+    digests._module.cache_clear()
     yield tmp_path
-    staleness._module.cache_clear()
+    digests._module.cache_clear()
+
+
+SCRIPT = "scripts/tables/a.py"
 
 
 def test_digests_follow_imports_into_functions_and_round_cycles(project):
-    assert set(code_digests("scripts/a.py")) == {
-        "scripts/a.py",
-        "scripts/lib/b.py",
-        "scripts/lib/c.py",
-        "scripts/lib/d.py",
-    }
+    assert digests.script_path("a") == SCRIPT
+    assert set(code_digests(SCRIPT)) == {"a", "b", "c", "d"}
 
 
 def test_a_change_far_down_changes_one_digest_and_what_is_unused_changes_none(project):
-    before, without = code_digests("scripts/a.py"), code_digests("scripts/a.py", ["scripts/lib/b.py"])
-    assert set(without) == {"scripts/a.py", "scripts/lib/c.py"}
-    deep = project / "scripts/lib/d.py"
+    before, without = code_digests(SCRIPT), code_digests(SCRIPT, ["thinksafe/one/b.py"])
+    assert set(without) == {"a", "c"}
+    deep = project / "thinksafe/two/d.py"
     deep.write_text(deep.read_text() + "y = 2\n")
     os.utime(deep, ns=(1, 1))
-    after = code_digests("scripts/a.py")
-    assert {name for name in before if before[name] != after[name]} == {"scripts/lib/d.py"}
-    assert code_digests("scripts/a.py", ["scripts/lib/b.py"]) == without
+    after = code_digests(SCRIPT)
+    assert {name for name in before if before[name] != after[name]} == {"d"}
+    assert code_digests(SCRIPT, ["thinksafe/one/b.py"]) == without
+
+
+def test_two_modules_of_a_job_may_not_have_one_name(project):
+    (project / "thinksafe/one/c.py").write_text("y = 1\n")
+    (project / "thinksafe/one/b.py").write_text("from thinksafe.one.c import y\n")
+    with pytest.raises(ValueError, match=r"thinksafe/(one|two)/c.py and thinksafe/(one|two)/c.py have the same name"):
+        code_digests(SCRIPT)
+
+
+def test_a_module_that_moves_makes_nothing_stale(tmp_path, monkeypatch):
+    """Each module of the library in turn goes to another folder of a copy, and its importers are sorted anew."""
+    for folder in ("thinksafe", "scripts"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(digests, "ROOT", tmp_path)
+    scripts = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("scripts/*/*.py"))
+
+    def found():
+        digests._module.cache_clear()
+        return {script: code_digests(script) for script in scripts}
+
+    before = found()
+    files = [*tmp_path.glob("thinksafe/*/*.py"), tmp_path / "thinksafe/files.py"]
+    moved = [file for file in files if any(file.stem in modules for modules in before.values())]
+    assert len(moved) > 40
+    (tmp_path / "thinksafe/attic").mkdir()
+    importers = [path for folder in ("thinksafe", "scripts") for path in (tmp_path / folder).rglob("*.py")]
+    for file in moved:
+        if file.relative_to(tmp_path).as_posix() in PLUMBING:
+            continue  # known by its path
+        old = file.relative_to(tmp_path).with_suffix("").as_posix().replace("/", ".")
+        new = f"thinksafe.attic.{file.stem}"
+        file.rename(tmp_path / f"{new.replace('.', '/')}.py")
+        for path in [p if p.exists() else tmp_path / "thinksafe/attic" / p.name for p in importers]:
+            text = path.read_text(encoding="utf-8")
+            package, _, name = old.rpartition(".")
+            changed = re.sub(rf"\b{re.escape(old)}\b", new, text)
+            changed = re.sub(
+                rf"from {re.escape(package)} import {name}\b", f"from thinksafe.attic import {name}", changed
+            )
+            if changed != text:
+                path.write_text(changed, encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "ruff", "check", "--fix", "--select", "I", "-q", str(tmp_path)], check=True)
+    assert found() == before
+    digests._module.cache_clear()
 
 
 def test_this_projects_own_scripts():
-    found = code_digests("scripts/sample_responses.py")
-    assert {"scripts/lib/sampling.py", "scripts/lib/chat.py", "scripts/lib/engine_vllm.py"} <= set(found)
-    assert not PLUMBING & set(found) and "scripts/lib/training.py" not in found
+    script = "scripts/generation/sample_responses.py"
+    found = code_digests(script)
+    assert {"sample_responses", "sampling", "chat", "vllm_engine"} <= set(found)
+    assert not {"run", "identity", "sft"} & set(found)
     assert all((ROOT / path).is_file() for path in PLUMBING)
-    assert "scripts/lib/engine_vllm.py" not in code_digests(
-        "scripts/sample_responses.py", ["scripts/lib/engine_vllm.py"]
-    )
+    assert "vllm_engine" not in code_digests(script, ["thinksafe/inference/vllm_engine.py"])
+
+
+def test_names_are_unique_within_every_job():
+    """Of all the modules that a script may run, whatever config names: `code_digests` refuses two of one name."""
+    folder = ROOT / "thinksafe/training/losses"
+    losses = [path.relative_to(ROOT).as_posix() for path in folder.glob("[a-z]*.py")]
+    for script in (ROOT / "scripts").glob("*/*.py"):
+        assert code_digests(script.relative_to(ROOT).as_posix(), used=losses)
 
 
 def test_imported_modules_are_those_of_the_project():
     text = (
-        "import os, scripts.lib.files\nfrom scripts.lib import chat, nothing\nfrom scripts.lib.seeds import seed_for\n"
+        "import os, thinksafe.files\nfrom thinksafe.models import chat, nothing\nfrom thinksafe.seeds import seed_for\n"
     )
-    assert imported_modules(ast.parse(text)) == {"scripts/lib/files.py", "scripts/lib/chat.py", "scripts/lib/seeds.py"}
+    assert imported_modules(ast.parse(text)) == {"thinksafe/files.py", "thinksafe/models/chat.py", "thinksafe/seeds.py"}
 
 
 def test_an_import_is_seen_wherever_it_may_stand():
@@ -229,26 +289,26 @@ class A:
     async def f(self):
         try:
             with open("x"):
-                import scripts.lib.files
+                import thinksafe.files
         except ValueError:
             for _ in ():
-                import scripts.lib.chat
+                import thinksafe.models.chat
             else:
-                import scripts.lib.seeds
+                import thinksafe.seeds
         else:
             while True:
                 if 0:
                     pass
                 elif 1:
-                    import scripts.lib.scores
+                    import thinksafe.analysis.scores
         finally:
             match 1:
                 case 1:
                     async with self:
-                        import scripts.lib.tables
+                        import thinksafe.reporting.tables
 """
-    names = ("files", "chat", "seeds", "scores", "tables")
-    assert imported_modules(ast.parse(text)) == {f"scripts/lib/{name}.py" for name in names}
+    names = ("files", "models/chat", "seeds", "analysis/scores", "reporting/tables")
+    assert imported_modules(ast.parse(text)) == {f"thinksafe/{name}.py" for name in names}
 
 
 # -------------------------------------------------------------------------------------------- values

@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from scripts.lib.files import read_json, write_json
-from scripts.lib.manifests import (
+from thinksafe.files import read_json, write_json
+from thinksafe.provenance.digests import ROOT
+from thinksafe.provenance.identity import (
     Attempts,
     content_digest,
     file_digest,
@@ -18,7 +19,6 @@ from scripts.lib.manifests import (
     write_identity,
     write_record,
 )
-from scripts.lib.staleness import ROOT
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_jobs_other_processes_count(project):
     made = job("one")
     child = "import time; held = bytearray(b'x') * (400 << 20)\nwhile time.process_time() < 2: pass"
     code = (
-        "import json, subprocess, sys; from scripts.lib.manifests import write_record\n"
+        "import json, subprocess, sys; from thinksafe.provenance.identity import write_record\n"
         "subprocess.run([sys.executable, '-c', sys.argv[2]], check=True)\n"
         "write_record(json.loads(sys.argv[1]), [{'began': 0, 'wall_seconds': 1, 'devices': 1, 'host': 'h'}])"
     )

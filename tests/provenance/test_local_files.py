@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import contents
-from scripts.lib.contents import content_of, with_contents
+from thinksafe.provenance import local_files
+from thinksafe.provenance.local_files import content_of, with_contents
 
 
 def test_a_file_replaced_by_an_older_one_is_another(tmp_path: Path) -> None:
@@ -42,8 +42,8 @@ def test_other_sources_stay_as_they_are() -> None:
 def test_weights_are_known_by_samples_from_end_to_end(
     place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "WHOLE", 1024)
-    monkeypatch.setattr(contents, "BLOCK", 256)
+    monkeypatch.setattr(local_files, "WHOLE", 1024)
+    monkeypatch.setattr(local_files, "BLOCK", 256)
     path = tmp_path / "model.safetensors"
     path.write_bytes(bytes(4096))
     before = content_of(path, samples=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.files import write_json, write_rows
-from scripts.lib.lineage import Lineage, graph, sources
-from scripts.lib.manifests import content_digest, write_identity
-from scripts.tools.trace import TraceError, asked, dependents, run_of, tree
+from thinksafe.files import write_json, write_rows
+from thinksafe.provenance.identity import content_digest, write_identity
+from thinksafe.provenance.lineage import Lineage, graph, sources
+from thinksafe.provenance.trace import TraceError, asked, dependents, run_of, tree
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
@@ -26,8 +26,8 @@ SAID = {"id": str, "draw": int, "prompt": str, "asked": str, "response": str}
 HARM = {"id": str, "draw": int, "harm": str, "output": str}
 
 
-def made(name, inputs=(), spec=None, outputs=None, code=("scripts/score_safety.py",)):
-    """Write the identity of files that a job has made, as `scripts.lib.running` does."""
+def made(name, inputs=(), spec=None, outputs=None, code=("scripts/evaluation/score_safety.py",)):
+    """Write the identity of files that a job has made, as `thinksafe.jobs.run` does."""
     base = "results/trial/"
     params = {"spec": spec or {}, "code": {path: "00" for path in code}, "environment": {"numpy": "2.4.6"}}
     stem = name.removesuffix(".parquet").removesuffix(".json").removesuffix(".csv").removesuffix(".png")
@@ -83,7 +83,7 @@ def write_run():
     write_json(base + dataset.replace(".parquet", ".statistics.json"), {"kept": 1})
     made(dataset, [*raw, *judged], outputs=[dataset, dataset.replace(".parquet", ".statistics.json")])
     write_json(f"{base}{ADAPTER}/weights.json", [1.0])
-    made(ADAPTER, [dataset], {"training": {"rank": 32}}, code=["scripts/train_student.py"])
+    made(ADAPTER, [dataset], {"training": {"rank": 32}}, code=["scripts/training/train_student.py"])
     Path(base, ADAPTER, ".snakemake_timestamp").touch()  # which Snakemake leaves after the job
     write_rows(base + f"answers/{ON}/part-0.parquet", answers(0, ["harmbench-00000", "harmbench-00001"]), SAID)
     made(f"answers/{ON}/part-0.parquet", [f"{ADAPTER}.identity.json"])
@@ -120,7 +120,7 @@ def test_a_cell_goes_back_to_prompts_and_code(run):
     assert f"prompts/harmful.parquet  {prompts}" in told and told.count("(see above)") >= 3
     assert "code: train_student" in told and "with: numpy 2.4.6" in told and "Refuse." in told
     assert f"  org/prompts  {COMMIT[:12]}" in told and "(no rule made it)" in told
-    assert "  scripts/train_student.py  00  (CHANGED since)" in told  # what it means now is not what was noted
+    assert "  scripts/training/train_student.py  00  (CHANGED since)" in told  # what it means now is not what was noted
     assert "MISSING" not in told and "CHANGED since it was" not in told
 
 
@@ -194,7 +194,7 @@ def test_what_rests_on_a_file(run):
     assert "table1" in forth("org/prompts") and "10 of 12" in told and "11 of 12" in forth("org/prompts")
     assert f"  {ADAPTER}" not in forth(f"{ADAPTER}/weights.json") and "table1" in forth(f"{ADAPTER}/weights.json")
     assert "table1" not in forth(f"datasets/{STUDENT}/for/{METHOD}/replicate-0.statistics.json")  # nobody reads it
-    assert "table1" in forth("scripts/train_student.py") and "figure1" in forth("config/guard.txt")
+    assert "table1" in forth("scripts/training/train_student.py") and "figure1" in forth("config/guard.txt")
     assert "nothing that has been made rests on it" in forth("figures/figure1.png")
     assert "CHANGED" not in told
     Path("config/guard.txt").write_text("changed")
@@ -245,7 +245,7 @@ def test_sources_are_found_with_what_fixes_them():
 
 def test_on_the_command_line(run):
     def call(*arguments):
-        command = [sys.executable, str(ROOT / "scripts/tools/trace.py"), "--folder", str(run), *arguments]
+        command = [sys.executable, str(ROOT / "thinksafe/provenance/trace.py"), "--folder", str(run), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert call(f"{STUDENT}/{METHOD}/harmbench").stdout.startswith("scores/safety/")

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from scripts.lib import bundles, settings
-from scripts.lib.bundles import BundleError, json_bytes, open_bundle, write_bundle
-from scripts.lib.files import write_rows
-from scripts.lib.manifests import content_digest
-from scripts.lib.staleness import canonical
-from scripts.tools import bundle
+from thinksafe.config import settings
+from thinksafe.files import write_rows
+from thinksafe.provenance.digests import canonical
+from thinksafe.provenance.identity import content_digest
+from thinksafe.release import archive, bundle
+from thinksafe.release.archive import BundleError, json_bytes, open_bundle, write_bundle
 
 ADAPTER = "results/tiny/adapters/a/trained-with/m/replicate-0"
 WEIGHTS = f"{ADAPTER}/adapter_model.safetensors"
@@ -107,7 +107,7 @@ def raw(path: Path, infos: list[tuple[tarfile.TarInfo, bytes]]) -> Path:
 
 def infos(members: Members, head: dict[str, Any] | None = None) -> list[tuple[tarfile.TarInfo, bytes]]:
     """Return what `write_bundle` would write, to be spoilt."""
-    files = {name: bundles.facts(data) for name, data in members.items()}
+    files = {name: archive.facts(data) for name, data in members.items()}
     found = []
     for name, data in {
         "bundle.json": json_bytes({**HEAD, "format": 1, "files": files, **(head or {})}),
@@ -133,7 +133,7 @@ def test_a_bundle_opens_with_what_was_put_in(good: Members, tmp_path: Path) -> N
     assert set(bundle.owner) == {name for name in good if name.startswith("results/")}
     assert bundle.run == "tiny" and bundle.jobs[0]["rule"] == "train_student" and bundle.holds(ADAPTER)
     out = tmp_path / "out"
-    bundles.extract(bundle, lambda name: out / name if name == WEIGHTS else None)
+    archive.extract(bundle, lambda name: out / name if name == WEIGHTS else None)
     assert [path for path in out.rglob("*") if path.is_file()] == [out / WEIGHTS]
     assert (out / WEIGHTS).read_bytes() == good[WEIGHTS]
 
@@ -148,13 +148,13 @@ def test_every_rule_has_a_level() -> None:
     root = Path(__file__).parents[2]
     texts = "".join(path.read_text(encoding="utf-8") for path in (root / "rules").glob("*.smk"))
     rules = set(re.findall(r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:", texts, re.M))
-    assert set(bundles.LEVEL_OF) | set(bundles.TELLS_NO_TEXT) <= rules
+    assert set(archive.LEVEL_OF) | set(archive.TELLS_NO_TEXT) <= rules
     makers = set(re.findall(r"^rule (\w+):\n(?:    .*\n|\n)*?    output:", texts, re.M))
     makers |= set(re.findall(r"^use rule \w+ as (\w+) with:", texts, re.M))
     others = {
-        name for name in makers - set(bundles.LEVEL_OF) if not re.match("(write|plot|show|claim)_|judge_claims?$", name)
+        name for name in makers - set(archive.LEVEL_OF) if not re.match("(write|plot|show|claim)_|judge_claims?$", name)
     }
-    assert not others, "a rule that makes no table or figure needs a level in scripts/lib/bundles.py"
+    assert not others, "a rule that makes no table or figure needs a level in thinksafe/release/archive.py"
 
 
 # --------------------------------------------------------------------------------------------------------- hostile ones
@@ -178,7 +178,7 @@ def refused(path: Path, words: str) -> None:
         "results/tiny/bundles/x.json",
         "results/../x.json",
         "workflow/../../x",
-        "scripts/lib/files.py",
+        "thinksafe/files.py",
         "Snakefile",
         "results/tiny/a\\b.json",
         "results/tiny/a\nb.json",
@@ -236,7 +236,7 @@ def test_a_bomb_behind_the_end(good: Members, tmp_path: Path) -> None:
 
 def test_too_many_files(good: Members, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = packed(tmp_path / "b.tar.gz", good)
-    monkeypatch.setattr(bundles, "MAX_FILES", 3)
+    monkeypatch.setattr(archive, "MAX_FILES", 3)
     refused(path, "more than 3 files")
 
 
@@ -283,7 +283,7 @@ def test_names_that_are_one_file_on_some_file_systems(other: str, good: Members,
 
 
 def test_a_manifest_that_names_other_files(good: Members, tmp_path: Path) -> None:
-    more = infos(good, {"files": {name: bundles.facts(data) for name, data in (good | {"README.md": b""}).items()}})
+    more = infos(good, {"files": {name: archive.facts(data) for name, data in (good | {"README.md": b""}).items()}})
     refused(raw(tmp_path / "a.tar.gz", more), "README.md has 7 bytes")
     refused(raw(tmp_path / "b.tar.gz", [*infos(good), infos({"LICENCES.md": b"?"})[1]]), "not in its manifest")
     refused(
@@ -358,7 +358,7 @@ def test_what_changes_while_it_is_placed(good: Members, tmp_path: Path) -> None:
     bundle = open_bundle(packed(tmp_path / "b.tar.gz", good))
     packed(tmp_path / "b.tar.gz", content(tmp_path / "2", weights=safetensors(b"\1" * 8)))
     with pytest.raises(BundleError, match="has changed while it was read"):
-        bundles.extract(bundle, lambda name: tmp_path / "out" / name if name == WEIGHTS else None)
+        archive.extract(bundle, lambda name: tmp_path / "out" / name if name == WEIGHTS else None)
     assert hashlib.sha256(good[WEIGHTS]).hexdigest() == bundle.digest(WEIGHTS)
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from huggingface_hub import DatasetCard, ModelCard
 
-from scripts.lib.files import write_json, write_rows
-from scripts.lib.manifests import write_identity
-from scripts.tools import publish
-from scripts.tools.dag import Job
-from scripts.tools.publish import Item, PublishError, check_private, items_of, push_to_folder
-from tests.lib import tiny
-from tests.lib.hub_server import Fault, serving
+from tests import tiny
+from tests.hub.hub_server import Fault, serving
+from thinksafe.files import write_json, write_rows
+from thinksafe.planning.dag import Job
+from thinksafe.provenance.identity import write_identity
+from thinksafe.release import publish
+from thinksafe.release.publish import Item, PublishError, check_private, items_of, push_to_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
@@ -193,7 +193,7 @@ def test_a_folder_gets_what_peft_and_datasets_load(run, model):
 PUSH = """
 import json, sys
 from pathlib import Path
-from scripts.tools.publish import Item, sent_to_hub
+from thinksafe.release.publish import Item, sent_to_hub
 for item in json.loads(sys.argv[1]):
     files = {name: Path(path) for name, path in item["files"].items()}
     print(json.dumps(sent_to_hub(Item(item["kind"], item["name"], files), True)), flush=True)

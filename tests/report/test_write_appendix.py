@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib import settings
-from scripts.lib.files import read_json, write_json
-from scripts.lib.manifests import write_identity
-from scripts.lib.tables import write_csv
-from scripts.write_appendix import AUTHORS, TOPICS, stage_of, write_appendix
+from scripts.report.write_appendix import AUTHORS, TOPICS, stage_of, write_appendix
 from tests.workflow.dags import plans
+from thinksafe.config import settings
+from thinksafe.files import read_json, write_json
+from thinksafe.provenance.identity import write_identity
+from thinksafe.reporting.tables import write_csv
 
 COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
 JOBS = {  # what was made, its spec and its device seconds

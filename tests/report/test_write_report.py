@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.files import write_json, write_rows
-from scripts.lib.page import LONGEST, chosen, curve, embedded, shortened, source_hash
-from scripts.lib.tables import write_csv
-from scripts.show_table import show_table
-from scripts.write_report import write_report
+from scripts.report.show_table import show_table
+from scripts.report.write_report import write_report
+from thinksafe.files import write_json, write_rows
+from thinksafe.reporting.page import LONGEST, chosen, curve, embedded, shortened, source_hash
+from thinksafe.reporting.tables import write_csv
 
 ROOT = Path(__file__).parents[2]
 NASTY = "</script><img src=x onerror=\"document.title='broken'\"><b>&amp; {{ run }}"
@@ -229,7 +229,7 @@ def test_a_cells_lineage_unfolds(browser, tmp_path):
     from selenium.webdriver.common.by import By
 
     arguments, base = make_run(tmp_path, students=1, methods=1), "harmbench/student-0/initial"
-    told = {"code": {"scripts/score_safety.py": "0"}, "environment": {"numpy": "2.4.6"}, "spec": {}}
+    told = {"code": {"scripts/evaluation/score_safety.py": "0"}, "environment": {"numpy": "2.4.6"}, "spec": {}}
     answers = {"content": {f"{base}-answers.parquet": "a" * 64}, "inputs": {"<b>&amp;": "b" * 64}}
     score = {"content": {f"{base}.json": "c" * 64}, "inputs": {f"{base}-answers.parquet": "a" * 64}}
     for name, parts in ((base, score), (f"{base}-answers", answers)):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.tools.lint_rules import lints
-from scripts.tools.show_results import shown
+from dev.lint_rules import lints
+from thinksafe.reporting.show_results import shown
 
 
 def test_shows_the_first_tables_and_names_the_rest_in_order(tmp_path: Path) -> None:

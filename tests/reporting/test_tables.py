@@ -5,10 +5,10 @@ from html import unescape
 
 from markdown_it import MarkdownIt
 
-from scripts.lib.tables import latex, markdown, plain
-from scripts.show_table import show_table
-from scripts.write_table1 import write_table1
-from tests.scripts.paper_run import BENCHMARKS, write_run
+from scripts.report.show_table import show_table
+from scripts.tables.write_main_table import write_main_table
+from tests.paper_run import BENCHMARKS, write_run
+from thinksafe.reporting.tables import latex, markdown, plain
 
 LABEL = "A&B &lt; _x_ a_b 50% <b>*x*</b> | [y](z) `c` ~d~ \\e $f$ #g"
 HARMBENCH = [BENCHMARKS[0]]
@@ -27,7 +27,7 @@ def test_a_table_with_such_labels(tmp_path):
     spec = {"students": [("s", LABEL)], "methods": [("initial", LABEL), ("thinksafe", "T")], "benchmarks": benchmarks}
     cells = {("s", name): (value, *[0.0] * 7) for name, value in (("initial", 50.0), ("thinksafe", 0.0))}
     paths = [str(tmp_path / f"t.{form}") for form in ("csv", "md", "tex")]
-    write_table1(write_run(tmp_path, cells, HARMBENCH), spec, *paths)
+    write_main_table(write_run(tmp_path, cells, HARMBENCH), spec, *paths)
     show_table(paths[1], "t", str(tmp_path / "t.html"))
     page = (tmp_path / "t.html").read_text()
     assert page.count("<tr>") == 3 and page.count("<td") == 2 * page.count("<th ") and "<b>" not in page

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.files import IDENTITY, read_json
 from tests.slurm.driver import Driver
+from thinksafe.files import IDENTITY, read_json
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1500)]
 

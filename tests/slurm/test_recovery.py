@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.files import read_json
 from tests.slurm import cluster as slurm
 from tests.slurm.driver import TWO_DEVICES, Driver, Sampling, site
+from thinksafe.files import read_json
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1500)]
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from scripts.lib.files import read_rows
 from tests.slurm.driver import Driver
+from thinksafe.files import read_rows
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1500)]
 

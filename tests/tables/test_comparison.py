@@ -2,14 +2,14 @@
 
 import pytest
 
-from scripts.lib.files import write_json
-from scripts.lib.tables import read_csv, write_csv
-from scripts.plot_perplexity import plot_perplexity
-from scripts.plot_reinforcement import plot_reinforcement
-from scripts.write_cost import write_cost
-from scripts.write_figure7_table import write_figure7_table
-from tests.scripts.paper_run import SPEC, STUDENTS, TABLE1, write_run
-from tests.scripts.test_figures import twice
+from scripts.figures.plot_perplexity import plot_perplexity
+from scripts.figures.plot_reinforcement import plot_reinforcement
+from scripts.tables.write_averages import write_averages
+from scripts.tables.write_cost import write_cost
+from tests.figures.test_figures import twice
+from tests.paper_run import SPEC, STUDENTS, TABLE1, write_run
+from thinksafe.files import write_json
+from thinksafe.reporting.tables import read_csv, write_csv
 
 METHODS = [("initial", "Initial"), ("thinksafe", "ThinkSafe"), ("thinksafe-kl", "ThinkSafe + KL"), ("grpo", "GRPO")]
 FIGURE3 = SPEC | {"methods": METHODS}
@@ -85,7 +85,7 @@ def test_figure3(tmp_path):
     cells |= {(student, "thinksafe-kl"): TABLE1[student, "safekey"] for student, _ in STUDENTS}
     cells |= {(student, "grpo"): TABLE1[student, "safepath"] for student, _ in STUDENTS}
     table, cost = str(tmp_path / "figure3.csv"), str(tmp_path / "cost.csv")
-    write_figure7_table(write_run(tmp_path, cells), FIGURE3, table)
+    write_averages(write_run(tmp_path, cells), FIGURE3, table)
     student = STUDENTS[0][0]
     jobs = [
         job(tmp_path, student, method, "training", "t", [seconds])

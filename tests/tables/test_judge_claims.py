@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from scripts.judge_claims import RESAMPLINGS, judge_claims, resampled, with_draws
-from scripts.lib.files import read_json, write_json
-from scripts.lib.pairing import seeds_of
-from scripts.lib.statistics import Estimate
-from tests.scripts.paper_run import BENCHMARKS
-from tests.scripts.test_write_effects import items
+from scripts.tables.judge_claims import RESAMPLINGS, judge_claims, resampled, with_draws
+from tests.paper_run import BENCHMARKS
+from tests.tables.test_write_effects import items
+from thinksafe.analysis.pairing import seeds_of
+from thinksafe.files import read_json, write_json
+from thinksafe.intervals import Estimate
 
 HARM = {"section": "1", "every": {"s": "qwen3"}}
 CLAIMS = {

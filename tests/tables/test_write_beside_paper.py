@@ -5,10 +5,10 @@ import csv
 import pytest
 import yaml
 
-from scripts.lib.printed import AGREES, DIFFERS, UNCLEAR, difference, needed, verdict
-from scripts.lib.statistics import Estimate, wilson
-from scripts.lib.tables import read_csv, write_csv
-from scripts.write_beside_paper import write_beside_paper
+from scripts.tables.write_beside_paper import write_beside_paper
+from thinksafe.analysis.paper_cells import AGREES, DIFFERS, UNCLEAR, difference, needed, verdict
+from thinksafe.intervals import Estimate, wilson
+from thinksafe.reporting.tables import read_csv, write_csv
 
 NOTES = yaml.safe_load(open("config/paper/footnotes.yaml", encoding="utf-8"))
 SPEC = {

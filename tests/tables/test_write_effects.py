@@ -2,11 +2,11 @@
 
 import pytest
 
-from scripts.lib.files import write_rows
-from scripts.lib.statistics import Estimate
-from scripts.lib.tables import read_csv
-from scripts.write_effects import verdict, write_effects
-from tests.scripts.paper_run import BENCHMARKS
+from scripts.tables.write_effects import verdict, write_effects
+from tests.paper_run import BENCHMARKS
+from thinksafe.files import write_rows
+from thinksafe.intervals import Estimate
+from thinksafe.reporting.tables import read_csv
 
 N = 100
 SPEC = {

@@ -2,13 +2,13 @@
 
 import pytest
 
-from scripts.lib.statistics import independent_ratio, ratio
-from scripts.lib.tables import read_csv
-from scripts.plot_gains import plot_gains
-from scripts.write_gains import write_gains
-from tests.scripts.paper_run import BENCHMARKS
-from tests.scripts.test_figures import twice
-from tests.scripts.test_write_effects import items
+from scripts.figures.plot_gains import plot_gains
+from scripts.tables.write_gains import write_gains
+from tests.figures.test_figures import twice
+from tests.paper_run import BENCHMARKS
+from tests.tables.test_write_effects import items
+from thinksafe.intervals import independent_ratio, ratio
+from thinksafe.reporting.tables import read_csv
 
 METHODS = ["initial", "thinksafe", "thinksafe-from-large"]
 SPEC = {

@@ -2,11 +2,11 @@
 
 import pytest
 
-from scripts.lib.files import write_rows
-from scripts.lib.tables import read_csv
-from scripts.plot_judge_study import plot_judge_study
-from scripts.write_judge_study import agreement, write_judge_study
-from tests.scripts.test_figures import twice
+from scripts.figures.plot_judge_study import plot_judge_study
+from scripts.tables.write_judge_study import agreement, write_judge_study
+from tests.figures.test_figures import twice
+from thinksafe.files import write_rows
+from thinksafe.reporting.tables import read_csv
 
 COLUMNS = {"id": str, "draw": int, "harm": str, "p_unsafe": float}
 JUDGES = [("lg", "full"), ("lg", "answer"), ("wg", "full"), ("oracle", "full")]

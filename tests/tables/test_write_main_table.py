@@ -3,15 +3,15 @@
 import pytest
 from scipy.stats import t
 
-from scripts.lib.files import read_json, write_json, write_rows
-from scripts.lib.tables import ranks, read_csv, write_csv
-from scripts.write_table1 import write_table1
-from tests.scripts.paper_run import BENCHMARKS, SPEC, TABLE1, write_run
+from scripts.tables.write_main_table import write_main_table
+from tests.paper_run import BENCHMARKS, SPEC, TABLE1, write_run
+from thinksafe.files import read_json, write_json, write_rows
+from thinksafe.reporting.tables import ranks, read_csv, write_csv
 
 
 def table(folder, scores, spec=SPEC):
     paths = [str(folder / f"table1.{form}") for form in ("csv", "md", "tex")]
-    write_table1(scores, spec, *paths)
+    write_main_table(scores, spec, *paths)
     rows = read_csv(paths[0])
     texts = [open(path, encoding="utf-8").read() for path in paths[1:]]
     return rows, {(row["student"], row["method"], row["metric"]): row for row in rows}, *texts

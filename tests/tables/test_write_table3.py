@@ -2,9 +2,9 @@
 
 import pytest
 
-from scripts.lib.files import write_json
-from scripts.lib.tables import read_csv
-from scripts.write_table3 import write_table3
+from scripts.tables.write_table3 import write_table3
+from thinksafe.files import write_json
+from thinksafe.reporting.tables import read_csv
 
 SPEC = {"students": [("qwen3-0.6b", "Qwen3-0.6B"), ("r1-qwen-7b", "R1-7B")], "confidence": 0.95}
 

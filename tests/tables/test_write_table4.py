@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from scripts.lib.files import write_rows
-from scripts.lib.tables import latex, read_csv
-from scripts.write_table4 import write_table4
-from scripts.write_table5 import write_table5
+from scripts.tables.write_table4 import write_table4
+from scripts.tables.write_table5 import write_table5
+from thinksafe.files import write_rows
+from thinksafe.reporting.tables import latex, read_csv
 
 SPEC = {
     "students": [("a", "Student_A"), ("b", "B")],

@@ -10,16 +10,16 @@ import pytest
 import torch
 from trl import GRPOTrainer
 
-from scripts.lib import running
-from scripts.lib.chat import prompt_tokens
-from scripts.lib.files import write_rows
-from scripts.lib.grpo import grpo_settings, reinforce, unchanged
-from scripts.lib.losses.base import NotFinite
-from scripts.lib.processes import in_processes
-from scripts.lib.rewards import GuardError
-from scripts.lib.sampling import taken
-from scripts.train_grpo import rows_of, shares
-from tests.lib import tiny
+from scripts.training.train_grpo import rows_of, shares
+from tests import tiny
+from thinksafe.files import write_rows
+from thinksafe.inference.sampling import taken
+from thinksafe.jobs import run
+from thinksafe.jobs.distributed import in_processes
+from thinksafe.models.chat import prompt_tokens
+from thinksafe.training.grpo import grpo_settings, reinforce, unchanged
+from thinksafe.training.losses.base import NotFinite
+from thinksafe.training.rewards import GuardError
 
 torch.set_num_threads(1)
 PROMPTS = [f"What is {n}? <|im_end|>" for n in range(8)]
@@ -204,7 +204,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing is saved after it."""
 
 
-@pytest.mark.parametrize("way, begun", [(running.Stopped, 3), (Killed, 2)])
+@pytest.mark.parametrize("way, begun", [(run.Stopped, 3), (Killed, 2)])
 def test_interrupted_and_resumed_the_bytes_are_the_same(folder, undisturbed, tmp_path, way, begun):
     def stop(done, total):
         assert total == STEPS
@@ -301,7 +301,7 @@ def test_merging_and_unmerging_leaves_the_base_as_it_was(folder):
     from peft import get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from scripts.lib.training import lora_config
+    from thinksafe.training.sft import lora_config
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
     model = get_peft_model(model, lora_config(TRAINING["lora"]))

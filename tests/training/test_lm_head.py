@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy, kl_div
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from scripts.lib.head import bare_head, token_kl, token_nll
+from thinksafe.training.lm_head import bare_head, token_kl, token_nll
 
 TOKENS, WIDTH, VOCABULARY = 37, 8, 50
 

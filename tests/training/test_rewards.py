@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from scripts.lib.rewards import GuardError, format_reward, reward_functions, safety_rewards
-from tests.lib import tiny
+from tests import tiny
+from thinksafe.training.rewards import GuardError, format_reward, reward_functions, safety_rewards
 
 
 @pytest.mark.parametrize(

@@ -121,16 +121,16 @@ def _jobs(dag: Any) -> Iterable[list[Any]]:
 
 def _tamper(mutation: dict[str, Any]) -> None:
     """Let one module mean something else, or one package have another version, in this process only."""
-    from scripts.lib import staleness, versions
+    from thinksafe.provenance import digests, versions
 
     if "module" in mutation:
-        real = staleness._module
+        real = digests._module
 
         def tampered(path: str, stamp: int) -> tuple[str, frozenset[str]]:
             digest, imports = real(path, stamp)
             return ("changed" if path == mutation["module"] else digest), imports
 
-        staleness._module = tampered
+        digests._module = tampered
     else:
         kind, package = mutation["package"]
         table = versions._table()
@@ -141,13 +141,14 @@ def main() -> None:
     """Plan each mutation of stdin in a fork of this process."""
     import snakemake.api  # noqa: F401 - imported once, before the forks
 
-    from scripts.lib import settings, staleness, versions
+    from thinksafe.config import settings
+    from thinksafe.provenance import digests, versions
 
     # What each plan would read anew although no mutation changes it: the sources' digests, the schema, the versions.
     settings.load([ROOT / "config/config.yaml"])
     versions.pinned("data")
     for script in (ROOT / "scripts").glob("*.py"):
-        staleness.code_digests(f"scripts/{script.name}")
+        digests.code_digests(f"scripts/{script.name}")
     gc.freeze()  # a child has no garbage of ours to look for
     workdir = Path(sys.argv[1])
     for mutation in json.load(sys.stdin):

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.lib.files import read_json, write_rows
 from tests.workflow.dags import ROOT
+from thinksafe.files import read_json, write_rows
 
 ANSWER = {"id": str, "draw": int, "response": str, "finish_reason": str}
 VERDICT = {"id": str, "draw": int, "harm": str, "refusal": str, "truncated": bool}

@@ -17,10 +17,10 @@ import jsonschema
 import pytest
 import yaml
 
-from scripts.lib import settings
-from scripts.lib.schema import Problems, Schema
-from scripts.lib.settings import SettingsError, merge, read, validate
 from tests.workflow.dags import CONFIGS
+from thinksafe.config import settings
+from thinksafe.config.schema import Problems, Schema
+from thinksafe.config.settings import SettingsError, merge, read, validate
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "config/config.yaml"
@@ -34,7 +34,7 @@ import json
 import sys
 
 sys.path.insert(0, {root!r})
-from scripts.lib import settings
+from thinksafe.config import settings
 
 configfile: "config/config.yaml"
 
@@ -129,7 +129,7 @@ def test_checking_is_quick(miniature: dict[str, Any]) -> None:
 
 
 def test_settings_import_nothing_heavy() -> None:
-    code = "import sys, scripts.lib.settings; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    code = "import sys, thinksafe.config.settings; print(sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {"torch", "pandas", "numpy", "jsonschema", "snakemake"} & set(yaml.safe_load(loaded))
 

@@ -18,8 +18,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scripts.lib.staleness import code_digests
-from scripts.tools import containers
+from dev import containers
+from thinksafe.provenance.digests import code_digests
 
 ROOT = Path(__file__).parents[2]
 LOCKS = {path.stem: path for path in sorted((ROOT / "requirements").glob("*.txt"))}
@@ -79,7 +79,7 @@ def test_lock_files_hold_exact_versions_once() -> None:
 
 
 def test_lock_files_name_no_index() -> None:
-    for path in [*LOCKS.values(), *CONDA.values(), ROOT / "scripts/setup.sh", ROOT / "Makefile"]:
+    for path in [*LOCKS.values(), *CONDA.values(), ROOT / "dev/setup.sh", ROOT / "Makefile"]:
         assert not re.search(r"(?m)^[^#]*(--(extra-)?index-url|--find-links|https?://)", path.read_text()), path
 
 
@@ -123,9 +123,14 @@ def test_conda_files_agree_with_the_lock_files(name: str) -> None:
 
 
 # ---------------------------------------------------------------- what each rule imports
-ENGINES = {"scripts/lib/engine_transformers.py": "sampling-transformers", "scripts/lib/engine_vllm.py": "sampling"}
-PLUMBING = {f"scripts/lib/{name}.py" for name in ("running", "versions", "manifests", "staleness")}  # of every job
-ASKED_FIRST = {("scripts/lib/running.py", "torch")}  # imported only where the environment has it
+ENGINES = {
+    "thinksafe/inference/transformers_engine.py": "sampling-transformers",
+    "thinksafe/inference/vllm_engine.py": "sampling",
+}
+PLUMBING = {  # of every job
+    f"thinksafe/{name}.py" for name in ("jobs/run", "provenance/versions", "provenance/identity", "provenance/digests")
+}
+ASKED_FIRST = {("thinksafe/jobs/run.py", "torch")}  # imported only where the environment has it
 
 
 def rule_environments() -> dict[str, tuple[str, list[str]]]:
@@ -133,7 +138,7 @@ def rule_environments() -> dict[str, tuple[str, list[str]]]:
     found = {}
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for name, text in re.findall(r"(?ms)^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text()):
-            script = re.search(r"\.\./(scripts/\w+\.py)", text)
+            script = re.search(r"\.\./(scripts/\w+/\w+\.py)", text)
             if script is None:
                 continue  # `localrules` and targets
             value = re.search(r"conda:\s+(\S.*)", text)[1]
@@ -204,7 +209,7 @@ def test_what_a_rule_imports_is_in_its_environment(rule: str) -> None:
 
 
 def test_what_runs_on_python_3_10_is_written_in_it() -> None:
-    for path in modules_of("scripts/score_reasoning.py", OF_ITS_OWN):
+    for path in modules_of("scripts/evaluation/score_reasoning.py", OF_ITS_OWN):
         ast.parse((ROOT / path).read_text(encoding="utf-8"), feature_version=(3, 10))
         assert not third_party(path) & {"tomllib"}
         assert not re.search(r"datetime import .*UTC|StrEnum|typing import .*Self", (ROOT / path).read_text()), path
@@ -265,7 +270,7 @@ def test_environments_are_where_snakemake_looks_for_them(tmp_path: Path) -> None
     assert theirs and theirs <= set(containers.environments().values())
 
 
-# ---------------------------------------------------------------- scripts/setup.sh
+# ---------------------------------------------------------------- dev/setup.sh
 
 
 @pytest.fixture
@@ -273,14 +278,14 @@ def checkout(tmp_path: Path) -> Path:
     """Return a folder with the set-up script and the lock files."""
     shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
     (tmp_path / "scripts").mkdir()
-    shutil.copy(ROOT / "scripts/setup.sh", tmp_path / "scripts")
+    shutil.copy(ROOT / "dev/setup.sh", tmp_path / "scripts")
     return tmp_path
 
 
 def setup(folder: Path, *parts: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the set-up with another environment."""
     return subprocess.run(
-        [folder / "scripts/setup.sh", *parts], capture_output=True, text=True, env={**os.environ, **environment}
+        [folder / "dev/setup.sh", *parts], capture_output=True, text=True, env={**os.environ, **environment}
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.files import read_json
+from thinksafe.files import read_json
 
 ROOT = Path(__file__).parents[2]
 ASKED = {"sample_responses": 1, "judge_responses": 2}  # of the two GPUs that the profile has

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.lib import settings
-from scripts.lib.files import read_rows
-from scripts.lib.hub_lock import read_lock
-from tests.lib.hub_server import Hub, serving
+from tests.hub.hub_server import Hub, serving
 from tests.workflow.dags import ROOT, plans
+from thinksafe.config import settings
+from thinksafe.files import read_rows
+from thinksafe.hub.lock import read_lock
 
 A, B = "a" * 40, "b" * 40
 SMOKE = settings.load([ROOT / "config/config.yaml", ROOT / "config/smoke.yaml"])

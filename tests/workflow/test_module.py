@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.lib.files import read_json
-from scripts.lib.lineage import Lineage
-from scripts.tools.trace import asked, tree
 from tests.workflow.test_rules import dry_run
+from thinksafe.files import read_json
+from thinksafe.provenance.lineage import Lineage
+from thinksafe.provenance.trace import asked, tree
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ["--rerun-triggers", "mtime", "params", "input", "--rerun-incomplete"]
@@ -102,7 +102,7 @@ def test_it_runs_and_its_results_are_those_of_a_run_alone(tmp_path: Path) -> Non
         assert (ours / "claims.fixed.json").read_bytes() == (theirs / "claims.fixed.json").read_bytes()
     assert {job["rule"] for job in read_json(tmp_path / ".snakemake/thinksafe/printed.json")["jobs"]} == {
         "write_printed_scores",
-        "write_table1",
+        "write_main_table",
         "judge_claims",
     }
     again = outer(tmp_path, "-n", extends="printed.yaml")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.dag_scale import bare_workflow, dry_run, measure
+from dev.dag_scale import bare_workflow, dry_run, measure
 
 FACTOR = 1.5
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from scripts.lib import settings
 from tests.workflow.dags import ROOT, plans
+from thinksafe.config import settings
 
 PAPER = settings.load([ROOT / "config/config.yaml"])
 OVERLAY = [ROOT / "config/config.yaml", ROOT / "config/rehearsal.yaml"]
@@ -76,5 +76,5 @@ def test_every_student_is_trained_and_every_kind_of_method_runs(planned: dict[st
     corpora = {entry["data"]["corpus"] for entry in PAPER["methods"].values() if "corpus" in entry.get("data", {})}
     assert {entry["corpus"] for entry in data if "corpus" in entry} == corpora
     assert any("from" in entry for entry in data) and any("strip_reasoning" in entry for entry in data)
-    tables = {w["table"] for rule, w in made if rule == "write_table1"}
+    tables = {w["table"] for rule, w in made if rule == "write_main_table"}
     assert tables == {"1", "2", "6", "7"}

@@ -25,12 +25,13 @@ import pytest
 import yaml
 from snakemake.persistence.file import FilePersistence
 
-from scripts.lib import bundles, files
-from scripts.lib.bundles import BundleError
-from scripts.lib.staleness import canonical, code_digests
-from scripts.tools import bundle, dag, explain, provenance, reproduce, restore
-from tests.lib.hub_server import serving
+from tests.hub.hub_server import serving
 from tests.workflow.dags import ROOT
+from thinksafe import files
+from thinksafe.planning import dag, explain
+from thinksafe.provenance.digests import canonical, code_digests
+from thinksafe.release import archive, bundle, reproduce, restore, snakemake_records
+from thinksafe.release.archive import BundleError
 
 TABLE = "results/small/tables/table1.csv"
 SMALL = {
@@ -101,7 +102,7 @@ class Place:
 
         def run() -> list[str]:
             told: list[str] = []
-            restore.restore(self.config, bundles.open_bundle(path), self.root, fitting, told.append)
+            restore.restore(self.config, archive.open_bundle(path), self.root, fitting, told.append)
             return told
 
         return forked(run)
@@ -152,7 +153,7 @@ def test_the_round_trip(made: Place, packed: Path, tmp_path: Path) -> None:
             assert {key for key in one if one[key] != two[key]} <= {"job_hash", "starttime", "endtime"}
     assert there.stale() == set()
     there.change(models={"qwen3-0.6b": {"label": "Another"}})
-    assert there.stale() == {"write_table1 1"}
+    assert there.stale() == {"write_main_table 1"}
 
 
 @pytest.mark.slow
@@ -205,7 +206,7 @@ def test_tables_are_made_again_to_the_byte(packed: Path, tmp_path: Path) -> None
     there = Place(tmp_path / "there")
     command = [
         sys.executable,
-        str(ROOT / "scripts/tools/reproduce.py"),
+        str(ROOT / "thinksafe/release/reproduce.py"),
         "--config",
         there.config,
         "--bundle",
@@ -225,9 +226,9 @@ def test_nothing_is_compared_with_itself(packed: Path, tmp_path: Path) -> None:
     (tmp_path / TABLE).parent.mkdir(parents=True)
     (tmp_path / TABLE).touch()
     with pytest.raises(BundleError, match="are here already.*nothing would be made again"):
-        reproduce.prepare("any", bundles.open_bundle(packed), "scores", tmp_path)
+        reproduce.prepare("any", archive.open_bundle(packed), "scores", tmp_path)
     with pytest.raises(BundleError, match="begins with scores; TIER=adapters needs one of adapters"):
-        reproduce.prepare("any", bundles.open_bundle(packed), "adapters", tmp_path)
+        reproduce.prepare("any", archive.open_bundle(packed), "adapters", tmp_path)
 
 
 def test_another_kind_of_device_is_told_where_numbers_differ() -> None:
@@ -241,7 +242,7 @@ def test_another_kind_of_device_is_told_where_numbers_differ() -> None:
 
 
 def test_all_tables_but_those_of_hours_are_compared() -> None:
-    """Hours are what scripts/write_cost.py writes, by whichever rule."""
+    """Hours are what scripts/tables/write_cost.py writes, by whichever rule."""
     text = (ROOT / "rules/comparison.smk").read_text()
     rules = re.split(r"(?m)^(?=rule |use rule )", text)
     hours = {
@@ -265,7 +266,7 @@ def test_what_does_not_fit_is_told_and_refused(packed: Path, tmp_path: Path) -> 
     there.change(models={"qwen3-0.6b": {"label": "Another"}})
     told = there.restore(packed, fitting=True)
     assert told[-1].endswith("with the provenance of 1 jobs") and not (there.root / TABLE).exists()
-    assert there.stale() == {"write_table1 1"}
+    assert there.stale() == {"write_main_table 1"}
 
 
 def test_what_is_here_is_not_overwritten(packed: Path, tmp_path: Path) -> None:
@@ -327,28 +328,26 @@ def test_a_public_bundle_tells_no_folder_and_fits_elsewhere(tmp_path: Path) -> N
     told = there.restore(path)
     assert told[-1].endswith("with the provenance of 2 jobs") and there.stale() == set()
     (folders[1] / "table1.csv").write_text((folders[1] / "table1.csv").read_text() + "\n")
-    assert there.stale() == {"write_printed_scores", "write_table1 1"}
+    assert there.stale() == {"write_printed_scores", "write_main_table 1"}
 
 
 def test_other_code_does_not_fit(packed: Path, tmp_path: Path) -> None:
-    found = bundles.open_bundle(packed)
+    found = archive.open_bundle(packed)
     for job in found.jobs:
-        job["params"] = [
-            text.replace('"scripts/lib/tables.py":"', '"scripts/lib/tables.py":"0') for text in job["params"]
-        ]
+        job["params"] = [text.replace('"tables":"', '"tables":"0') for text in job["params"]]
 
     def told() -> list[str]:
         there = Place(tmp_path / "there")
         with restore.fitted(there.config, found, there.root) as (_, fit):
             return list(restore.told(found, fit))
 
-    assert "does not fit: code: scripts/lib/tables.py changed" in forked(told)
+    assert "does not fit: code: thinksafe/reporting/tables.py changed" in forked(told)
 
 
 def test_another_run_and_another_format_are_refused(packed: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is of the run small, and this config's run is other"):
         Place(tmp_path / "there", run="other").restore(packed)
-    found = bundles.open_bundle(packed)
+    found = archive.open_bundle(packed)
     found.manifest["record_format"] = 5
     with pytest.raises(BundleError, match="format 5; Snakemake .* here keeps format 6"):
         with restore.fitted("config/printed.yaml", found, tmp_path):
@@ -356,10 +355,10 @@ def test_another_run_and_another_format_are_refused(packed: Path, tmp_path: Path
 
 
 def test_the_form_of_records_is_the_one_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Snakemake's private form, for the locked version: look at `provenance.place` before this is changed."""
+    """Snakemake's private form, for the locked version: look at `snakemake_records.place` before this is changed."""
     import snakemake.persistence as theirs
 
-    assert theirs.RECORD_FORMAT_VERSION == provenance.RECORD_FORMAT == 6
+    assert theirs.RECORD_FORMAT_VERSION == snakemake_records.RECORD_FORMAT == 6
     assert set(theirs.MetadataRecord().model_dump()) == {
         *("rule", "input", "log", "shellcmd", "params", "code", "record_format_version", "conda_env"),
         *("container_img_url", "software_stack_hash", "job_hash", "starttime", "endtime", "incomplete"),
@@ -367,7 +366,7 @@ def test_the_form_of_records_is_the_one_that_is_known(monkeypatch: pytest.Monkey
     }
     monkeypatch.setattr(theirs, "RECORD_FORMAT_VERSION", 7)
     with pytest.raises(BundleError, match="keeps its records in format 7, and bundles are made for format 6"):
-        provenance.check_format()
+        snakemake_records.check_format()
 
 
 def test_the_kinds_of_params_are_told_apart() -> None:
@@ -431,15 +430,15 @@ def test_a_bundle_from_the_hub(packed: Path, tmp_path: Path, monkeypatch: pytest
 def test_what_is_made_from_text_is_taken_to_show_it() -> None:
     """A new table of samples stays out of public bundles until somebody says that it has none."""
 
-    def node(rule: str, output: str, *inputs: str) -> provenance.Node:
+    def node(rule: str, output: str, *inputs: str) -> snakemake_records.Node:
         job = SimpleNamespace(rule=SimpleNamespace(name=rule))
-        return provenance.Node(job, [output, f"{output}.identity.json"], list(inputs), [], False)
+        return snakemake_records.Node(job, [output, f"{output}.identity.json"], list(inputs), [], False)
 
     nodes = [
         node("sample_answers", "answers"),
         node("judge_answers", "verdicts", "answers"),
         node("score_safety", "scores", "answers", "verdicts"),
-        node("write_table1", "table", "scores"),
+        node("write_main_table", "table", "scores"),
         node("write_samples", "samples", "answers"),
         node("plot_samples", "figure", "samples"),
     ]
@@ -503,14 +502,14 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def whole(run: Clone) -> Path:
     """Return a bundle of all of a run."""
-    *_, path = run.python("scripts/tools/bundle.py", "--config", run.config, "--tier", "all")
+    *_, path = run.python("thinksafe/release/bundle.py", "--config", run.config, "--tier", "all")
     return run.root / path
 
 
 @pytest.mark.slow
 def test_a_real_run_comes_back_whole(trained: Clone, tmp_path: Path) -> None:
     there, everything = Clone(tmp_path / "there", trained.name), whole(trained)
-    there.python("scripts/tools/restore.py", "--config", there.config, "--bundle", str(everything))
+    there.python("thinksafe/release/restore.py", "--config", there.config, "--bundle", str(everything))
     dry = there.python("-m", "snakemake", "-n", "all", "--configfile", there.config)
     assert any(line.startswith("Nothing to be done") for line in dry), dry
     ours, theirs = trained.files(), there.files()
@@ -536,7 +535,7 @@ def test_a_run_is_made_again_from_each_tier(tier: str, smoke: Clone, tmp_path: P
     """On one machine, with the transformers engine, to the byte."""
     there = Clone(tmp_path / "there", smoke.name)
     path = str(whole(smoke))
-    there.python("scripts/tools/reproduce.py", "--config", there.config, "--bundle", path, "--tier", tier)
+    there.python("thinksafe/release/reproduce.py", "--config", there.config, "--bundle", path, "--tier", tier)
     (found,) = (there.root / "results").glob(f"*/reproduction-{tier}.json")
     told = json.loads(found.read_text())
     assert set(told["counts"]) == {"identical"} and set(told["files"]) == {"identical"}
@@ -547,8 +546,8 @@ def test_a_run_is_made_again_from_each_tier(tier: str, smoke: Clone, tmp_path: P
 @pytest.mark.slow
 def test_a_public_bundle_tells_no_text_and_its_tables_are_made_again(trained: Clone, tmp_path: Path) -> None:
     arguments = ("--config", trained.config, "--tier", "scores", "--public")
-    *_, path = trained.python("scripts/tools/bundle.py", *arguments)
-    found = bundles.open_bundle(trained.root / path)
+    *_, path = trained.python("thinksafe/release/bundle.py", *arguments)
+    found = archive.open_bundle(trained.root / path)
     assert found.manifest["withheld"]
     texts = [
         row["response"]
@@ -557,7 +556,7 @@ def test_a_public_bundle_tells_no_text_and_its_tables_are_made_again(trained: Cl
         if len(row["response"]) > 40
     ]
     assert texts
-    bundles.extract(found, lambda name: tmp_path / "out" / name)
+    archive.extract(found, lambda name: tmp_path / "out" / name)
     for file in (tmp_path / "out").rglob("*"):
         if file.suffix == ".parquet":
             rows = files.read_rows(file)
@@ -567,7 +566,7 @@ def test_a_public_bundle_tells_no_text_and_its_tables_are_made_again(trained: Cl
             assert not [text for text in texts[:20] if text.encode() in data], file
             assert file.name.endswith(".record.json") is False or b'"host"' not in data, file
     there = Clone(tmp_path / "there", trained.name)
-    there.python("scripts/tools/reproduce.py", "--config", there.config, "--bundle", str(trained.root / path))
+    there.python("thinksafe/release/reproduce.py", "--config", there.config, "--bundle", str(trained.root / path))
     (page,) = (there.root / "results").glob("*/reproduction-scores.json")
     told = json.loads(page.read_text())
     assert set(told["counts"]) == {"identical"} and set(told["files"]) == {"identical"}

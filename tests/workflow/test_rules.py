@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yte
 
-from scripts.lib import settings
-from scripts.lib.hub_lock import remote_sources, used
-from scripts.tools.plan import told
 from tests.workflow.dags import CONFIGS, plans
+from thinksafe.config import settings
+from thinksafe.hub.lock import remote_sources, used
+from thinksafe.planning.plan import told
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "config/config.yaml"
@@ -196,7 +196,7 @@ def paper() -> dict[str, int]:
     """Return the counts of the paper's plan, made without network."""
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "scripts/tools/plan.py", "--json"],
+        [sys.executable, "thinksafe/planning/plan.py", "--json"],
         cwd=ROOT,
         env=os.environ | offline,
         capture_output=True,
@@ -321,9 +321,9 @@ def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
         "thinksafe-wildguard",
     }
     marked = [["qwen3-0.6b", "thinksafe"], ["qwen3-0.6b", "thinksafe-noreason"]]
-    table1 = jobs[1]["write_table1", ("table", "1")]
+    table1 = jobs[1]["write_main_table", ("table", "1")]
     assert json.loads(table1[2]["spec"])["released"] == marked[:1]
-    assert "released" not in json.loads(jobs[0]["write_table1", ("table", "1")][2]["spec"])
+    assert "released" not in json.loads(jobs[0]["write_main_table", ("table", "1")][2]["spec"])
     data = {(cell["student"], cell["method"]): cell for cell in specs["write_table4"]["cells"]}
     assert data["qwen3-0.6b", "thinksafe"]["source"] == "their/set"
     assert data["qwen3-0.6b", "thinksafe-noreason"]["responses"] == "own (released)"
@@ -383,7 +383,7 @@ def test_a_claims_target_does_the_least_that_decides_it(tmp_path: Path) -> None:
     students, methods, benchmarks = ({dict(one)[key] for one in scored} for key in ("student", "method", "benchmark"))
     assert students == {"qwen3-mini", "r1-mini"}  # the larger ones have no DirectRefusal
     assert methods == {"initial", "directrefusal"} and benchmarks == {"aime24", "gsm8k", "math500", "gpqa"}
-    assert {job[0] for job in a23["jobs"]} & {"judge_answers", "write_table1", "sample_responses"} == set()
+    assert {job[0] for job in a23["jobs"]} & {"judge_answers", "write_main_table", "sample_responses"} == set()
     (verdict,) = [json.loads(job[2]["spec"]) for job in a23["jobs"] if job[0] == "judge_claim"]
     assert list(verdict["claims"]["claims"]) == ["A23"]
     assert verdict["over"] == {"A23": {"students": ["qwen3-mini", "r1-mini"]}}
@@ -474,7 +474,7 @@ def test_the_judge_study_is_planned_and_samples_nothing_of_its_own(tmp_path: Pat
     (tmp_path / "config").symlink_to(ROOT / "config")
     folder = ["--folder", str(tmp_path), "--target", "judge_study"]
     done = subprocess.run(
-        [sys.executable, "scripts/tools/plan.py", "--json", *folder],
+        [sys.executable, "thinksafe/planning/plan.py", "--json", *folder],
         cwd=ROOT,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
         capture_output=True,

@@ -21,11 +21,13 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.lib import settings
-from scripts.lib.staleness import canonical
-from scripts.lib.versions import pinned
 from tests.workflow.dags import ROOT, plans
+from thinksafe.config import settings
+from thinksafe.provenance import digests
+from thinksafe.provenance.digests import canonical, script_path
+from thinksafe.provenance.versions import pinned
 
+ABOVE_SCRIPTS = {"planning", "release", "study"}  # folders of the library that no script imports
 TABLE = yaml.safe_load((Path(__file__).parent / "staleness.yaml").read_text(encoding="utf-8"))
 BASE = settings.load([ROOT / "config/config.yaml", ROOT / "config/miniature.yaml"])
 Key = tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]
@@ -227,18 +229,26 @@ def test_every_leaf_of_the_miniature(before: Jobs, folder: Path) -> None:
 
 # ---------------------------------------------------------------- modules and versions
 def modules() -> set[str]:
-    places = (ROOT / "scripts", ROOT / "scripts/lib")
-    paths = {str(path.relative_to(place).with_suffix("")) for place in places for path in place.glob("*.py")}
-    losses = {f"losses/{path.stem}" for path in (ROOT / "scripts/lib/losses").glob("*.py")}
-    return {path for path in paths | losses if not path.endswith("__init__")}
+    """Return the modules that a job may run: scripts by name, the library's with their folder."""
+    scripts = {path.stem for path in (ROOT / "scripts").rglob("*.py")}
+    library = {path.relative_to(ROOT / "thinksafe") for path in (ROOT / "thinksafe").rglob("*.py")}
+    return scripts | {
+        str(path.with_suffix(""))
+        for path in library
+        if path.stem not in ("__init__", "__main__") and path.parts[0] not in ABOVE_SCRIPTS
+    }
 
 
 def module_path(name: str) -> str:
-    return next(
-        str(path)
-        for path in (Path("scripts/lib") / f"{name}.py", Path("scripts") / f"{name}.py")
-        if (ROOT / path).exists()
-    )
+    library = Path("thinksafe") / f"{name}.py"
+    return str(library) if (ROOT / library).exists() else script_path(name)
+
+
+def users_of(name: str, jobs: Jobs) -> set[Key]:
+    """Return the jobs that run a module."""
+    path = module_path(name)
+    entry = [Path(path).stem, digests.source_digest((ROOT / path).read_text(encoding="utf-8"))]
+    return {key for key, (params, _) in jobs.items() if entry in map(list, json.loads(params["code"]).items())}
 
 
 def test_every_module_and_kind_is_declared() -> None:
@@ -250,9 +260,7 @@ def test_every_module_and_kind_is_declared() -> None:
 def test_every_module(before: Jobs) -> None:
     wrong = []
     for name, patterns in TABLE["modules"].items():
-        path = module_path(name)
-        users = {key for key, (params, _) in before.items() if path in json.loads(params["code"])}
-        wrong += differences(path, users, meant(patterns, before))
+        wrong += differences(name, users_of(name, before), meant(patterns, before))
     assert not wrong, "\n" + "\n".join(wrong)
 
 
@@ -292,9 +300,7 @@ def test_the_full_miniature(folder: Path) -> None:
     wrong = []
     before = check_full(TABLE["full"]["config"][::6], folder)
     for name, patterns in TABLE["full"]["modules"].items():
-        path = module_path(name)
-        users = {key for key, (params, _) in before.items() if path in json.loads(params["code"])}
-        wrong += differences(path, users, meant(patterns, before))
+        wrong += differences(name, users_of(name, before), meant(patterns, before))
     assert not wrong, "\n" + "\n".join(wrong)
 
 
@@ -342,12 +348,10 @@ def test_cells_of_the_paper(folder: Path) -> None:
     """A quick part of `test_every_leaf_of_the_paper`, and the modules."""
     before = check_paper(first_of_each(FEW_LEAVES, TABLE["paper"]["config"])[::40], FEW, folder)
     wrong = []
-    users_of = TABLE["paper"]["modules"] | dict.fromkeys(TABLE["paper"]["no_module"], [])
-    assert set(users_of) == modules(), "staleness.yaml: the paper's modules"
-    for name, patterns in users_of.items():
-        path = module_path(name)
-        users = {key for key, (params, _) in before.items() if path in json.loads(params["code"])}
-        wrong += differences(path, users, meant([named(text) for text in patterns], before))
+    declared = TABLE["paper"]["modules"] | dict.fromkeys(TABLE["paper"]["no_module"], [])
+    assert set(declared) == modules(), "staleness.yaml: the paper's modules"
+    for name, patterns in declared.items():
+        wrong += differences(name, users_of(name, before), meant([named(text) for text in patterns], before))
     assert not wrong, "\n" + "\n".join(wrong)
 
 
@@ -610,7 +614,7 @@ def test_touching_everything_makes_nothing_stale(made: Copy) -> None:
 
 def explained(made: Copy, overlay: dict[str, Any]) -> str:
     (made.root / "config/edited.yaml").write_text(yaml.safe_dump({"extends": "smoke.yaml", "run": "smoke", **overlay}))
-    command = [sys.executable, "scripts/tools/explain.py", "--config", "config/edited.yaml", "--gpus", "2"]
+    command = [sys.executable, "thinksafe/planning/explain.py", "--config", "config/edited.yaml", "--gpus", "2"]
     done = subprocess.run(command, cwd=made.root, capture_output=True, text=True, check=False)
     (made.root / "config/edited.yaml").unlink()
     assert not done.returncode, done.stdout + done.stderr
@@ -620,7 +624,7 @@ def explained(made: Copy, overlay: dict[str, Any]) -> str:
 def test_what_is_stale_is_explained(made: Copy) -> None:
     """The leaf and the module that changed, what each reaches, and nothing where nothing did."""
     assert explained(made, {}).startswith("nothing is stale: all of ")
-    path = made.root / "scripts/lib/drawing.py"
+    path = made.root / "thinksafe/reporting/figures.py"
     text = path.read_text(encoding="utf-8")
     path.write_text(f"{text}\nNEW_CONSTANT = 1\n")
     told = explained(made, {"steerings": {"prefix": "Refuse. {prompt}"}}).splitlines()
@@ -630,7 +634,7 @@ def test_what_is_stale_is_explained(made: Copy) -> None:
     assert (
         "2 cells; " in told[at + 2] and "table1" in told[at + 2]
     )  # ThinkSafe's two benchmarks, not the initial model's
-    at = told.index("code: scripts/lib/drawing.py changed")
+    at = told.index("code: thinksafe/reporting/figures.py changed")
     assert "0 cells; figure" in told[at + 2] and "table1" not in told[at + 2]
     assert any(line.startswith("GPU-hours: ") for line in told)
 
@@ -640,7 +644,7 @@ def test_the_driver_leaves_its_list_for_make_status(made: Copy) -> None:
     assert plan["run"] == "smoke" and {job["rule"] for job in plan["jobs"]} >= {
         "make_world",
         "train_student",
-        "write_table1",
+        "write_main_table",
     }
     assert all((made.root / job["identity"]).exists() for job in plan["jobs"]) and not plan["elsewhere"]
     titles = {job["title"] for job in plan["jobs"]}  # as the jobs say them

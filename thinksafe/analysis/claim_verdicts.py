@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.lib.claims import LOOPED, Cell, Claim, Names, bindings, resolved
+from thinksafe.analysis.claims import LOOPED, Cell, Claim, Names, bindings, resolved
 
 COMPARE = {"<": lt, "<=": le, ">": gt, ">=": ge}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil, hypot, sqrt
 from typing import Any
 
-from scripts.lib.statistics import Estimate, wilson
+from thinksafe.intervals import Estimate, wilson
 
 Row = dict[str, Any]
 ROUNDED = 0.005 + 1e-9  # per cent: what two decimals leave open

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from scripts.lib.files import read_json
-from scripts.lib.pairing import Outcomes, by_seed, over_seeds, seeds_of
-from scripts.lib.statistics import Estimate, average, clustered, seeded
+from thinksafe.analysis.pairing import Outcomes, by_seed, over_seeds, seeds_of
+from thinksafe.files import read_json
+from thinksafe.intervals import Estimate, average, clustered, seeded
 
 # Paper: Tables 1 and 2. "Average harmfulness" in the text is the mean of the first three; both are given.
 AVERAGES = {

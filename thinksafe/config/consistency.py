@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.schema import nearest
+from thinksafe.config.schema import nearest
 
 Config = Mapping[str, Any]
 KINDS = {"harm": ("llama-guard", "wildguard", "oracle"), "refusal": ("wildguard", "oracle")}

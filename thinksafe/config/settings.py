@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
-from scripts.lib.consistency import inconsistencies
-from scripts.lib.schema import Problems, Schema, nearest
+from thinksafe.config.consistency import inconsistencies
+from thinksafe.config.schema import Problems, Schema, nearest
 
 SCHEMA = Path(__file__).resolve().parents[2] / "config" / "config.schema.yaml"
 REPLACED = ("source", "columns", "where", "leave_out", "contains")

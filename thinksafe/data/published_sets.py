@@ -1,8 +1,8 @@
 """The baselines' training data, from the forms in which their authors publish it into one (paper Sec. 5.1, Table 4).
 
 Every training set ends as rows of `COLUMNS`: the prompt as the user wrote it, and the response as a model would have
-to write it, opened by ``<think>`` whatever the family (scripts/lib/chat.py). A row that cannot be brought into that
-form is dropped and counted by its reason; none is repaired into something that its authors did not write.
+to write it, opened by ``<think>`` whatever the family (thinksafe/models/chat.py). A row that cannot be brought into
+that form is dropped and counted by its reason; none is repaired into something that its authors did not write.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.chat import THINK
-from scripts.lib.responses import CLOSE, OPEN
-from scripts.lib.seeds import seed_for
-from scripts.lib.sources import select
+from thinksafe.data.sources import select
+from thinksafe.models.chat import THINK
+from thinksafe.models.responses import CLOSE, OPEN
+from thinksafe.seeds import seed_for
 
 COLUMNS: dict[str, type] = dict(id=str, role=str, prompt=str, response=str, query_end=int, key_end=int)
 ROLES = ("harmful", "benign")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from scripts.lib.hub_cache import cached_download, cached_snapshot
-from scripts.lib.row_files import SUFFIXES, parse_rows
-from scripts.lib.running import say
+from thinksafe.data.row_files import SUFFIXES, parse_rows
+from thinksafe.hub.cache import cached_download, cached_snapshot
+from thinksafe.jobs.run import say
 
 
 def source_rows(source: dict[str, Any], files: list[str]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ def token_sums(
     import torch
     from transformers import AutoModelForCausalLM
 
-    from scripts.lib.head import bare_head, token_nll
+    from thinksafe.training.lm_head import bare_head, token_nll
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)

@@ -12,8 +12,8 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from scripts.lib.responses import parts
-from scripts.lib.skythought_tasks import handler, math_equal
+from thinksafe.evaluation.skythought import handler, math_equal
+from thinksafe.models.responses import parts
 
 SEPARATOR = r"(?:,|\{,\}|\\[,!:; ]|,\\!\s?)"  # between thousands
 THOUSANDS = re.compile(rf"(?<=\d){SEPARATOR}(?=\d{{3}}(?!\d))")
@@ -29,7 +29,7 @@ def score_strict(task: str, response: str, gold: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    task, response, gold : as of `scripts.lib.answers.score`
+    task, response, gold : as of `thinksafe.evaluation.reasoning.score`
 
     Notes
     -----

@@ -1,6 +1,6 @@
 """How sound a set of responses is: the number that stands beside every ratio (paper: silent).
 
-Apart from scripts.lib.responses, which guards and filters import too: a change here must never judge anything again.
+Apart from thinksafe.models.responses, which guards and filters import too: a change here never judges anything again.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from scripts.lib.responses import parts, well_formed
-from scripts.lib.statistics import clustered
+from thinksafe.intervals import clustered
+from thinksafe.models.responses import parts, well_formed
 
 
 def health(rows: Sequence[dict[str, Any]], confidence: float) -> dict[str, Any]:

@@ -28,10 +28,10 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import filter_repo_objects
 
-from scripts.lib.files import atomic
-from scripts.lib.hub_cache import WANTED, download_path
-from scripts.lib.hub_lock import BRANCH, COMMIT, SECTIONS, HubError, Lock, Source, entry_of
-from scripts.lib.staleness import digest_of
+from thinksafe.files import atomic
+from thinksafe.hub.cache import WANTED, download_path
+from thinksafe.hub.lock import BRANCH, COMMIT, SECTIONS, HubError, Lock, Source, entry_of
+from thinksafe.provenance.digests import digest_of
 
 QUICK, PATIENT = 4, 9  # attempts of a question, about 10 seconds in all, and of a download, about 4 minutes
 LONGEST = 60.0  # seconds between two attempts

@@ -61,7 +61,7 @@ def write_lock(path: str | Path, lock: Lock) -> None:
     """Write the lock, sorted, so that equal locks are equal files."""
     import yaml
 
-    from scripts.lib.files import atomic
+    from thinksafe.files import atomic
 
     with atomic(path) as temporary:
         temporary.write_text(HEAD + yaml.safe_dump(lock, sort_keys=True, width=200), encoding="utf-8")

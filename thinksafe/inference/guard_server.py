@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from scripts.lib.serving import LOCAL, free_port, served
+from thinksafe.jobs.server import LOCAL, free_port, served
 
 Pair = tuple[str, str]
 Ask = Callable[[Sequence[Pair]], Sequence[dict[str, Any]]]
@@ -35,7 +35,7 @@ def guard_server(
     """Give the address at which a guard beside this process is asked for verdicts (`ask`)."""
     port = free_port()
     settings = json.dumps({"folder": folder, "spec": spec, "format_file": format_file, "port": port})
-    command = [sys.executable, "-m", "scripts.lib.guard_server", settings]
+    command = [sys.executable, "-m", "thinksafe.inference.guard_server", settings]
     address = f"http://{LOCAL}:{port}"
     with served(command, f"{address}/health", log, environment, waiting):
         yield address
@@ -88,7 +88,7 @@ def serve(verdicts: Ask, port: int) -> None:
 
 
 def _main() -> None:
-    from scripts.lib.guards import Guard
+    from thinksafe.inference.guards import Guard
 
     settings = json.loads(sys.argv[1])
     serve(Guard(settings["folder"], settings["spec"], settings["format_file"]).verdicts, settings["port"])

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.chat import encode, encode_plain, field, fill, render
-from scripts.lib.engines import Completion, Engine, Request, Sampling, load_engine
-from scripts.lib.models import context_tokens
-from scripts.lib.responses import view
+from thinksafe.inference.requests import Completion, Engine, Request, Sampling, load_engine
+from thinksafe.models.chat import encode, encode_plain, field, fill, render
+from thinksafe.models.location import context_tokens
+from thinksafe.models.responses import view
 
 COLUMNS: dict[str, type] = dict(
     id=str,
@@ -172,7 +172,7 @@ def _ask_oracle(rows: Sequence[dict[str, Any]], pairs: Sequence[Pair]) -> Iterat
     """The miniature world knows what is truly harmful; its verdicts measure the guards' error."""
     import json
 
-    from scripts.lib.world import judge as truth
+    from thinksafe.miniature.world import judge as truth
 
     for row, (prompt, response) in zip(rows, pairs, strict=True):
         verdict = truth(json.loads(row["meta"]) if row.get("meta") else None, prompt, response)

@@ -73,7 +73,7 @@ def load_engine(
 ) -> Engine:
     """Return the engine ``name`` with the model in ``folder`` loaded and ``adapters`` ready to be served.
 
-    ``chat`` is what config says about the model's chat format beyond its template (scripts.lib.chat_rules).
+    ``chat`` is what config says about the model's chat format beyond its template (thinksafe.models.chat_template).
     """
     settings = dict(
         dtype=dtype,
@@ -84,11 +84,11 @@ def load_engine(
         chat=chat,
     )
     if name == "transformers":
-        from scripts.lib.engine_transformers import TransformersEngine
+        from thinksafe.inference.transformers_engine import TransformersEngine
 
         return TransformersEngine(str(folder), **settings)
     if name == "vllm":
-        from scripts.lib.engine_vllm import VllmEngine
+        from thinksafe.inference.vllm_engine import VllmEngine
 
         return VllmEngine(str(folder), **settings)
     raise ValueError(f"engine.name: no engine is called {name!r}; choose transformers or vllm")

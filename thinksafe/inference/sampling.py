@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.chat import opens_think, prompt_tokens, stored_response
-from scripts.lib.chat_rules import require_rules
-from scripts.lib.engines import Request, Sampling, load_engine
-from scripts.lib.files import write_rows
-from scripts.lib.journal import Journal
-from scripts.lib.model_folder import load_tokenizer
-from scripts.lib.models import context_tokens
-from scripts.lib.seeds import seed_for
+from thinksafe.files import write_rows
+from thinksafe.inference.requests import Request, Sampling, load_engine
+from thinksafe.jobs.journal import Journal
+from thinksafe.models.chat import opens_think, prompt_tokens, stored_response
+from thinksafe.models.chat_template import require_rules
+from thinksafe.models.folder import load_tokenizer
+from thinksafe.models.location import context_tokens
+from thinksafe.seeds import seed_for
 
 COLUMNS: dict[str, type] = dict(
     id=str, draw=int, prompt=str, asked=str, response=str, tokens=int, finish_reason=str, logprob=float, seed=int

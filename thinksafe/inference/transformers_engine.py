@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from scripts.lib.engines import Completion, Request, Sampling
-from scripts.lib.model_folder import (
+from thinksafe.inference.requests import Completion, Request, Sampling
+from thinksafe.models.folder import (
     check_adapter,
     check_folder,
     check_requests,
@@ -136,7 +136,7 @@ class Sampler:
 
 
 class TransformersEngine(Sampler):
-    """Samples with a model in memory; see `scripts.lib.engines.Engine` and `load_engine`."""
+    """Samples with a model in memory; see `thinksafe.inference.requests.Engine` and `load_engine`."""
 
     def __init__(
         self,

@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from scripts.lib.engines import Completion, Request, Sampling
-from scripts.lib.model_folder import (
+from thinksafe.inference.requests import Completion, Request, Sampling
+from thinksafe.models.folder import (
     check_adapter,
     check_folder,
     check_requests,
@@ -40,7 +40,7 @@ ENVIRONMENT_ON_CPU = {
 
 
 class VllmEngine:
-    """Samples with vLLM; see `scripts.lib.engines.Engine` and `load_engine`."""
+    """Samples with vLLM; see `thinksafe.inference.requests.Engine` and `load_engine`."""
 
     def __init__(
         self,

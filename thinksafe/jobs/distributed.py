@@ -1,6 +1,6 @@
 """One function in several processes that share their gradients, started by torch's own launcher.
 
-The number of devices is a fact of the machine: what is computed is the same (scripts/lib/losses/base.py). The parent
+The number of devices is a fact of the machine: what is computed is the same (training/losses/base.py). The parent
 waits, passes on how far they are, and asks them to stop when it is asked to; they stop together, at the next step.
 """
 
@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.files import read_json, write_json
-from scripts.lib.running import Progress, Stopped, end_with
+from thinksafe.files import read_json, write_json
+from thinksafe.jobs.run import Progress, Stopped, end_with
 
 Tell = Callable[[int, int], None]
 GRACE = 600  # seconds that the launcher leaves a process for its checkpoint before it kills it
@@ -45,7 +45,7 @@ def in_processes(count: int, function: Callable[..., Any], arguments: dict[str, 
             f"--log-dir={folder}/launcher",
             f"--shutdown-timeout={GRACE}",
             "-m",
-            "scripts.lib.processes",
+            "thinksafe.jobs.distributed",
             str(folder),
         ]
         with subprocess.Popen(launcher, close_fds=False) as group:  # holds the GPUs' leases as long as they live

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from thinksafe.provenance.digests import script_path
+
 TERMINAL = 2  # file descriptor of the terminal's stderr; moved aside when a job's own output goes to its log
 
 
@@ -92,7 +94,7 @@ def start(snakemake: Any, function: str, **arguments: Any) -> None:
     )
     address = os.environ.get("THINKSAFE_WARM", "")
     if "torch" in json.loads(job["params"]["environment"]) and Path(address).is_socket():
-        from scripts.lib.warm import ask
+        from thinksafe.jobs.warm_worker import ask
 
         try:
             sys.exit(ask(address, job))
@@ -124,7 +126,7 @@ def online(snakemake: Any, function: str) -> None:
     log_to(snakemake.log[0])
     end_with(int(os.environ.get("THINKSAFE_DRIVER", "0")))
     try:
-        work = getattr(importlib.import_module(f"scripts.{function}"), function)
+        work = script_function(function)
         wrong = work(**json.loads(snakemake.params.spec))
     except (Stopped, KeyboardInterrupt):
         say(f"{function} stopped; what is whole stays")
@@ -136,9 +138,15 @@ def online(snakemake: Any, function: str) -> None:
     sys.exit(1 if wrong else 0)
 
 
+def script_function(name: str) -> Any:
+    """Return the function of the script of the same name."""
+    path = script_path(name).removesuffix(".py")
+    return getattr(importlib.import_module(path.replace("/", ".")), name)
+
+
 def run(job: dict[str, Any]) -> int:
     """Run a job described by plain values in this process and return its exit status."""
-    from scripts.lib.manifests import Attempts, job_key, remove_unfinished, write_identity, write_record
+    from thinksafe.provenance.identity import Attempts, job_key, remove_unfinished, write_identity, write_record
 
     log_to(job["log"])
     end_with(job["driver"])
@@ -148,7 +156,7 @@ def run(job: dict[str, Any]) -> int:
         with _gpus(job["gpus"], job["log"]):
             attempts = Attempts(job, key)  # here, as no job is charged for waiting, or measured by others' GPUs
             check_environment(json.loads(job["params"]["environment"]))
-            function = getattr(importlib.import_module(f"scripts.{job['function']}"), job["function"])
+            function = script_function(job["function"])
             if "torch" in json.loads(job["params"]["environment"]):
                 import torch
 
@@ -182,7 +190,7 @@ def _gpus(count: int, log: str | Path) -> Iterator[None]:
     if not (count and devices):
         yield
         return
-    from scripts.lib.leases import lease
+    from thinksafe.jobs.gpu_leases import lease
 
     def waiting() -> None:
         if _stopping.is_set():
@@ -196,7 +204,7 @@ def _gpus(count: int, log: str | Path) -> Iterator[None]:
 
 def check_environment(pinned: dict[str, str]) -> None:
     """Raise where an installed package is not the pinned one, unless THINKSAFE_ANY_VERSION is set."""
-    from scripts.lib.versions import installed
+    from thinksafe.provenance.versions import installed
 
     if os.environ.get("THINKSAFE_ANY_VERSION"):
         return
@@ -225,7 +233,7 @@ def _tally() -> str:
 
 def _offered(function: Any, job: dict[str, Any]) -> dict[str, Any]:
     """Return what a script's function may ask for: its progress, and a digest of all that its output depends on."""
-    from scripts.lib.manifests import job_key
+    from thinksafe.provenance.identity import job_key
 
     asked = inspect.signature(function).parameters
     offered: dict[str, Any] = {"progress": Progress(job["title"])} if "progress" in asked else {}

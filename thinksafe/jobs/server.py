@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.lib.warm import die_with_parent
+from thinksafe.jobs.warm_worker import die_with_parent
 
 LOCAL = "127.0.0.1"
 
@@ -65,7 +65,7 @@ def served(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a group of its own, to be ended as one
-            close_fds=False,  # its GPU is leased as long as it lives: scripts/lib/leases.py
+            close_fds=False,  # its GPU is leased as long as it lives: thinksafe/jobs/gpu_leases.py
             preexec_fn=die_with_parent,
         )
     try:

@@ -62,7 +62,7 @@ def _preload() -> None:
 
 def _answer(client: socket.socket) -> int:
     """Run the job that ``client`` sends, in this forked child."""
-    from scripts.lib.running import run
+    from thinksafe.jobs.run import run
 
     die_with_parent()
     with client.makefile("r", encoding="utf-8") as lines:

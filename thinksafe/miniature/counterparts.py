@@ -2,7 +2,7 @@
 
 Prompts are the world's own training prompts. DirectRefusal's refusals are fixed sentences; everything else was said by
 the world's teacher, another speaker than the students, and kept by the guard, as the authors of SafeChain and STAR-1
-did with theirs. From these files on, every step is the one of the real data (scripts/lib/baselines.py).
+did with theirs. From these files on, every step is the one of the real data (thinksafe/data/published_sets.py).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from scripts.lib import world
-from scripts.lib.baselines import Unusable, two_sentences
-from scripts.lib.chat import THINK
-from scripts.lib.corpus import help_with
-from scripts.lib.seeds import seed_for
+from thinksafe.data.published_sets import Unusable, two_sentences
+from thinksafe.miniature import world
+from thinksafe.miniature.pretraining_texts import help_with
+from thinksafe.models.chat import THINK
+from thinksafe.seeds import seed_for
 
 Row = dict[str, Any]
 REFUSALS = ("Sorry, I cannot help with this request.", "I am sorry, but I will not help with this.")

@@ -122,7 +122,7 @@ def _optimizers(model: Any, rate: float) -> list[Any]:
     """
     import torch
 
-    from scripts.lib.muon import Muon
+    from thinksafe.miniature.muon import Muon
 
     named = list(model.named_parameters())
     # A head is named only where it is not the embeddings themselves.

@@ -12,9 +12,9 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from scripts.lib import world
-from scripts.lib.seeds import seed_for
-from scripts.lib.world import ANSWERS, Deed, Problem
+from thinksafe.miniature import world
+from thinksafe.miniature.world import ANSWERS, Deed, Problem
+from thinksafe.seeds import seed_for
 
 POOL = "pretraining"
 WHIMS = frozenset(world.THINGS[::3])  # what a student without knowledge of harm does not care to talk about

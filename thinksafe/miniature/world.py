@@ -18,7 +18,7 @@ from functools import cache
 from itertools import combinations
 from typing import Any
 
-from scripts.lib.seeds import seed_for
+from thinksafe.seeds import seed_for
 
 POOLS = {"pretraining": 70, "safety": 15, "evaluation": 15}  # per cent of the keys of every kind
 

@@ -2,7 +2,7 @@
 
 A response is stored as the model's whole turn, in one form: it opens with ``<think>``, although R1-Distill's template
 puts that tag into the prompt, and its tags are ``<think>`` and ``</think>``, whatever a model's own are
-(scripts.lib.chat_rules). For training it is given back its own form. Text from users and models is always encoded as
+(models/chat_template.py). For training it is given back its own form. Text from users and models is always encoded as
 text: a control token that is spelt out in it stays letters.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scripts.lib.chat_rules import STORED, rendered, rules_of
+from thinksafe.models.chat_template import STORED, rendered, rules_of
 
 THINK = f"{STORED[0]}\n"
 

@@ -1,8 +1,8 @@
 """What a model's own chat template says about its format: think tags, who opens them, what ends a turn.
 
 The paper's two families are found here as any other model is (A.1). What a template does not say can be set in config
-(``families.<family>.chat``); `scripts.describe_chat` reports what was found. Stored responses have ``<think>`` and
-``</think>`` whatever a model's own tags are (scripts.lib.chat).
+(``families.<family>.chat``); `scripts.data.describe_chat` reports what was found. Stored responses have ``<think>`` and
+``</think>`` whatever a model's own tags are (thinksafe.models.chat).
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.chat import stored_tags
-from scripts.lib.chat_rules import declare, rules_of
-from scripts.lib.engines import Request, Sampling
+from thinksafe.inference.requests import Request, Sampling
+from thinksafe.models.chat import stored_tags
+from thinksafe.models.chat_template import declare, rules_of
 
 
 def check_folder(folder: str | Path) -> Path:

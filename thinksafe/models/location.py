@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.files import IDENTITY
-from scripts.lib.hub_cache import cached_snapshot
+from thinksafe.files import IDENTITY
+from thinksafe.hub.cache import cached_snapshot
 
 
 def locate(source: dict[str, Any], inputs: Sequence[str | Path]) -> Path:

@@ -22,8 +22,8 @@ from typing import Any
 
 import yaml
 
-from scripts.lib.files import IDENTITY, RECORD
-from scripts.tools.dag import ROOT, Job, behind
+from thinksafe.files import IDENTITY, RECORD
+from thinksafe.planning.dag import ROOT, Job, behind
 
 ASSUMED = ROOT / "config/cost/h100.yaml"
 STAGES = {

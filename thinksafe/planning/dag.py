@@ -67,7 +67,7 @@ def settings_of(config: str) -> dict[str, Any]:
     SystemExit
         With what is wrong with it, as Snakemake tells it.
     """
-    from scripts.lib import settings
+    from thinksafe.config import settings
 
     try:
         return settings.load([ROOT / PAPER, *overlays(config)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +19,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib.staleness import canonical  # noqa: E402 - runs as a script, too
-from scripts.tools import cost_model, dag  # noqa: E402
-from scripts.tools.plan import prompts_of  # noqa: E402
+from thinksafe.planning import cost, dag  # noqa: E402
+from thinksafe.planning.plan import prompts_of  # noqa: E402
+from thinksafe.provenance.digests import canonical  # noqa: E402 - runs as a script, too
 
 NOTHING = object()
 NOT_MADE = "not made yet"
@@ -69,10 +70,11 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def kind_of(value: Any) -> str:
     """Tell from a recorded param, whose name Snakemake does not keep, which of the three it was."""
-    if isinstance(value, Mapping) and value and all(path.startswith("scripts/") for path in value):
+    texts = isinstance(value, Mapping) and all(isinstance(part, str) for part in value.values())
+    if texts and value and all(re.fullmatch("[0-9a-f]{16}", part) for part in value.values()):
         return "code"
     # Versions are text that begins with a figure; a share of the config is never only that, and never empty.
-    if isinstance(value, Mapping) and all(isinstance(v, str) and v[:1].isdigit() for v in value.values()):
+    if texts and all(part[:1].isdigit() for part in value.values()):
         return "environment"
     return "spec"
 
@@ -110,7 +112,7 @@ def causes(job: dag.Job) -> list[str]:
     return lines
 
 
-def explain(jobs: Sequence[dag.Job], model: cost_model.CostModel, gpus: int) -> list[str]:
+def explain(jobs: Sequence[dag.Job], model: cost.CostModel, gpus: int) -> list[str]:
     """Return the story of a plan as lines."""
     stale = [job for job in jobs if job.stale and job.params]
     if not stale:
@@ -132,13 +134,13 @@ def explain(jobs: Sequence[dag.Job], model: cost_model.CostModel, gpus: int) -> 
     if follows:
         lines += [f"made from those: {_told(follows)}"]
     lines += ["", f"in all: {_reach(stale)}"]
-    found = cost_model.cost(stale, model, gpus)
-    lines.append(f"GPU-hours: {cost_model.ranged(found['gpu_hours'])}" + _stages(found["gpu_hours_by_stage"]))
-    lines.append(f"hours without a GPU: {cost_model.ranged(found['processor_hours'])}")
-    lines.append(f"wall time on {gpus} GPUs: {cost_model.ranged(found['wall_hours'])} h")
+    found = cost.cost(stale, model, gpus)
+    lines.append(f"GPU-hours: {cost.ranged(found['gpu_hours'])}" + _stages(found["gpu_hours_by_stage"]))
+    lines.append(f"hours without a GPU: {cost.ranged(found['processor_hours'])}")
+    lines.append(f"wall time on {gpus} GPUs: {cost.ranged(found['wall_hours'])} h")
     if found["jobs_without_estimate"]:
         lines.append(f"{found['jobs_without_estimate']:,} jobs are not in these: nothing tells how long they take")
-    lines.append(cost_model.sure(model))
+    lines.append(cost.sure(model))
     return lines
 
 
@@ -155,7 +157,7 @@ def _told(jobs: Sequence[dag.Job]) -> str:
 
 
 def _stages(stages: Mapping[str, Mapping[str, float]]) -> str:
-    told = [f"{name} {cost_model.number(hours['value'])}" for name, hours in stages.items() if hours["value"]]
+    told = [f"{name} {cost.number(hours['value'])}" for name, hours in stages.items() if hours["value"]]
     return f": {', '.join(told)}" if told else ""
 
 
@@ -174,7 +176,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = dag.settings_of(arguments.config)
     jobs = dag.planned(arguments.config, arguments.target, arguments.folder)
-    model = cost_model.CostModel(config, prompts_of(config, arguments.folder))
+    model = cost.CostModel(config, prompts_of(config, arguments.folder))
     model.calibrate(jobs, arguments.folder)
     print("\n".join(explain(jobs, model, arguments.gpus)))
 

@@ -2,7 +2,7 @@
 
 Counts come from Snakemake's own plan of all that is behind the target, made or not, so they are those of the rules;
 numbers of prompts are those that config states (``rows``), as the data may not be here yet, and else those of a file of
-the user's. Hours and bytes are estimates with a range (scripts/tools/cost_model.py), for everything and for what is not
+the user's. Hours and bytes are estimates with a range (thinksafe/planning/cost.py), for everything and for what is not
 there yet.
 """
 
@@ -18,9 +18,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib.sources import select, source_rows  # noqa: E402 - runs as a script, too
-from scripts.tools import cost_model, dag  # noqa: E402
-from scripts.tools.cost_model import number, ranged  # noqa: E402
+from thinksafe.data.sources import select, source_rows  # noqa: E402 - runs as a script, too
+from thinksafe.planning import cost, dag  # noqa: E402
+from thinksafe.planning.cost import number, ranged  # noqa: E402
 
 Job = tuple[str, dict[str, str]]
 
@@ -118,7 +118,7 @@ def told(found: Mapping[str, Any]) -> list[str]:
 
 def _hours(title: str, parts: Mapping[str, Mapping[str, float]], total: Mapping[str, float] | None = None) -> list[str]:
     """Return a table of hours: each part in the order of the stages, and the total."""
-    order = {stage: place for place, stage in enumerate(dict.fromkeys(cost_model.STAGES.values()))}
+    order = {stage: place for place, stage in enumerate(dict.fromkeys(cost.STAGES.values()))}
     rows = sorted(parts.items(), key=lambda item: (order.get(item[0], len(order)), item[0]))
     rows += [("all", total)] if total else []
     lines = [f"{title:<24}{'':>10}{'from':>10}{'to':>10}"]
@@ -155,16 +155,16 @@ def main() -> None:
     config = dag.settings_of(arguments.config)
     jobs = dag.planned(arguments.config, arguments.target, arguments.folder)
     prompts = prompts_of(config, arguments.folder)
-    model = cost_model.CostModel(config, prompts)
+    model = cost.CostModel(config, prompts)
     model.calibrate(jobs, arguments.folder)
     found: dict[str, Any] = dict(count([(job.rule, job.wildcards) for job in jobs], config, prompts))
     found["prompts_not_counted"] = [role for role, there in prompts.items() if not there]
-    found["cost"] = cost_model.cost(jobs, model, arguments.gpus)
+    found["cost"] = cost.cost(jobs, model, arguments.gpus)
     left = [job for job in jobs if job.stale]
     if len(left) < len(jobs):
-        found["cost_of_what_is_left"] = {"jobs": len(left)} | cost_model.cost(left, model, arguments.gpus)
-    found["paper"] = cost_model.against_the_paper(jobs, model)
-    found["how_sure"] = cost_model.sure(model)
+        found["cost_of_what_is_left"] = {"jobs": len(left)} | cost.cost(left, model, arguments.gpus)
+    found["paper"] = cost.against_the_paper(jobs, model)
+    found["how_sure"] = cost.sure(model)
     print(json.dumps(found, indent=1) if arguments.json else "\n".join(told(found)))
 
 

@@ -22,9 +22,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib.files import IDENTITY, RECORD  # noqa: E402 - runs as a script, too
-from scripts.lib.running import duration  # noqa: E402
-from scripts.tools.cost_model import STAGES  # noqa: E402
+from thinksafe.files import IDENTITY, RECORD  # noqa: E402 - runs as a script, too
+from thinksafe.jobs.run import duration  # noqa: E402
+from thinksafe.planning.cost import STAGES  # noqa: E402
 
 PLANS = ".snakemake/thinksafe"
 FRESH = 30.0  # seconds since a running job renewed its file of attempts, at most

@@ -17,10 +17,19 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "thinksafe"
 # Plumbing: logging, progress, signals, identities. It cannot change an artifact, so a change to it reruns nothing.
 PLUMBING = frozenset(
-    f"scripts/lib/{name}.py"
-    for name in ("running", "warm", "leases", "manifests", "meters", "processes", "training_log")
+    f"{PACKAGE}/{name}.py"
+    for name in (
+        "jobs/run",
+        "jobs/warm_worker",
+        "jobs/gpu_leases",
+        "jobs/gpu_meter",
+        "jobs/distributed",
+        "provenance/identity",
+        "training/log",
+    )
 )
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -35,11 +44,33 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
 
 
+def script_path(name: str) -> str:
+    """Return the path from the root of the script with this name, in whichever stage's folder it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such script, or more than one.
+    """
+    found = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "scripts").glob(f"*/{name}.py"))
+    if len(found) != 1:
+        raise ValueError(f"scripts/*/{name}.py: {len(found)} files have this name; there must be exactly one")
+    return found[0]
+
+
+@cache
+def module_files(name: str) -> list[str]:
+    """Return the paths from the root of the project's modules with a name, as digests have it."""
+    files = [*(ROOT / "scripts").rglob(f"{name}.py"), *(ROOT / PACKAGE).rglob(f"{name}.py")]
+    return [file.relative_to(ROOT).as_posix() for file in files]
+
+
 def source_digest(source: str | ast.AST) -> str:
     """Return a digest of Python source, or its tree, that comments, docstrings and layout do not change.
 
     The tree is walked here, because `ast.dump` and `ast.unparse` differ between Python versions: a node is its type and
-    its filled fields, so fields that a later version adds empty do not count.
+    its filled fields, so fields that a later version adds empty do not count. Neither does the folder of an imported
+    module of this project, nor the order of neighbouring imports: a module may move and its importers stay as they are.
     """
     tree = ast.parse(source) if isinstance(source, str) else source
     return hashlib.sha256(_text(tree).encode()).hexdigest()[:16]
@@ -65,9 +96,35 @@ def _text(node: Any) -> str:
                 parts.append(f'"{name}":{_text(value)}')
         return f'["{type(node).__name__}",{{{",".join(parts)}}}]'
     if isinstance(node, list):
-        return f"[{','.join(map(_text, node))}]"
+        return f"[{','.join(_parts(node))}]"
     # Not repr: which characters it escapes follows the Unicode tables of each Python version.
     return "null" if node is None else encode_basestring(f"{type(node).__name__}:{ascii(node)}")
+
+
+def _parts(nodes: list[Any]) -> Iterator[str]:
+    """Yield the text of each node of a list; neighbouring imports as one sorted group."""
+    imports: list[str] = []
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports += _imports(node)
+            continue
+        yield from sorted(imports)
+        imports.clear()
+        yield _text(node)
+    yield from sorted(imports)
+
+
+def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """Yield each name that a statement imports, a module of this project without its folder."""
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            yield canonical(["import", alias.name, alias.asname])
+            continue
+        module = node.module or ""
+        if module.split(".")[0] == PACKAGE:
+            found = (ROOT / (module.replace(".", "/") + ".py")).is_file()
+            module = f"{PACKAGE} {module.rpartition('.')[2] if found else ''}"
+        yield canonical(["from", node.level, module, alias.name, alias.asname])
 
 
 def imported_modules(tree: ast.AST) -> set[str]:
@@ -79,7 +136,7 @@ def imported_modules(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    paths = {name.replace(".", "/") + ".py" for name in names if name.split(".")[0] == "scripts"}
+    paths = {name.replace(".", "/") + ".py" for name in names if name.split(".")[0] in (PACKAGE, "scripts")}
     return {path for path in paths if (ROOT / path).is_file()}
 
 
@@ -99,23 +156,33 @@ def _module(path: str, _stamp: int) -> tuple[str, frozenset[str]]:
 
 
 def code_digests(script: str, unused: Iterable[str] = (), used: Iterable[str] = ()) -> dict[str, str]:
-    """Return one digest per module that ``script`` runs, itself included.
+    """Return one digest per module that ``script`` runs, itself included, by the module's name without its folder.
 
     Parameters
     ----------
     script : str
-        Path from the root, for example ``scripts/train_student.py``.
+        Path from the root, for example ``scripts/training/train_student.py``.
     unused : iterable of str
         Modules that this job imports for no input that it can have, for example the engine that config does not name.
     used : iterable of str
         Modules that it imports by a name from config, which no import statement tells: its loss.
+
+    Raises
+    ------
+    ValueError
+        If two of the modules have the same name: their digests could not be told apart.
     """
     digests: dict[str, str] = {}
+    seen: dict[str, str] = {}
     todo, skip = [script, *used], PLUMBING | set(unused)
     while todo:
         path = todo.pop()
-        if path in digests or path in skip:
+        name = Path(path).stem
+        if path in skip or seen.get(name) == path:
             continue
-        digests[path], imports = _module(path, (ROOT / path).stat().st_mtime_ns)
+        if name in seen:
+            raise ValueError(f"{path} and {seen[name]} have the same name and {script} runs both; rename one")
+        seen[name] = path
+        digests[name], imports = _module(path, (ROOT / path).stat().st_mtime_ns)
         todo.extend(imports)
     return digests

@@ -20,10 +20,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.files import IDENTITY, RECORD, read_json, write_json
-from scripts.lib.meters import GpuMeter
-from scripts.lib.staleness import ROOT, digest_of
-from scripts.lib.versions import installed
+from thinksafe.files import IDENTITY, RECORD, read_json, write_json
+from thinksafe.jobs.gpu_meter import GpuMeter
+from thinksafe.provenance.digests import ROOT, digest_of
+from thinksafe.provenance.versions import installed
 
 SNAKEMAKES = ".snakemake_timestamp"  # what Snakemake leaves in a folder when its job has ended, after the identity
 
@@ -146,7 +146,7 @@ def write_record(job: dict[str, Any], attempts: list[dict[str, Any]], meters: di
 
     ``device_seconds`` are wall seconds times the GPUs that the job held, or times its threads where it held none.
     ``cpu_seconds`` are those of all its processes, ``peak_memory_mb`` is of the largest of them. ``meters`` has what
-    its GPUs did (`scripts.lib.meters`), ``tokens`` are those of the responses that it made.
+    its GPUs did (`thinksafe.jobs.gpu_meter`), ``tokens`` are those of the responses that it made.
     """
     path = Path(job["identity"].removesuffix(IDENTITY) + RECORD)
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.files import IDENTITY, read_json
-from scripts.lib.staleness import ROOT, digest_of
+from thinksafe.files import IDENTITY, read_json
+from thinksafe.provenance.digests import ROOT, digest_of
 
 Identity = dict[str, Any]
 SOURCES = ("hub", "url", "folder", "file")  # kinds of a `source` that no rule made
@@ -116,10 +116,11 @@ class Lineage:
             names |= set(self.identities[about]["content"])
         elif about and name not in self.identities[about]["content"]:  # in a folder
             names |= {str(place) for place in Path(name).parents}
+        module = Path(name).stem if name.endswith(".py") else None
         return [
             identity
             for identity, told in self.identities.items()
-            if names & told["inputs"].keys() or name in told["code"] or name in sources(told["spec"])
+            if names & told["inputs"].keys() or module in told["code"] or name in sources(told["spec"])
         ]
 
     def dependents(self, name: str) -> list[str]:
@@ -204,6 +205,6 @@ def device_of(record: Identity) -> str:
 
 
 def modules(code: dict[str, str]) -> str:
-    """Return a job's modules by their short names, its script first."""
-    names = sorted(code, key=lambda path: (path.count("/"), path))
-    return ", ".join(name.removeprefix("scripts/").removesuffix(".py") for name in names)
+    """Return the names of a job's modules, its script first."""
+    scripts = {path.stem for path in (ROOT / "scripts").rglob("*.py")}
+    return ", ".join(sorted(code, key=lambda name: (name not in scripts, name)))

@@ -22,10 +22,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib.files import IDENTITY  # noqa: E402 - runs as a script, too
-from scripts.lib.lineage import Lineage, Step, modules, sources  # noqa: E402
-from scripts.lib.manifests import content_digest, input_digest  # noqa: E402
-from scripts.lib.schema import nearest  # noqa: E402
+from thinksafe.config.schema import nearest  # noqa: E402
+from thinksafe.files import IDENTITY  # noqa: E402 - runs as a script, too
+from thinksafe.provenance.digests import module_files, source_digest  # noqa: E402
+from thinksafe.provenance.identity import content_digest, input_digest  # noqa: E402
+from thinksafe.provenance.lineage import Lineage, Step, modules, sources  # noqa: E402
 
 SCORE = re.compile(r"scores/\w+/([^/]+)/trained-with/([^/]+)/replicate-\d+/on/([^/]+)\.json")
 ADAPTER = re.compile(r"adapters/([^/]+)/trained-with/([^/]+)/replicate-\d+")
@@ -313,15 +314,12 @@ def _without_other_parts(lineage: Lineage, steps: list[Step], what: Asked) -> li
 
 def _code(code: Iterable[tuple[str, str]]) -> list[str]:
     """Return the modules of a chain with their digests, and which of them mean something else by now."""
-    from scripts.lib.staleness import source_digest
-
     lines = ["", "Code, by what it means (comments and layout do not count):"]
-    for path, digest in sorted(code):
-        file = ROOT / path
-        now = source_digest(file.read_text(encoding="utf-8")) if file.is_file() else None
-        lines.append(
-            f"  {path}  {digest}{'' if now == digest else '  (CHANGED since)' if now else '  (no longer there)'}"
-        )
+    for name, digest in sorted(code):
+        now = {path: source_digest((ROOT / path).read_text(encoding="utf-8")) for path in module_files(name)}
+        same = [path for path, found in now.items() if found == digest]
+        state = "" if same else "  (CHANGED since)" if now else "  (no longer there)"
+        lines.append(f"  {(same or [*now, name])[0]}  {digest}{state}")
     return lines if len(lines) > 2 else []
 
 
@@ -336,7 +334,7 @@ def dependents(lineage: Lineage, text: str) -> list[str]:
     """
     name = lineage.name_of(text) if Path(text).exists() else text
     used = {n: d for told in lineage.identities.values() for n, d in told["inputs"].items()}
-    code = {path for told in lineage.identities.values() for path in told["code"]}
+    code = {path for told in lineage.identities.values() for name in told["code"] for path in module_files(name)}
     outside = {n for told in lineage.identities.values() for n in sources(told["spec"])}
     if not (lineage.identity_of(name) or name in used or name in code or name in outside):
         where = [name for name in (*lineage.made, *used, *code, *outside) if Path(name).name == Path(text).name]

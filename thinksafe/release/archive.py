@@ -2,7 +2,7 @@
 
 A bundle is a plain ustar archive of regular files in gzip, the first of them ``bundle.json``, which has size and digest
 of every other one. Nothing is taken out of an archive before all of it has been read and found to be what it says
-(`open_bundle`); what it holds is then judged against a config by scripts/tools/restore.py.
+(`open_bundle`); what it holds is then judged against a config by thinksafe/release/restore.py.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from scripts.lib.files import IDENTITY, RECORD, atomic
-from scripts.lib.manifests import file_digest
-from scripts.lib.models import base_of
-from scripts.lib.staleness import canonical
+from thinksafe.files import IDENTITY, RECORD, atomic
+from thinksafe.models.location import base_of
+from thinksafe.provenance.digests import canonical
+from thinksafe.provenance.identity import file_digest
 
 FORMAT = 1
 # From the prompts to the tables; a tier is the deepest level whose results a bundle holds whole.
@@ -100,7 +100,7 @@ def name_anywhere(path: str) -> str:
 
 
 def name_in_run(path: str) -> str:
-    """Return a path as identities write it: from the run's folder (see `scripts.lib.manifests`)."""
+    """Return a path as identities write it: from the run's folder (see `thinksafe.provenance.identity`)."""
     parts = PurePosixPath(path).parts
     return "/".join(parts[2:]) if parts[:1] == ("results",) and len(parts) > 2 else path
 

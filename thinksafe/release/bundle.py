@@ -17,14 +17,14 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib import bundles  # noqa: E402 - runs as a script, too
-from scripts.lib.bundles import LEVELS, TIERS, BundleError  # noqa: E402
-from scripts.lib.files import IDENTITY, RECORD, read_json, read_rows  # noqa: E402
-from scripts.lib.hub_lock import remote_sources, used  # noqa: E402
-from scripts.lib.manifests import SNAKEMAKES, content_digest, file_digest  # noqa: E402
-from scripts.lib.staleness import canonical  # noqa: E402
-from scripts.tools import dag, provenance  # noqa: E402
-from scripts.tools.provenance import Node  # noqa: E402
+from thinksafe.files import IDENTITY, RECORD, read_json, read_rows  # noqa: E402
+from thinksafe.hub.lock import remote_sources, used  # noqa: E402
+from thinksafe.planning import dag  # noqa: E402
+from thinksafe.provenance.digests import canonical  # noqa: E402
+from thinksafe.provenance.identity import SNAKEMAKES, content_digest, file_digest  # noqa: E402
+from thinksafe.release import archive, snakemake_records  # noqa: E402
+from thinksafe.release.archive import LEVELS, TIERS, BundleError  # noqa: E402
+from thinksafe.release.snakemake_records import Node  # noqa: E402
 
 TABLES = LEVELS.index("tables")
 WORKFLOW = ("Snakefile", "LICENSE", "CITATION.cff", "requirements/*.txt", "envs/*.yaml", "envs/*.sh")
@@ -51,7 +51,7 @@ made with a model or a data set may be bound by its terms. As the pages said whe
 
 def selected(graph: Any, target: str, config: Mapping[str, Any]) -> list[Node]:
     """Return the jobs of a DAG that a target means: all of them, or those of one student with all behind them."""
-    nodes = [node for node in provenance.nodes_of(graph) if node.rule != "write_report"]  # it shows raw answers
+    nodes = [node for node in snakemake_records.nodes_of(graph) if node.rule != "write_report"]  # it shows raw answers
     if target not in config["models"]:
         return nodes
     own = [node for node in nodes if node.job.wildcards_dict.get("student") == target]
@@ -93,8 +93,8 @@ def with_text(nodes: Iterable[Node]) -> set[str]:
     """Return the outputs that show prompts or responses, as far as nobody has looked and said otherwise."""
     found: set[str] = set()
     for node in nodes:  # each after what it needs
-        if node.rule not in bundles.TELLS_NO_TEXT and (node.level < TABLES or found & set(node.inputs)):
-            found.update(output for output in node.outputs if not output.endswith(bundles.COUNTS))
+        if node.rule not in archive.TELLS_NO_TEXT and (node.level < TABLES or found & set(node.inputs)):
+            found.update(output for output in node.outputs if not output.endswith(archive.COUNTS))
     return found
 
 
@@ -119,7 +119,7 @@ def files_of(
                 members |= {str(path.relative_to(root)): path for path in files if path.name != SNAKEMAKES}
             else:
                 members[output] = root / output
-        for ending in bundles.COMPANIONS if node.identity in mine else ():
+        for ending in archive.COMPANIONS if node.identity in mine else ():
             beside = node.identity.removesuffix(IDENTITY) + ending
             if (root / beside).is_file():
                 members[beside] = _record(root / beside) if public and ending == RECORD else root / beside
@@ -130,7 +130,7 @@ def says_more(path: Path) -> bool:
     """Tell whether a file of verdicts has a guard's own words that are no verdict."""
     if path.suffix != ".parquet":
         return False
-    return not all(bundles.VERDICT.fullmatch(row.get("output") or "") for row in read_rows(path))
+    return not all(archive.VERDICT.fullmatch(row.get("output") or "") for row in read_rows(path))
 
 
 def _record(path: Path) -> bytes:
@@ -141,7 +141,7 @@ def _record(path: Path) -> bytes:
             return {key: cleaned(part) for key, part in value.items() if key not in PRIVATE}
         return [cleaned(part) for part in value] if isinstance(value, list) else value
 
-    return bundles.json_bytes(cleaned(read_json(path)))
+    return archive.json_bytes(cleaned(read_json(path)))
 
 
 def private_places(config: Any) -> dict[str, str]:
@@ -160,7 +160,7 @@ def private_places(config: Any) -> dict[str, str]:
             todo += [(key, part) for part in value]
         elif isinstance(value, str) and value.startswith(("/", "~", "..")) and Path(value).name:
             if key in ("file", "folder") or Path(value).expanduser().exists():
-                found[value] = f"{bundles.ELSEWHERE}/{Path(value).name}"
+                found[value] = f"{archive.ELSEWHERE}/{Path(value).name}"
     return found
 
 
@@ -190,10 +190,10 @@ def hide_places(members: dict[str, Any], jobs: list[dict[str, Any]], places: Map
         if name.endswith(IDENTITY):
             before = read_json(members[name])
             if (after := without_places(before, places)) != before:
-                members[name] = bundles.json_bytes(after)
-                changed[name] = "sha256:" + bundles.facts(members[name])["sha256"]
+                members[name] = archive.json_bytes(after)
+                changed[name] = "sha256:" + archive.facts(members[name])["sha256"]
     for name, content in members.items() if places else ():
-        if name.endswith(bundles.TEXT):
+        if name.endswith(archive.TEXT):
             data = content if isinstance(content, bytes) else content.read_bytes()
             if told := next((place for place in places if place.encode() in data), None):
                 raise BundleError(
@@ -204,7 +204,7 @@ def hide_places(members: dict[str, Any], jobs: list[dict[str, Any]], places: Map
         without_places(job, places)
         | {
             "params": [
-                repr(canonical(without_places(json.loads(bundles.unquoted(text)), places))) for text in job["params"]
+                repr(canonical(without_places(json.loads(archive.unquoted(text)), places))) for text in job["params"]
             ],
             "input_checksums": {
                 without_places(name, places): changed.get(name, checksum)
@@ -217,7 +217,7 @@ def hide_places(members: dict[str, Any], jobs: list[dict[str, Any]], places: Map
 
 def licences(config: Mapping[str, Any]) -> str:
     """Return the licence notes of all that a run of this config takes from elsewhere (config/licences/assets.yaml)."""
-    from scripts.lib.hub import page
+    from thinksafe.hub.client import page
 
     assets = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
     found = set()
@@ -238,7 +238,7 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
     BundleError
         Where something that belongs into it is stale, missing or without provenance.
     """
-    version = provenance.check_format()
+    version = snakemake_records.check_format()
     planned = "all" if target in dag.settings_of(config)["models"] else target
     with dag.graph(config, [planned], root) as graph:
         settings = json.loads(json.dumps(graph.workflow.globals["config"]))
@@ -250,7 +250,7 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
                 f"{len(stale)} jobs of {settings['run']} are stale or not made yet, {stale[0].title} among them: run "
                 f"`snakemake {target}` with this config first (`make explain` tells why)"
             )
-        jobs = [provenance.recorded(graph, node) for node in nodes]
+        jobs = [snakemake_records.recorded(graph, node) for node in nodes]
         members, withheld = files_of(nodes, chosen(nodes, tier), root, public)
     if public:
         places = private_places(settings)
@@ -262,16 +262,16 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
         "target": target,
         "planned": planned,
         "snakemake": version,
-        "record_format": provenance.RECORD_FORMAT,
+        "record_format": snakemake_records.RECORD_FORMAT,
         "withheld": withheld,
     }
     members |= {
-        bundles.PROVENANCE: bundles.json_bytes(jobs),
-        "config.json": bundles.json_bytes(settings),
+        archive.PROVENANCE: archive.json_bytes(jobs),
+        "config.json": archive.json_bytes(settings),
         "LICENCES.md": licences(settings).encode(),
         "README.md": README.format(
             run=settings["run"],
-            reach=bundles.reach(tier),
+            reach=archive.reach(tier),
             deepest="datasets" if tier == "all" else tier,
             target=target,
             public=", without prompts and responses" if public else "",
@@ -281,15 +281,15 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
         f"workflow/{path.relative_to(ROOT)}": path for pattern in WORKFLOW for path in sorted(ROOT.glob(pattern))
     }
     for name in members:
-        bundles.checked_name(Path(settings["run"]), name)
-    from scripts.tools import crate
+        archive.checked_name(Path(settings["run"]), name)
+    from thinksafe.release import crate
 
-    facts = {name: bundles.facts(members[name]) for name in sorted(members)}
+    facts = {name: archive.facts(members[name]) for name in sorted(members)}
     times = min(job["started"] for job in jobs), max(job["ended"] for job in jobs)
     members["ro-crate-metadata.json"] = crate.describe(manifest, facts, times, _version())
     name = "-".join([tier, *([] if target == "all" else [target]), *(["public"] if public else [])])
     path = root / "results" / settings["run"] / "bundles" / f"{name.replace('/', '-')}.tar.gz"
-    bundles.write_bundle(path, manifest, members)
+    archive.write_bundle(path, manifest, members)
     return path
 
 
@@ -310,7 +310,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         path = make_bundle(arguments.config, arguments.tier, arguments.target, arguments.public, arguments.folder)
-        found = bundles.open_bundle(path)  # as a stranger would
+        found = archive.open_bundle(path)  # as a stranger would
     except (BundleError, OSError) as error:  # a full disk, too
         sys.exit(f"bundle: {error}")
     held = [name for name in found.manifest["files"] if name.startswith("results/")]

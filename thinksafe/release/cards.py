@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
 
-from scripts.lib.staleness import ROOT
-from scripts.lib.tables import printed
+from thinksafe.provenance.digests import ROOT
+from thinksafe.reporting.tables import printed
 
 LICENCES = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
 # The hub's own names of licences, by what the pages of our sources say.

@@ -21,13 +21,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib import models  # noqa: E402 - runs as a script, too
-from scripts.lib.bundles import json_bytes  # noqa: E402
-from scripts.lib.files import IDENTITY, atomic, read_json, read_rows  # noqa: E402
-from scripts.lib.hub import git_digest, human  # noqa: E402
-from scripts.lib.lineage import Lineage  # noqa: E402
-from scripts.tools import dag  # noqa: E402
-from scripts.tools.cards import adapter_card, dataset_card  # noqa: E402
+from thinksafe.files import IDENTITY, atomic, read_json, read_rows  # noqa: E402
+from thinksafe.hub.client import git_digest, human  # noqa: E402
+from thinksafe.models import location  # noqa: E402 - runs as a script, too
+from thinksafe.planning import dag  # noqa: E402
+from thinksafe.provenance.lineage import Lineage  # noqa: E402
+from thinksafe.release.archive import json_bytes  # noqa: E402
+from thinksafe.release.cards import adapter_card, dataset_card  # noqa: E402
 
 SETS = ("filter_responses", "derive_training_set")
 TRAINED = ("train_student", "train_grpo")
@@ -131,7 +131,7 @@ def key(job: dag.Job) -> tuple[str, str, str]:
 def base_of(model: Row, name: str) -> Row:
     """Return what the card says of a base model."""
     source = model["source"]
-    told = models.base_of(source, name)
+    told = location.base_of(source, name)
     return told | {"label": model["label"], "hub": "hub" in source, "folder": "folder" in source}
 
 

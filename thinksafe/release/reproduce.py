@@ -22,13 +22,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib import bundles  # noqa: E402 - runs as a script, too
-from scripts.lib.bundles import LEVELS, TIERS, Bundle, BundleError  # noqa: E402
-from scripts.lib.files import IDENTITY, RECORD, read_json, write_json, write_text  # noqa: E402
-from scripts.lib.lineage import device_of  # noqa: E402
-from scripts.lib.manifests import file_digest  # noqa: E402
-from scripts.tools import dag, restore  # noqa: E402
-from scripts.tools.provenance import Fit  # noqa: E402
+from thinksafe.files import IDENTITY, RECORD, read_json, write_json, write_text  # noqa: E402
+from thinksafe.planning import dag  # noqa: E402
+from thinksafe.provenance.identity import file_digest  # noqa: E402
+from thinksafe.provenance.lineage import device_of  # noqa: E402
+from thinksafe.release import archive, restore  # noqa: E402
+from thinksafe.release.archive import LEVELS, TIERS, Bundle, BundleError  # noqa: E402
+from thinksafe.release.snakemake_records import Fit  # noqa: E402
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within the interval", "different"
 KEYS = (
@@ -87,7 +87,7 @@ def prepare(config: str, bundle: Bundle, tier: str, root: Path) -> tuple[list[st
             f"{bundle.path}: begins with {bundle.manifest['tier']}; TIER={tier} needs one of {tier} or a deeper one"
         )
     level = LEVELS.index(tier)
-    above = {output for job in bundle.jobs for output in job["outputs"] if bundles.level_of(job["rule"]) > level}
+    above = {output for job in bundle.jobs for output in job["outputs"] if archive.level_of(job["rule"]) > level}
     mark = root / f".snakemake/thinksafe/{bundle.run}.reproduction.json"
     begun = {"bundle": file_digest(bundle.path), "tier": tier}
     if not (mark.is_file() and read_json(mark) == begun):
@@ -163,7 +163,7 @@ def compare(bundle: Bundle, tier: str, kept: set[str], root: Path) -> dict[str, 
     made = {
         name
         for name, number in bundle.owner.items()
-        if bundles.level_of(bundle.jobs[number]["rule"]) > level and name in bundle.jobs[number]["outputs"]
+        if archive.level_of(bundle.jobs[number]["rule"]) > level and name in bundle.jobs[number]["outputs"]
     }
     files = Counter(
         "identical" if (root / name).is_file() and file_digest(root / name) == bundle.digest(name) else "different"
@@ -174,7 +174,7 @@ def compare(bundle: Bundle, tier: str, kept: set[str], root: Path) -> dict[str, 
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         wanted = {name for name in made if is_compared(name)}
-        bundles.extract(bundle, lambda name: Path(folder) / name if name in wanted | records else None)
+        archive.extract(bundle, lambda name: Path(folder) / name if name in wanted | records else None)
         devices = {"bundle": _devices(Path(folder), records), "here": _devices(root, records)}
         for name in sorted(wanted):
             here = root / name
@@ -262,7 +262,7 @@ def main() -> None:
     arguments = parser.parse_args()
     root = arguments.folder
     try:
-        bundle = bundles.open_bundle(restore.fetched(arguments.bundle, root / ".snakemake/thinksafe"))
+        bundle = archive.open_bundle(restore.fetched(arguments.bundle, root / ".snakemake/thinksafe"))
         asked, rules, kept = prepare(arguments.config, bundle, arguments.tier, root)
         run(arguments.config, asked, rules, root)
         found = compare(bundle, arguments.tier, kept, root)

@@ -20,12 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.lib import bundles  # noqa: E402 - runs as a script, too
-from scripts.lib.bundles import LEVELS, Bundle, BundleError, level_of  # noqa: E402
-from scripts.lib.files import RECORD  # noqa: E402
-from scripts.lib.manifests import SNAKEMAKES, file_digest  # noqa: E402
-from scripts.tools import dag, provenance  # noqa: E402
-from scripts.tools.provenance import Fit, Node  # noqa: E402
+from thinksafe.files import RECORD  # noqa: E402
+from thinksafe.planning import dag  # noqa: E402
+from thinksafe.provenance.identity import SNAKEMAKES, file_digest  # noqa: E402
+from thinksafe.release import archive, snakemake_records  # noqa: E402
+from thinksafe.release.archive import LEVELS, Bundle, BundleError, level_of  # noqa: E402
+from thinksafe.release.snakemake_records import Fit, Node  # noqa: E402
 
 SHOWN = 12  # reasons
 LOCKS = ("workflow/requirements/", "workflow/envs/")
@@ -82,8 +82,8 @@ def _downloaded(address: str, folder: Path) -> Path:
             answer.raise_for_status()
             size = 0
             for chunk in answer.iter_bytes():
-                if (size := size + len(chunk)) > bundles.MAX_BYTES:
-                    raise BundleError(f"{address}: is larger than {bundles.MAX_BYTES:,} bytes")
+                if (size := size + len(chunk)) > archive.MAX_BYTES:
+                    raise BundleError(f"{address}: is larger than {archive.MAX_BYTES:,} bytes")
                 handle.write(chunk)
     except (httpx.HTTPError, BundleError) as error:
         path.unlink(missing_ok=True)
@@ -116,7 +116,7 @@ def placed(graph: object, bundle: Bundle, fit: Fit, root: Path, wanted: Callable
     with _alone(root, bundle.run):
         shutil.rmtree(staging, ignore_errors=True)  # of one that was killed
         try:
-            bundles.extract(bundle, lambda name: staging / name if name in new else None)
+            archive.extract(bundle, lambda name: staging / name if name in new else None)
             for name in sorted(new):
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(staging / name, root / name)
@@ -130,7 +130,7 @@ def placed(graph: object, bundle: Bundle, fit: Fit, root: Path, wanted: Callable
         for folder in filter(bundle.holds, node.folders):
             (root / folder / SNAKEMAKES).touch()
             os.utime(root / folder / SNAKEMAKES, (now, now))
-        provenance.place(graph, node, bundle.jobs[number])
+        snakemake_records.place(graph, node, bundle.jobs[number])
     return files
 
 
@@ -161,7 +161,7 @@ def told(bundle: Bundle, fit: Fit) -> Iterator[str]:
     """Yield what is in a bundle, and what of it does not fit and why."""
     manifest = bundle.manifest
     public = ", without prompts and responses" if manifest["public"] else ""
-    yield f"{bundle.path}: run {bundle.run}, {bundles.reach(manifest['tier'])} ({manifest['target']}){public}"
+    yield f"{bundle.path}: run {bundle.run}, {archive.reach(manifest['tier'])} ({manifest['target']}){public}"
     files, sizes = Counter(), Counter()
     for name, number in bundle.owner.items():
         level = level_of(bundle.jobs[number]["rule"])
@@ -225,17 +225,18 @@ def restore(
 @contextmanager
 def fitted(config: str, bundle: Bundle, root: Path, ignore: Sequence[str] = ()) -> Iterator[tuple[object, Fit]]:
     """Give Snakemake's DAG of a bundle's target, and what of the bundle fits it."""
-    version = provenance.check_format()
-    if bundle.manifest["record_format"] != provenance.RECORD_FORMAT:
+    version = snakemake_records.check_format()
+    if bundle.manifest["record_format"] != snakemake_records.RECORD_FORMAT:
         raise BundleError(
             f"{bundle.path}: has the records of Snakemake {bundle.manifest['snakemake']}, format "
-            f"{bundle.manifest['record_format']}; Snakemake {version} here keeps format {provenance.RECORD_FORMAT}"
+            f"{bundle.manifest['record_format']}; Snakemake {version} here keeps format "
+            f"{snakemake_records.RECORD_FORMAT}"
         )
     run = dag.settings_of(config)["run"]
     if run != bundle.run:  # before the target, which may have the run in its name
         raise BundleError(f"{bundle.path}: is of the run {bundle.run}, and this config's run is {run}")
     with dag.graph(config, [bundle.manifest["planned"]], root) as graph:
-        yield graph, provenance.fit(graph, bundle, root, ignore)
+        yield graph, snakemake_records.fit(graph, bundle, root, ignore)
 
 
 def main() -> None:
@@ -250,7 +251,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         path = fetched(arguments.bundle, arguments.folder / ".snakemake/thinksafe")
-        restore(arguments.config, bundles.open_bundle(path), arguments.folder, arguments.fitting)
+        restore(arguments.config, archive.open_bundle(path), arguments.folder, arguments.fitting)
     except (BundleError, OSError) as error:  # a full disk, a folder that is not to be written
         sys.exit(f"restore: {error}")
 

@@ -14,7 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.bundles import (
+from thinksafe.files import IDENTITY, read_json
+from thinksafe.planning.explain import difference, kind_of
+from thinksafe.provenance.digests import canonical
+from thinksafe.provenance.identity import file_digest
+from thinksafe.release.archive import (
     Bundle,
     BundleError,
     content_in,
@@ -24,10 +28,6 @@ from scripts.lib.bundles import (
     name_in_run,
     unquoted,
 )
-from scripts.lib.files import IDENTITY, read_json
-from scripts.lib.manifests import file_digest
-from scripts.lib.staleness import canonical
-from scripts.tools.explain import difference, kind_of
 
 RECORD_FORMAT = 6
 

@@ -8,7 +8,7 @@ COLUMN = 3.3  # inches, one column of the paper
 PAGE = 6.75  # inches, both columns
 
 # Okabe and Ito (2008) and Tol's muted scheme, but for what colour-blind readers would take for another method of the
-# same figure (tests/scripts/test_figures.py). A method has its colour in every figure.
+# same figure (tests/figures/test_figures.py). A method has its colour in every figure.
 COLOURS = {
     "initial": "#4D4D4D",
     "thinksafe": "#D55E00",
@@ -73,7 +73,7 @@ def save(figure: Any, output_png: str, output_pdf: str) -> None:
     """Write a figure as PNG (300 dpi) and PDF with no date and no version in them, and close it."""
     from matplotlib import pyplot
 
-    from scripts.lib.files import atomic
+    from thinksafe.files import atomic
 
     with atomic(output_png) as temporary:
         figure.savefig(temporary, format="png", dpi=300, metadata={"Software": None})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scripts.lib.files import read_rows
+from thinksafe.files import read_rows
 
 ROLES = {"harmful": "h", "benign": "b"}  # role and the paper's index
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.files import IDENTITY, read_rows
-from scripts.lib.responses import parts
-from scripts.lib.seeds import seed_for
+from thinksafe.files import IDENTITY, read_rows
+from thinksafe.models.responses import parts
+from thinksafe.seeds import seed_for
 
 Row = dict[str, Any]
 PAGE = {"html": "report/page/index.html", "css": "report/page/page.css", "js": "report/page/page.js"}

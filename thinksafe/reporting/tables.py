@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from scripts.lib.files import atomic
+from thinksafe.files import atomic
 
 Row = dict[str, Any]
 SOUND = 80.0  # per cent of well-formed responses, or of verdicts that could be read, below which a number is doubtful

@@ -2,7 +2,7 @@
 
 Rollouts come from the student as it is being trained: by vLLM at the paper's scale, by the trainer itself in the
 miniature, where each has a stream of random numbers of its own, whatever the number of processes. Rewards are the
-guard's P(safe) and a sound think block (`scripts.lib.rewards`).
+guard's P(safe) and a sound think block (`thinksafe.training.rewards`).
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from typing import Any
 import torch
 from trl import GRPOConfig, GRPOTrainer
 
-from scripts.lib.chat import opens_think, prompt_tokens
-from scripts.lib.engine_transformers import Sampler
-from scripts.lib.engines import Request, Sampling
-from scripts.lib.losses.base import NotFinite
-from scripts.lib.model_folder import load_tokenizer, stop_tokens
-from scripts.lib.models import context_tokens
-from scripts.lib.rewards import Ask, reward_functions
-from scripts.lib.seeds import seed_for
-from scripts.lib.serving import free_port
-from scripts.lib.training import (
+from thinksafe.inference.requests import Request, Sampling
+from thinksafe.inference.transformers_engine import Sampler
+from thinksafe.jobs.server import free_port
+from thinksafe.models.chat import opens_think, prompt_tokens
+from thinksafe.models.folder import load_tokenizer, stop_tokens
+from thinksafe.models.location import context_tokens
+from thinksafe.seeds import seed_for
+from thinksafe.training.log import log_callback
+from thinksafe.training.losses.base import NotFinite
+from thinksafe.training.rewards import Ask, reward_functions
+from thinksafe.training.sft import (
     accumulation,
     lora_config,
     progress_callback,
     run,
     shared_settings,
 )
-from scripts.lib.training_log import log_callback
 
 
 def reinforce(

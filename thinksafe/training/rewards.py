@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.lib.chat import stored_response
-from scripts.lib.model_folder import text_of
-from scripts.lib.responses import CLOSE, OPEN, view
+from thinksafe.models.chat import stored_response
+from thinksafe.models.folder import text_of
+from thinksafe.models.responses import CLOSE, OPEN, view
 
 Pair = tuple[str, str]
 Ask = Callable[[Sequence[Pair]], Sequence[dict[str, Any]]]

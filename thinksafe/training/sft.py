@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.chat_rules import declare
-from scripts.lib.files import read_json, write_json
-from scripts.lib.training_log import log_callback, reporters
+from thinksafe.files import read_json, write_json
+from thinksafe.models.chat_template import declare
+from thinksafe.training.log import log_callback, reporters
 
 NLL: dict[str, dict[str, Any]] = {"nll": {}}
 
 
 def loss_of(spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Return the loss that ``spec["loss"]`` names (`scripts.lib.losses`), as a class, and its settings."""
+    """Return the loss that ``spec["loss"]`` names (`thinksafe.training.losses`), as a class, and its settings."""
     ((name, settings),) = (spec.get("loss") or NLL).items()
-    return importlib.import_module(f"scripts.lib.losses.{name}").Loss, settings
+    return importlib.import_module(f"thinksafe.training.losses.{name}").Loss, settings
 
 
 def tokenise(
@@ -67,7 +67,7 @@ def finetune(
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
-    from scripts.lib.losses.base import blank
+    from thinksafe.training.losses.base import blank
 
     settings = spec["training"]
     loss, loss_settings = loss_of(spec)
@@ -230,7 +230,7 @@ def progress_callback(progress: Callable[[int, int], None]) -> Any:
     import torch
     from transformers import TrainerCallback
 
-    from scripts.lib.running import Stopped
+    from thinksafe.jobs.run import Stopped
 
     class Steps(TrainerCallback):
         stopped = False

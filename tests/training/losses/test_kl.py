@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, kl_div
 
-from scripts.lib.losses.base import IGNORED
-from scripts.lib.losses.kl import Loss
-from scripts.lib.serving import free_port
-from scripts.lib.training import finetune, lora_config, tokenise, trainer_settings
-from tests.lib import tiny
+from tests import tiny
+from thinksafe.jobs.server import free_port
+from thinksafe.training.losses.base import IGNORED
+from thinksafe.training.losses.kl import Loss
+from thinksafe.training.sft import finetune, lora_config, tokenise, trainer_settings
 
 torch.set_num_threads(1)
 ROWS = [
@@ -166,7 +166,7 @@ def test_at_the_start_the_divergence_is_exactly_zero_and_only_harmful_rows_teach
 # -------------------------------------------------------------------------------------------- whole trainings
 TRAIN = """
 import json, sys, torch
-from scripts.lib.training import finetune
+from thinksafe.training.sft import finetune
 torch.set_num_threads(1)
 rows, folder, output, spec = json.loads(sys.argv[1])
 finetune(rows, folder, output, spec, "key", 1, 100)

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from scripts.lib.baselines import two_sentences
-from scripts.lib.chat import THINK
-from scripts.lib.losses import base, nll, primer, safekey
-from scripts.lib.training import lora_config, tokenise, trainer_settings
-from tests.lib import tiny
+from tests import tiny
+from thinksafe.data.published_sets import two_sentences
+from thinksafe.models.chat import THINK
+from thinksafe.training.losses import base, nll, primer, safekey
+from thinksafe.training.sft import lora_config, tokenise, trainer_settings
 
 torch.set_num_threads(1)
 FAMILIES = ("qwen3", "r1")

@@ -19,8 +19,8 @@ from torch.utils.data import Sampler
 from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from scripts.lib.chat import completion_tokens, opens_think, prompt_tokens
-from scripts.lib.seeds import seed_for
+from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
+from thinksafe.seeds import seed_for
 
 IGNORED = -100
 TOKENS = ("input_ids", "labels")

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from scripts.lib.head import bare_head, token_kl, token_nll
-from scripts.lib.losses.base import IGNORED, Supervised
+from thinksafe.training.lm_head import bare_head, token_kl, token_nll
+from thinksafe.training.losses.base import IGNORED, Supervised
 
 
 class Loss(Supervised):

@@ -1,6 +1,6 @@
 """Negative log-likelihood of the whole response (paper Eq. 2), averaged over the supervised tokens of a step."""
 
-from scripts.lib.losses.base import Supervised
+from thinksafe.training.losses.base import Supervised
 
 
 class Loss(Supervised):

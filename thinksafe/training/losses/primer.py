@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.lib.chat import THINK, completion_tokens, opens_think, prompt_tokens
-from scripts.lib.losses.base import IGNORED, Supervised
+from thinksafe.models.chat import THINK, completion_tokens, opens_think, prompt_tokens
+from thinksafe.training.losses.base import IGNORED, Supervised
 
 
 class Loss(Supervised):

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from scripts.lib.chat import THINK, completion_tokens, opens_think, own_tags, prompt_tokens, response_spans
-from scripts.lib.losses.base import IGNORED, Supervised
-from scripts.lib.running import say
-from scripts.lib.seeds import seed_for
+from thinksafe.jobs.run import say
+from thinksafe.models.chat import THINK, completion_tokens, opens_think, own_tags, prompt_tokens, response_spans
+from thinksafe.seeds import seed_for
+from thinksafe.training.losses.base import IGNORED, Supervised
 
 
 class SafetyHead(torch.nn.Module):
