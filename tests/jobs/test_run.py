@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,12 +113,13 @@ def test_an_environment_that_is_not_the_pinned_one_is_named(monkeypatch):
 # -------------------------------------------------------------------------------------------- jobs, warm and plain
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A folder whose `scripts` is this project's, with a script for tests beside them."""
+    """A folder with this project's library and one script, which is for tests."""
     root = tmp_path_factory.mktemp("project")
-    (root / "scripts").mkdir()
-    (root / "scripts" / "__init__.py").touch()
-    (root / "scripts" / "lib").symlink_to(ROOT / "scripts" / "lib")
-    (root / "scripts" / "testing.py").write_text(SCRIPT.format(name="testing"))
+    shutil.copytree(ROOT / "thinksafe", root / "thinksafe", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "scripts/stage").mkdir(parents=True)
+    for folder in ("scripts", "scripts/stage"):
+        (root / folder / "__init__.py").touch()
+    (root / "scripts/stage/testing.py").write_text(SCRIPT.format(name="testing"))
     (root / "in.txt").write_text("input")
     return root
 
@@ -268,7 +270,7 @@ def test_a_step_that_takes_long_is_cut_off_where_nobody_else_would(environment, 
     """A job that is told to stop in the middle of a step: SLURM, which has warned it, leaves it the time to end it."""
     step = (
         "import os, signal, sys, time; from thinksafe.jobs import run; run.PATIENCE = 1;"
-        "running.end_with(os.getppid()); print('begun', flush=True); end = time.monotonic() + 3\n"
+        "run.end_with(os.getppid()); print('begun', flush=True); end = time.monotonic() + 3\n"
         "while time.monotonic() < end: time.sleep(0.1)"
     )
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}

@@ -26,10 +26,10 @@ SAID = {"id": str, "draw": int, "prompt": str, "asked": str, "response": str}
 HARM = {"id": str, "draw": int, "harm": str, "output": str}
 
 
-def made(name, inputs=(), spec=None, outputs=None, code=("scripts/evaluation/score_safety.py",)):
+def made(name, inputs=(), spec=None, outputs=None, code=("score_safety",)):
     """Write the identity of files that a job has made, as `thinksafe.jobs.run` does."""
     base = "results/trial/"
-    params = {"spec": spec or {}, "code": {path: "00" for path in code}, "environment": {"numpy": "2.4.6"}}
+    params = {"spec": spec or {}, "code": {module: "00" for module in code}, "environment": {"numpy": "2.4.6"}}
     stem = name.removesuffix(".parquet").removesuffix(".json").removesuffix(".csv").removesuffix(".png")
     write_identity(
         {
@@ -83,7 +83,7 @@ def write_run():
     write_json(base + dataset.replace(".parquet", ".statistics.json"), {"kept": 1})
     made(dataset, [*raw, *judged], outputs=[dataset, dataset.replace(".parquet", ".statistics.json")])
     write_json(f"{base}{ADAPTER}/weights.json", [1.0])
-    made(ADAPTER, [dataset], {"training": {"rank": 32}}, code=["scripts/training/train_student.py"])
+    made(ADAPTER, [dataset], {"training": {"rank": 32}}, code=["train_student"])
     Path(base, ADAPTER, ".snakemake_timestamp").touch()  # which Snakemake leaves after the job
     write_rows(base + f"answers/{ON}/part-0.parquet", answers(0, ["harmbench-00000", "harmbench-00001"]), SAID)
     made(f"answers/{ON}/part-0.parquet", [f"{ADAPTER}.identity.json"])

@@ -1,8 +1,8 @@
 r"""Reasoning answers: scored by SkyThought's own task handlers, each under a limit that holds (paper Sec. 5.1, App. B).
 
 ``score`` asks the handlers of skythought 0.1.0 (thinksafe.evaluation.skythought): the whole text is read, the think
-block included, and known faults are kept, because the paper's numbers have them (docs/scoring.md). ``score_strict`` stands
-beside it (thinksafe.evaluation.strict_reasoning).
+block included, and known faults are kept, because the paper's numbers have them (docs/scoring.md). The strict score
+is in `thinksafe.evaluation.strict_reasoning`.
 
 ``Scorer`` runs both in a process that the kernel kills when one comparison takes too long; SkyThought's own timeout
 does nothing, and a signal's exception would be swallowed by its broad excepts.
@@ -95,7 +95,7 @@ class Scorer:
 
     def _start(self) -> subprocess.Popen[str]:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from thinksafe.evaluation.reasoning import serve; serve({float(self.seconds)!r})"],
+            [sys.executable, "-c", f"from {__name__} import serve; serve({float(self.seconds)!r})"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[2],

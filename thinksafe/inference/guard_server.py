@@ -35,7 +35,7 @@ def guard_server(
     """Give the address at which a guard beside this process is asked for verdicts (`ask`)."""
     port = free_port()
     settings = json.dumps({"folder": folder, "spec": spec, "format_file": format_file, "port": port})
-    command = [sys.executable, "-m", "thinksafe.inference.guard_server", settings]
+    command = [sys.executable, "-m", __name__, settings]
     address = f"http://{LOCAL}:{port}"
     with served(command, f"{address}/health", log, environment, waiting):
         yield address
