@@ -1,0 +1,163 @@
+"""What each claim of the paper asks of a run: the cells, training sets and tables that decide it (docs/claims.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from thinksafe.analysis.claims import asked, check_metrics, counted, read_claims
+from thinksafe.analysis.scores import AVERAGES
+from thinksafe.provenance.digests import canonical
+from thinksafe.study.paper import LENGTHS, RESULTS, Paper
+from thinksafe.study.selection import Arm, Cell
+
+# Metrics that no score has, and the table where they are.
+METRIC_TABLES = {
+    "filtered_out_pct_harmful": "table3",
+    "filtered_out_pct_benign": "table3",
+    "unsafe_pct_train_harmful": "effects",
+    "perplexity": "figure8",
+    "mean_tokens_harmful": "lengths",
+    "mean_tokens_benign": "lengths",
+    "train_hours": "cost",
+    "generation:train_hours": "cost",
+}
+# The tables that all claims together ask, and the output by which `all` makes them.
+TABLES = {
+    "table3": "tables/table3",
+    "effects": "tables/effects",
+    "figure8": "figures/figure8",
+    "figure9": "figures/figure9",
+    "figure10": "figures/figure10",
+    "cost": "figures/figure3",
+}
+
+
+class Undecidable(ValueError):  # noqa: N818 - says what is missing, not that something broke
+    """A run lacks what decides a claim."""
+
+
+class Claims:
+    """The claims of config/claims.yaml under one selection.
+
+    Parameters
+    ----------
+    claims : what config/claims.yaml holds
+
+    Raises
+    ------
+    ClaimError
+        If the claims cannot be read, or name a metric that does not exist.
+    """
+
+    def __init__(self, paper: Paper, claims: Mapping[str, Any]) -> None:
+        self.paper, self.selection, self.config = paper, paper.selection, paper.config
+        self.all = claims
+        families = list(self.config.families)
+        read_claims(claims, families)
+        check_metrics(claims, families, {*self.config.benchmarks, *AVERAGES, *METRIC_TABLES})
+        self.own_sets = {
+            "students": sorted(self.selection.students),
+            **{family: sorted(self.selection.students_of(family)) for family in families},
+        }
+        self.students_over, self.asked_by = cache(self.students_over), cache(self.asked_by)
+
+    # ------------------------------------------------------------ what a claim asks
+    def is_in_run(self, cell: tuple[str, str, str]) -> bool:
+        """Return whether a run has student, method and metric by its config."""
+        student, method, metric = cell
+        if student not in self.selection.students or method not in self.selection.methods_of(student):
+            return False
+        if metric not in METRIC_TABLES:
+            return set(AVERAGES.get(metric, [metric])) <= set(self.selection.benchmarks)
+        if self.config.use_paper_scores:
+            return False
+        paper, sets = self.paper, self.paper.sets
+        return {
+            "table3": lambda: any((arm.student, arm.method) == (student, method) for arm in paper.filtered()),
+            "effects": lambda: method == "initial" and student in paper.steered_students(),
+            "figure8": lambda: method in paper.read_methods(),
+            "lengths": lambda: method == "thinksafe" and self.selection.family_of(student) in LENGTHS.values(),
+            "cost": lambda: method != "initial" and sets.samples_itself(student, method),
+        }[METRIC_TABLES[metric]]()
+
+    def students_over(self, claim: str) -> dict[str, Any]:
+        """Return the students that count in a claim; the paper's numbers say for themselves which they have."""
+        if self.config.use_paper_scores:
+            return {}
+        return counted(self.all["claims"][claim], self.all["sets"], self.own_sets, self.is_in_run)
+
+    def asked_by(self, claim: str) -> list[tuple[str, str, str]]:
+        """Return the run's student, method and metric that decide a claim.
+
+        Raises
+        ------
+        Undecidable
+            If it cannot be decided, with what is missing. The paper's numbers say for themselves what they decide.
+        """
+        predicate, over = self.all["claims"][claim], self.students_over(claim)
+        sets = {**self.all["sets"], **self.own_sets, **over}
+        cells = sorted({cell for cell in asked(predicate, sets, correlated=True) if self.is_in_run(cell)})
+        if self.config.use_paper_scores:
+            return cells
+        missing = sorted({cell for cell in asked(predicate, sets) if not self.is_in_run(cell)})
+        students = min(map(len, over.values()), default=len(self.own_sets["students"]))
+        if not cells or missing or predicate.get("at_least", 0) > students:
+            some = "; ".join(" ".join(cell) for cell in missing[:3]) + (", ..." if len(missing) > 3 else "")
+            raise Undecidable(
+                f"claim_{claim}: this run cannot decide it, as it has not {some or 'the students that it counts'}. Add "
+                "the students, methods and benchmarks to `select` (docs/claims.md)"
+            )
+        return cells
+
+    def cells(self, claim: str | None = None) -> list[Cell]:
+        """Return the scored cells that decide a claim, or all, in an order that the selection's does not change."""
+        cells = sorted(self.selection.cells(), key=lambda cell: canonical(cell._asdict()))
+        if claim is None:
+            return cells
+        wanted = {
+            (student, method, benchmark)
+            for student, method, metric in self.asked_by(claim)
+            if metric not in METRIC_TABLES
+            for benchmark in AVERAGES.get(metric, [metric])
+        }
+        return [cell for cell in cells if (cell.student, cell.method, cell.benchmark) in wanted]
+
+    def arms(self, claim: str, table: str) -> list[Arm]:
+        """Return the training sets or adapters that a claim asks a table about."""
+        wanted = {cell[:2] for cell in self.asked_by(claim) if METRIC_TABLES.get(cell[2]) == table}
+        return [Arm(*pair, replicate) for pair in sorted(wanted) for replicate in self.selection.replicates]
+
+    # ------------------------------------------------------------ files
+    def tables(self, claim: str | None = None) -> list[str]:
+        """Return the tables that a claim asks, made of nothing but what it asks of them; or those of the run."""
+        if self.config.use_paper_scores:
+            return [f"{self.config.paper}/{name}.csv" for name in ("table3", "text_cells")]
+        if claim is None:
+            made = {path.rpartition(".")[0].removeprefix(f"{RESULTS}/") for path in self.paper.outputs()}
+            return [f"{self.paper.paths.table(name=name)}.csv" for name, shown in TABLES.items() if shown in made]
+        asked_of = sorted({METRIC_TABLES[metric] for *_, metric in self.asked_by(claim) if metric in METRIC_TABLES})
+        return [f"{RESULTS}/claims/{claim}/{table}.csv" for table in asked_of]
+
+    def scores(self, claim: str | None = None, ending: str = ".json") -> list[str]:
+        """Return the scores that decide a claim, or all; the paper's have no rows behind them."""
+        if ending == ".parquet" and self.config.use_paper_scores:
+            return []
+        return self.paper.paths.scores(self.cells(claim), ending)
+
+    def spec(self, claim: str | None = None) -> dict[str, Any]:
+        """Return what a verdict takes from config, for one claim or all."""
+        names: Sequence[str] = [claim] if claim else list(self.all["claims"])
+        kinds = self.config.benchmarks
+        return {
+            "cells": [cell._asdict() for cell in self.cells(claim)],
+            "students": [[student, student] for student in self.own_sets["students"]],
+            "methods": [[method, method] for method in sorted(self.selection.methods)],
+            "benchmarks": [{"id": name, "kind": kinds[name].kind} for name in sorted(self.selection.benchmarks)],
+            "families": {family: self.own_sets[family] for family in self.config.families},
+            "confidence": self.config.scoring.confidence,
+            "use_paper_scores": self.config.use_paper_scores,
+            "claims": {**self.all, "claims": {name: self.all["claims"][name] for name in names}},
+            "over": {name: over for name in names if (over := self.students_over(name))},
+        }

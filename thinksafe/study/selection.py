@@ -1,0 +1,124 @@
+"""What a config selects: students, methods, benchmarks, replicates, and the cells that they span."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from thinksafe.config.types import Config
+
+ROLES = ("harmful", "benign")
+
+
+class Arm(NamedTuple):
+    """One adapter: a student trained with a method, in one replicate; ``initial`` has none."""
+
+    student: str
+    method: str
+    replicate: int
+
+
+class Cell(NamedTuple):
+    """One number of a table, in one replicate: an arm on a benchmark."""
+
+    student: str
+    method: str
+    replicate: int
+    benchmark: str
+
+    @property
+    def arm(self) -> Arm:
+        """Return the cell's adapter."""
+        return Arm(self.student, self.method, self.replicate)
+
+
+class Selection:
+    """The students, methods and benchmarks of a run, in the order in which its config names them."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.students: list[str] = list(config.select.students)
+        self.methods: list[str] = list(config.select.methods)
+        self.benchmarks: list[str] = list(config.select.benchmarks)
+        self.replicates: list[int] = list(config.replicates)
+
+    def family_of(self, student: str) -> str:
+        """Return the family of a model."""
+        return self.config.models[student].family
+
+    def students_of(self, family: str | None) -> list[str]:
+        """Return the selected students of a family, of all families for None."""
+        return [student for student in self.students if family in (None, self.family_of(student))]
+
+    @cached_property
+    def _methods(self) -> dict[str, list[str]]:
+        return {
+            student: [
+                method
+                for method in self.methods
+                for entry in [self.config.methods[method]]
+                if model.family in (entry.families or self.config.families)
+                if student in (entry.students or self.config.models)
+            ]
+            for student, model in self.config.models.items()
+        }
+
+    def methods_of(self, student: str) -> list[str]:
+        """Return the selected methods that are meant for a student."""
+        return self._methods[student]
+
+    def students_with(
+        self, methods: Collection[str], any_of: Collection[str] = (), family: str | None = None
+    ) -> list[str]:
+        """Return the selected students that have all of ``methods``, and one of ``any_of`` if any is named."""
+        found = {student: set(self.methods_of(student)) for student in self.students_of(family)}
+        return [s for s, has in found.items() if set(methods) <= has and (not any_of or set(any_of) & has)]
+
+    def chosen(self, methods: Collection[str]) -> list[str]:
+        """Return those of ``methods`` that are selected, in the order of the selection."""
+        return [method for method in self.methods if method in methods]
+
+    def arms(
+        self, students: Collection[str] | None = None, methods: Collection[str] | None = None, trained: bool = False
+    ) -> list[Arm]:
+        """Return student, method and replicate of what is selected; ``trained`` leaves out the initial students."""
+        return [
+            Arm(student, method, replicate)
+            for student in (self.students if students is None else students)
+            for method in self.methods_of(student)
+            if (methods is None or method in methods) and not (trained and method == "initial")
+            for replicate in self.replicates
+        ]
+
+    def cells(
+        self,
+        students: Collection[str] | None = None,
+        methods: Collection[str] | None = None,
+        benchmarks: Collection[str] | None = None,
+    ) -> list[Cell]:
+        """Return the cells of a table, in the order of its rows."""
+        return [
+            Cell(*arm, benchmark)
+            for arm in self.arms(students, methods)
+            for benchmark in self.benchmarks
+            if benchmarks is None or benchmark in benchmarks
+        ]
+
+    def shards_of(self, benchmark: str) -> range:
+        """Return the numbers of the shards that a benchmark's answers are in."""
+        return range(getattr(self.config.shards, self.config.benchmarks[benchmark].decoding))
+
+    def judged(self, kind: str) -> list[str]:
+        """Return the selected benchmarks of a kind: harm, refusal or reasoning."""
+        return [name for name in self.benchmarks if self.config.benchmarks[name].kind == kind]
+
+    def labels(self, section: str, names: Collection[str]) -> list[list[str]]:
+        """Return pairs of id and label, in the order given."""
+        entries: dict[str, Any] = getattr(self.config, section)
+        return [[name, entries[name].label] for name in names]
+
+    def columns(self) -> list[dict[str, str]]:
+        """Return the selected benchmarks as a table's columns."""
+        entries = self.config.benchmarks
+        return [{"id": name, "label": entries[name].label, "kind": entries[name].kind} for name in self.benchmarks]

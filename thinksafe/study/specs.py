@@ -1,0 +1,411 @@
+"""What each job depends on from config: one method per rule, with the rule's wildcards as arguments.
+
+A spec holds only what its rule uses, so that a change of the config makes exactly that stale (docs/staleness.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from thinksafe.config.settings import read
+from thinksafe.config.types import plain
+from thinksafe.provenance.digests import ROOT
+from thinksafe.provenance.local_files import content_of
+from thinksafe.study.claims import Claims
+from thinksafe.study.miniature import Miniature
+from thinksafe.study.paper import LENGTHS, Shown
+from thinksafe.study.report import Report
+from thinksafe.study.selection import ROLES, Arm
+
+Spec = dict[str, Any]
+TOKEN_SETTINGS = {"think"}  # settings of a loss that say which tokens are learnt
+UNUSED_BY_GRPO = {"batch_size", "max_tokens", "checkpoint_steps"}  # rows per step and their length are its own
+PAGE = ("index.html", "page.css", "page.js")
+FILTERS = ("where", "contains", "leave_out")
+
+
+def _dicts(keys: Sequence[Any]) -> list[Spec]:
+    return [key._asdict() for key in keys]
+
+
+class Specs(Miniature):
+    """Specs of all rules under one selection; those of the miniature's world are inherited."""
+
+    def __init__(self, claims: Claims, report: Report) -> None:
+        paper = claims.paper
+        super().__init__(paper.selection, paper.paths)
+        self.paper, self.sets, self.claims, self.report = paper, paper.sets, claims, report
+
+    # ------------------------------------------------------------ data
+    def prepare_prompts(self, prompts: str) -> Spec:
+        entry = getattr(self.config.prompts, prompts)
+        return {"role": prompts, **_rows(entry)}
+
+    def prepare_benchmark(self, benchmark: str) -> Spec:
+        entry = self.config.benchmarks[benchmark]
+        asked = {name: getattr(entry, name) for name in ("kind", "task", "template", "option_order")}
+        return {"benchmark": benchmark, **asked, **_rows(entry)}
+
+    def prepare_corpus(self, corpus: str) -> Spec:
+        entry = self.config.corpora[corpus]
+        parts = {role: _part(part) for role in ROLES if (part := getattr(entry, role))}
+        drawn = any(part["order"] == "random" for part in parts.values())
+        texts = {name: text for name in ("thought", "primer") if (text := getattr(entry, name))}
+        seed = ["corpus", self.config.seeds.data, corpus] if drawn else None
+        return {"corpus": corpus, "format": entry.format, "seed": seed, **texts, **parts}
+
+    # ------------------------------------------------------------ models
+    def _student(self, student: str) -> Spec:
+        family = self.config.families[self.selection.family_of(student)]
+        return {"student": student, "model": plain(self.config.models[student].source), "chat": plain(family.chat)}
+
+    def describe_chat(self, student: str) -> Spec:
+        longest = max(decoding["max_tokens"] for decoding in plain(self.config.sampling).values())
+        return self._student(student) | {"family": self.selection.family_of(student), "max_tokens": longest}
+
+    def _sampling(self, kind: str, student: str, shard: str | int) -> Spec:
+        decoding = plain(getattr(self.config.sampling, kind))
+        decoding["top_k"] = decoding["top_k"][self.selection.family_of(student)]
+        return self._student(student) | {
+            "sampling": decoding,
+            "engine": plain(self.config.engine),
+            "shard": int(shard),
+            "shards": getattr(self.config.shards, kind),
+        }
+
+    def _guard(self, guard: str, view: str | None = None) -> Spec:
+        """Return what verdicts depend on of a guard's entry; its format is an input. ``view`` overrides its own."""
+        entry = self.config.guards[guard]
+        names = ("kind", "batch_size", "max_prompt_tokens")
+        shown = {"source": plain(entry.source), "judged_text": view or entry.judged_text}
+        return {name: getattr(entry, name) for name in names} | shown
+
+    # ------------------------------------------------------------ generation
+    def sample_responses(
+        self, student: str, steering: str, samples: str, replicate: str, prompts: str, shard: str
+    ) -> Spec:
+        return self._sampling("data", student, shard) | {
+            "take": getattr(self.config.prompts, prompts).take,
+            "steering": self.config.steerings[steering],
+            "samples": int(samples),
+            "seed": ["data", self.config.seeds.data, int(replicate), student, steering],
+        }
+
+    def judge_responses(self, guard: str, view: str | None = None, **_: str) -> Spec:
+        oracle = self.config.guards[guard].kind == "oracle"
+        engine = None if oracle else plain(self.config.engine) | {"batch_size": None}
+        return {"guard": self._guard(guard, view), "engine": engine}
+
+    def filter_responses(self, student: str, method: str, replicate: str) -> Spec:
+        # Which responses and which guard is in the inputs' paths; which sample is taken depends on this alone.
+        return {"seed": ["pick", self.config.seeds.data, int(replicate), student]}
+
+    def import_released(self, student: str, method: str, replicate: str) -> Spec:
+        entry = self.config.sources[student][method]
+        parts = {role: _part(getattr(entry, role), leave_out=True) for role in ROLES}
+        drawn = any(part["order"] == "random" for part in parts.values())
+        seed = ["sources", self.config.seeds.data, student, method] if drawn else None
+        return self._student(student) | {"method": method, "seed": seed, **parts}
+
+    def derive_training_set(self, student: str, method: str, replicate: str) -> Spec:
+        return {"strip_reasoning": bool(self.config.methods[method].data.strip_reasoning)}
+
+    # ------------------------------------------------------------ training
+    def _training(self, student: str, method: str, replicate: str) -> Spec:
+        return self._student(student) | {
+            "epochs": self.sets.epochs_of(method),
+            "seed": ["training", self.config.seeds.training, int(replicate), student],
+        }
+
+    def train_student(self, student: str, method: str, replicate: str) -> Spec:
+        training = {key: value for key, value in self.sets.settings_of(method).items() if key != "checkpoint_steps"}
+        name, settings = self.sets.loss_of(method)
+        return self._training(student, method, replicate) | {"loss": {name: settings}, "training": training}
+
+    def train_grpo(self, student: str, method: str, replicate: str) -> Spec:
+        grpo, settings = self.config.methods[method].grpo, self.sets.settings_of(method)
+        engine = self.config.engine
+        return self._training(student, method, replicate) | {
+            "take": self.prompts_taken(method),
+            "grpo": {key: value for key, value in plain(grpo).items() if key not in ("guard", "prompts")},  # inputs
+            "training": {key: value for key, value in settings.items() if key not in UNUSED_BY_GRPO},
+            "guard": self._guard(grpo.guard),
+            "engine": {"name": engine.name, "dtype": engine.dtype, "tensor_parallel": engine.tensor_parallel},
+        }
+
+    def prompts_taken(self, method: str) -> list[int | None]:
+        """Return how many of each file's prompts GRPO takes; a training set has been sampled from those already."""
+        if self.config.methods[method].grpo.prompts == "filtered":
+            return [None]
+        return [getattr(self.config.prompts, role).take for role in ROLES]
+
+    # ------------------------------------------------------------ evaluation
+    def sample_answers(self, student: str, method: str, replicate: str, benchmark: str, shard: str) -> Spec:
+        return self._sampling(self.config.benchmarks[benchmark].decoding, student, shard) | {
+            "steering": "{prompt}",
+            "samples": self.config.benchmarks[benchmark].samples,
+            # The same seeds for every method: what differs between two rows of a table is the training alone.
+            "seed": ["evaluation", self.config.seeds.evaluation, int(replicate), student],
+        }
+
+    def score_safety(self, benchmark: str, **_: str) -> Spec:
+        return {
+            "kind": self.config.benchmarks[benchmark].kind,
+            "audits": self.report.audits_of(benchmark),
+            "confidence": self.config.scoring.confidence,
+        }
+
+    def score_reasoning(self, benchmark: str, **_: str) -> Spec:
+        scoring, task = self.config.scoring, self.config.benchmarks[benchmark].task
+        return {"task": task, "timeout_seconds": scoring.timeout_seconds, "confidence": scoring.confidence}
+
+    def score_perplexity(self, student: str, method: str, replicate: str) -> Spec:
+        name, settings = self.sets.loss_of(method)
+        spec = self._student(student) | {"dtype": self.config.engine.dtype}
+        del spec["student"]
+        return spec | {"loss": {name: {key: value for key, value in settings.items() if key in TOKEN_SETTINGS}}}
+
+    def write_printed_scores(self) -> Spec:
+        entries = {name: self.config.benchmarks[name] for name in self.selection.benchmarks}
+        return {
+            "cells": _dicts(self.selection.cells()),
+            "benchmarks": {
+                name: {"kind": entry.kind, "rows": entry.rows, "samples": entry.samples}
+                for name, entry in entries.items()
+            },
+            "confidence": self.config.scoring.confidence,
+        }
+
+    # ------------------------------------------------------------ tables
+    def _labels(self, students: Sequence[str], methods: Sequence[str]) -> Spec:
+        labels = self.selection.labels
+        return {"students": labels("models", students), "methods": labels("methods", methods)}
+
+    def _scored(self, shown: Shown) -> Spec:
+        """Return what a table of scores takes from config: which cells, in which order, under which labels."""
+        methods = self.selection.chosen(shown.methods)
+        pairs = dict.fromkeys((cell.student, cell.method) for cell in shown.cells)
+        released = [list(pair) for pair in pairs if not self.sets.samples_itself(*pair)]
+        return {
+            "cells": _dicts(shown.cells),
+            **({"released": released} if released else {}),
+            **self._labels(shown.students, methods),
+            "benchmarks": self.selection.columns(),
+            "confidence": self.config.scoring.confidence,
+        }
+
+    def write_main_table(self, table: str) -> Spec:
+        return self._scored(self.paper.table(table))
+
+    def write_averages(self, figure: str) -> Spec:
+        return self._scored(self.paper.figure(figure))
+
+    def write_gains(self, figure: str) -> Spec:
+        return self._scored(self.paper.figure(figure))
+
+    def _sets(self, arms: Sequence[Arm], students: Sequence[str]) -> Spec:
+        return {
+            "cells": _dicts(arms),
+            "students": self.selection.labels("models", students),
+            "confidence": self.config.scoring.confidence,
+        }
+
+    def write_table3(self) -> Spec:
+        return self._sets(self.paper.filtered(), self.paper.counted_students())
+
+    def write_table4(self) -> Spec:
+        arms, cells = self.selection.arms(trained=True), []
+        for arm in arms:
+            grpo = self.config.methods[arm.method].grpo
+            facts = {
+                "epochs": self.sets.epochs_of(arm.method),
+                "steps": grpo.steps if grpo else None,
+                "take": self.prompts_taken(arm.method) if grpo else None,
+                "files": len(self.paths.trained_on(*arm)),
+            }
+            cells.append(arm._asdict() | facts | self.sets.origin_of(arm.student, arm.method))
+        return {"cells": cells, **self._labels(self.selection.students, self.selection.methods)}
+
+    def write_table5(self) -> Spec:
+        methods = self.selection.labels("methods", self.selection.methods)
+        return {"steerings": self.sets.steerings_used(), "methods": methods}
+
+    def write_beside_paper(self, table: str) -> Spec:
+        metrics = [[entry["id"], entry["label"]] for entry in self.selection.columns()]
+        averages = [["safety_avg", "Safety average"], ["reasoning_avg", "Reasoning average"]]
+        filtered = [
+            [f"filtered_out_pct_{half}", f"{half.capitalize()}, filtered out"] for half in ("benign", "harmful")
+        ]
+        return {
+            "table": table,
+            **self._labels(self.paper.beside_students(table), self.paper.table(table).methods),
+            "labels": [*metrics, *averages, *filtered],
+            "footnotes": [note for note in self.paper.footnotes if int(table) in note["tables"]],
+            "confidence": self.config.scoring.confidence,
+            "min_effect": self.config.scoring.min_effect,
+        }
+
+    def write_lengths(self, figure: str) -> Spec:
+        students = self.paper.thinksafe_students(LENGTHS[figure])
+        return self._sets(self.selection.arms(students, ["thinksafe"]), students)
+
+    def write_effects(self) -> Spec:
+        return self._effects(self.paper.steered_arms(), self.paper.steered_students())
+
+    def _effects(self, pairs: Sequence[Arm], students: Sequence[str], scored: bool = True) -> Spec:
+        methods = self.paper.figure(7).methods
+        return {
+            "pairs": [{"student": arm.student, "replicate": arm.replicate} for arm in pairs],
+            "cells": _dicts(self.selection.cells(students, methods)) if scored else [],
+            "students": self.selection.labels("models", students),
+            "methods": self.selection.labels("methods", ["initial", "rejection", "thinksafe"]),
+            "benchmarks": self.selection.columns(),
+            "shards": self.config.shards.data,
+            "confidence": self.config.scoring.confidence,
+            "min_effect": self.config.scoring.min_effect,
+        }
+
+    def write_figure2_table(self) -> Spec:
+        return {"public": self.config.report.public}
+
+    def write_figure8_table(self) -> Spec:
+        return self._perplexity(self.paper.read_arms(), self.selection.students)
+
+    def _perplexity(self, arms: Sequence[Arm], students: Sequence[str]) -> Spec:
+        return self._sets(arms, students) | {"methods": self.selection.labels("methods", self.paper.read_methods())}
+
+    def write_cost(self) -> Spec:
+        return self._cost(self.selection.arms(), self.selection.students, self.selection.methods)
+
+    def write_figure3_cost(self) -> Spec:
+        shown = self.paper.figure(3)
+        return self._cost(self.selection.arms(shown.students, shown.methods), shown.students, shown.methods)
+
+    def _cost(self, arms: Sequence[Arm], students: Sequence[str], methods: Sequence[str]) -> Spec:
+        return {"jobs": [job for job, _ in self.paper.cost_jobs(arms)], **self._labels(students, methods)}
+
+    def write_judge_study(self) -> Spec:
+        return {
+            "cells": _dicts(self.paper.judged_cells()),
+            "judges": self.paper.judges(),
+            "shards": self.config.shards.safety,
+            **self._labels(self.selection.students, self.paper.table(6).methods),
+            "benchmarks": self.selection.judged("harm"),
+            "confidence": self.config.scoring.confidence,
+        }
+
+    # ------------------------------------------------------------ figures
+    def plot_tradeoff(self) -> Spec:
+        shown = self.paper.figure(1)
+        return self._labels(shown.students, shown.methods)
+
+    def plot_samples(self) -> Spec:
+        """Return who the samples' speakers are, and what the steered student was told."""
+        student, method = self.paper.samples()
+        models, entry = self.config.models, self.config.methods[method] if method else None
+        teacher = None
+        if entry:
+            teacher = [f"{entry.label}'s set" if entry.data.corpus else models[entry.data.teacher].label, method]
+        steering = self.config.methods["thinksafe"].data.harmful.steering
+        return {
+            "student": models[student].label,
+            "teacher": teacher,
+            "instruction": self.config.steerings[steering],
+        }
+
+    def plot_reinforcement(self) -> Spec:
+        shown = self.paper.figure(3)
+        return self._labels(shown.students, shown.methods)
+
+    def plot_averages(self, figure: str) -> Spec:
+        shown = self.paper.figure(figure)
+        return self._labels(shown.students, shown.methods)
+
+    def plot_gains(self, figure: str) -> Spec:
+        """Return whose responses each method of the figure learns from."""
+        shown = self.paper.figure(figure)
+        taught = [
+            (method, self.config.methods[method].data.teacher) for method in shown.methods if method in self.sets.taught
+        ]
+        return {
+            "students": self.selection.labels("models", shown.students),
+            "sources": [["thinksafe", "Self"], *([method, self.config.models[who].label] for method, who in taught)],
+            "metrics": ["gain_ratio"] if figure == "5" else ["safety_gain", "reasoning_gain"],
+        }
+
+    def plot_perplexity(self) -> Spec:
+        return self._labels(self.selection.students, self.paper.read_methods())
+
+    plot_lengths = write_lengths
+
+    def plot_judge_study(self) -> Spec:
+        methods = self.selection.labels("methods", self.paper.table(6).methods)
+        return {"judges": self.paper.judges(), "methods": methods}
+
+    # ------------------------------------------------------------ claims
+    def judge_claims(self, claim: str | None = None) -> Spec:
+        return self.claims.spec(claim)
+
+    def claim_table3(self, claim: str) -> Spec:
+        return self._sets(self.claims.arms(claim, "table3"), self.claims.own_sets["students"])
+
+    def claim_lengths(self, claim: str) -> Spec:
+        return self._sets(self.claims.arms(claim, "lengths"), self.claims.own_sets["students"])
+
+    def claim_figure8(self, claim: str) -> Spec:
+        return self._perplexity(self.claims.arms(claim, "figure8"), self.claims.own_sets["students"])
+
+    def claim_effects(self, claim: str) -> Spec:
+        return self._effects(self.claims.arms(claim, "effects"), self.claims.own_sets["students"], scored=False)
+
+    def claim_cost(self, claim: str) -> Spec:
+        return self._cost(self.claims.arms(claim, "cost"), self.claims.own_sets["students"], self.selection.methods)
+
+    # ------------------------------------------------------------ pages
+    def write_report(self) -> Spec:
+        shown = Shown(self.selection.students, self.selection.methods, self.selection.cells())
+        scored = self._scored(shown)
+        del scored["confidence"]
+        return scored | {
+            "run": self.config.run,
+            "use_paper_scores": self.config.use_paper_scores,
+            "cells": self.report.cells,
+            "adapters": _dicts(self.selection.arms(trained=True)) if self.report.sampled else [],
+            "template": {name: content_of(ROOT / "report/page" / name) for name in PAGE},
+            **plain(self.config.report),
+        }
+
+    def write_appendix(self) -> Spec:
+        # The shipped overlay that names this run; None for the paper's config and the user's own.
+        overlay = Path("config") / f"{self.config.run}.yaml"
+        return {
+            "run": self.config.run,
+            "config": str(overlay) if (ROOT / overlay).is_file() else None,
+            "use_paper_scores": self.config.use_paper_scores,
+            "seeds": plain(self.config.seeds),
+            "replicates": self.selection.replicates,
+            "confidence": self.config.scoring.confidence,
+            "students": [self.config.models[name].label for name in self.selection.students],
+            "methods": [self.config.methods[name].label for name in self.selection.methods],
+            "benchmarks": [entry["label"] for entry in self.selection.columns()],
+            "licences": read(ROOT / "config/licences/assets.yaml"),
+        }
+
+
+def _rows(entry: Any) -> Spec:
+    """Return what a set of rows depends on, of prompts or a benchmark."""
+    return {
+        "rows": entry.rows,
+        "source_rows": entry.source_rows,
+        "source": plain(entry.source),
+        "columns": plain(entry.columns),
+        **{name: plain(getattr(entry, name)) or {} for name in FILTERS},
+    }
+
+
+def _part(part: Any, leave_out: bool = False) -> Spec:
+    """Return what one half of a training set that others made depends on, with what is meant where nothing is said."""
+    defaults = {name: {} for name in FILTERS if leave_out or name != "leave_out"}
+    return {**defaults, "order": "first", "take": None, **plain(part)}

@@ -1,0 +1,102 @@
+"""Each rule that makes something, once: its script, the pinned versions that count, its stage, and what it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# What a run makes, from the ground: a bundle of a tier holds its level and all above it (docs/reproducing.md).
+LEVELS = ("sources", "datasets", "adapters", "responses", "scores", "tables")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is known of a rule besides its inputs and outputs.
+
+    Attributes
+    ----------
+    level : what it makes, one of `LEVELS`
+    environment : the kind of job in envs/versions.yaml whose versions can change its numbers; None where none can.
+        ``{engine}`` is the engine of the config.
+    cost : under what its time is counted (docs/cost.md)
+    script : its script, where that has another name than the rule
+    shows_text : whether what it makes may show prompts or responses, so that a public bundle leaves it out
+    """
+
+    level: str
+    environment: str | None = None
+    cost: str = "processor"
+    script: str | None = None
+    shows_text: bool = True
+
+
+RULES = {
+    # the miniature's and the rehearsal's world
+    "make_world": Stage("sources"),
+    "write_corpus": Stage("sources"),
+    "write_rehearsal_data": Stage("sources"),
+    "build_tokenizer": Stage("sources", "world", shows_text=False),
+    "pretrain_model": Stage("sources", "world", shows_text=False),
+    "train_guard": Stage("sources", "world", shows_text=False),
+    # data
+    "prepare_prompts": Stage("sources"),
+    "prepare_corpus": Stage("sources"),
+    "prepare_benchmark": Stage("sources"),
+    "describe_chat": Stage("sources", "world"),
+    # generation
+    "sample_responses": Stage("datasets", "sampling-{engine}", cost="generation"),
+    "judge_responses": Stage("datasets", "sampling-{engine}", cost="filtering", shows_text=False),
+    "filter_responses": Stage("datasets", cost="filtering"),
+    "import_released": Stage("datasets", "training", cost="filtering"),
+    "derive_training_set": Stage("datasets"),
+    # training
+    "train_student": Stage("adapters", "training", cost="training", shows_text=False),
+    "train_grpo": Stage("adapters", "grpo", cost="reinforcement", shows_text=False),
+    # evaluation
+    "sample_answers": Stage("responses", "sampling-{engine}", cost="evaluation"),
+    "judge_answers": Stage(
+        "scores", "sampling-{engine}", cost="evaluation", script="judge_responses", shows_text=False
+    ),
+    "judge_other_view": Stage(
+        "scores", "sampling-{engine}", cost="evaluation", script="judge_responses", shows_text=False
+    ),
+    "score_safety": Stage("scores", "tables", shows_text=False),
+    "score_reasoning": Stage("scores", "scoring", shows_text=False),
+    "score_perplexity": Stage("scores", "training", cost="evaluation", shows_text=False),
+    "write_printed_scores": Stage("scores", "tables", shows_text=False),
+    # tables, figures and pages
+    "write_main_table": Stage("tables", "tables"),
+    "write_table3": Stage("tables", "tables"),
+    "write_table4": Stage("tables", "tables", shows_text=False),
+    "write_table5": Stage("tables", "tables"),
+    "write_beside_paper": Stage("tables", "tables"),
+    "write_averages": Stage("tables", "tables"),
+    "write_gains": Stage("tables", "tables"),
+    "write_effects": Stage("tables", "tables"),
+    "write_lengths": Stage("tables", "tables", shows_text=False),
+    "write_figure2_table": Stage("tables"),
+    "write_figure8_table": Stage("tables", "tables"),
+    "write_cost": Stage("tables"),
+    "write_judge_study": Stage("tables", "tables"),
+    "judge_claims": Stage("tables", "tables"),
+    "judge_claim": Stage("tables", "tables", script="judge_claims"),
+    "plot_tradeoff": Stage("tables", "figures"),
+    "plot_averages": Stage("tables", "figures"),
+    "plot_gains": Stage("tables", "figures"),
+    "plot_lengths": Stage("tables", "figures", shows_text=False),
+    "plot_perplexity": Stage("tables", "figures"),
+    "plot_reinforcement": Stage("tables", "figures"),
+    "plot_samples": Stage("tables", "figures"),
+    "plot_judge_study": Stage("tables", "figures"),
+    "write_report": Stage("tables", "report"),
+    "write_appendix": Stage("tables"),
+}
+
+
+def stage_of(rule: str) -> Stage:
+    """Return what is known of a rule; one that is not listed makes nothing that is kept."""
+    return RULES.get(rule, Stage("tables"))
+
+
+def script_of(rule: str) -> str:
+    """Return the name of a rule's script."""
+    return stage_of(rule).script or rule
