@@ -334,6 +334,16 @@ def test_a_damaged_file_is_found_and_fetched_again(server: Hub, said: list[str])
     assert any("model.safetensors (768.0 kB) is not what the hub says it is" in line for line in said)
 
 
+def test_what_comes_must_be_what_was_locked(server: Hub, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PATIENT", 2)
+    found = client.inspect([model()], locked([model()], said), said.append)[0]
+    server.repos["model", "org/student"].commits[A] = MODEL | {"config.json": b"{}"}  # listed and sent since
+    with pytest.raises(HubError, match=r"config.json \(2 B\) is not what the hub says it is"):
+        client.fetch_all([model()], found, lambda done, total: None, said.append)
+    with pytest.raises(FileNotFoundError, match="is not whole"):
+        cached_snapshot("org/student", "model", A)
+
+
 def test_jobs_say_what_to_run_where_nothing_was_fetched(server: Hub) -> None:
     with pytest.raises(FileNotFoundError, match="model org/student is not there at revision a.*`snakemake fetch`"):
         locate({"hub": "org/student", "revision": A}, [])

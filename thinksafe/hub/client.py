@@ -50,14 +50,14 @@ class Repository:
 
     Attributes
     ----------
-    files : size in bytes and digest (sha256, or git's sha1) of each file that is wanted, by its path
-    digest : of the names and contents of all files, wanted or not
+    listing : all files as the hub lists them at the commit
+    files : those of them that are wanted
     """
 
     source: Source
     commit: str
-    files: dict[str, tuple[int, str]]
-    digest: str
+    listing: list[RepoFile]
+    files: list[RepoFile]
 
     @property
     def kind(self) -> str:
@@ -72,25 +72,29 @@ class Repository:
     @property
     def size(self) -> int:
         """Return the bytes of all wanted files."""
-        return sum(size for size, _ in self.files.values())
+        return sum(file.size for file in self.files)
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of the names and contents of all files, wanted or not."""
+        return digest_of(sorted([file.path, _etag(file)] for file in self.listing))
 
     @property
     def folder(self) -> Path:
         """Return where the cache keeps it."""
         return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=self.name, repo_type=self.kind)
 
-    def path(self, file: str) -> Path:
-        """Return where the cache keeps one file."""
-        return self.folder / "snapshots" / self.commit / file
-
     def cached(self) -> int:
         """Return how many bytes of it are in the cache, partial files included."""
-        kept = sum(
-            size
-            for file, (size, digest) in self.files.items()
-            if self.path(file).exists() or (self.folder / "blobs" / digest).exists()
-        )
-        return min(kept + sum(_size(part) for part in self.folder.glob("blobs/*.incomplete")), self.size)
+        snapshot, blobs = self.folder / "snapshots" / self.commit, self.folder / "blobs"
+        whole = (file for file in self.files if (snapshot / file.path).exists() or (blobs / _etag(file)).exists())
+        partial = (_size(part) for part in blobs.glob("*.incomplete"))
+        return min(sum(file.size for file in whole) + sum(partial), self.size)
+
+
+def _etag(file: RepoFile) -> str:
+    """Return the digest by which the hub names a file's content: sha256, or git's sha1 for small files."""
+    return file.lfs.sha256 if file.lfs else file.blob_id
 
 
 def _size(path: Path) -> int:
@@ -201,15 +205,10 @@ def explain(error: BaseException, source: Source) -> str:
 
 def _repository(api: HfApi, source: Source, commit: str) -> Repository:
     """Return a repository as the hub lists it at a commit."""
-    kind, name = source["kind"], source["hub"]
-    found = {
-        entry.path: (entry.lfs.size, entry.lfs.sha256) if entry.lfs else (entry.size, entry.blob_id)
-        for entry in api.list_repo_tree(name, repo_type=kind, revision=commit, recursive=True)
-        if isinstance(entry, RepoFile)
-    }
-    chosen = filter_repo_objects(sorted(found), **WANTED[kind])
-    digest = digest_of(sorted([path, digest] for path, (_, digest) in found.items()))
-    return Repository(source, commit, {path: found[path] for path in chosen}, digest)
+    tree = api.list_repo_tree(source["hub"], repo_type=source["kind"], revision=commit, recursive=True)
+    listing = [entry for entry in tree if isinstance(entry, RepoFile)]
+    files = filter_repo_objects(listing, key=lambda file: file.path, **WANTED[source["kind"]])
+    return Repository(source, commit, listing, list(files))
 
 
 # ---------------------------------------------------------------- the lock
@@ -274,8 +273,8 @@ def inspect(sources: Sequence[Source], lock: Lock, say: Callable[[str], None]) -
             repository = persist(lambda: _repository(api, source, entry["commit"]), name, QUICK, say)  # noqa: B023
             wrong += _content(repository, entry, source)
             if repository.files:  # listings are open to all, files of gated repositories are not
-                largest = max(repository.files, key=lambda file: repository.files[file][0])
-                url = hf_hub_url(name, largest, repo_type=kind, revision=entry["commit"])
+                largest = max(repository.files, key=lambda file: file.size)
+                url = hf_hub_url(name, largest.path, repo_type=kind, revision=entry["commit"])
                 persist(lambda: get_hf_file_metadata(url, token=get_token()), name, QUICK, say)  # noqa: B023
         except RevisionNotFoundError:
             wrong.append(
@@ -304,7 +303,7 @@ def _content(repository: Repository, entry: dict[str, Any], source: Source) -> l
             f"{repository.name}: the hub lists other files for commit {repository.commit} than when it was locked. If "
             "you trust them, remove its entry from the lock and run `snakemake lock_hub`"
         ]
-    if repository.kind == "model" and not any(file.endswith(".safetensors") for file in repository.files):
+    if repository.kind == "model" and not any(file.path.endswith(".safetensors") for file in repository.files):
         return [f"{repository.name} ({', '.join(source['paths'])}): has no *.safetensors; no other weights are loaded"]
     return []
 
@@ -389,26 +388,16 @@ def _fetch(one: Repository) -> None:
         if time.time() - part.stat().st_mtime > LITTER:
             part.unlink(missing_ok=True)
     snapshot_download(one.name, repo_type=one.kind, revision=one.commit, **WANTED[one.kind])
-    for file, (size, digest) in one.files.items():
-        path = one.path(file)
-        if _digest(path, digest) != digest:
+    api = HfApi()
+    api.list_repo_tree = lambda *_, **__: one.listing  # no other listing than the one that the lock has a digest of
+    found = api.verify_repo_checksums(one.name, repo_type=one.kind, revision=one.commit)
+    damaged = [found.verified_path / mismatch["path"] for mismatch in found.mismatches]
+    if damaged:
+        what = [f"{path.name} ({human(path.stat().st_size)}) is not what the hub says it is" for path in damaged]
+        for path in damaged:
             path.resolve().unlink(missing_ok=True)
             path.unlink(missing_ok=True)
-            raise DamagedError(f"{file} ({human(size)}) is not what the hub says it is, and has been removed")
-
-
-def _digest(path: Path, like: str) -> str:
-    """Return a file's digest: sha256, or the sha1 that git gives small files."""
-    with open(path, "rb") as handle:
-        if len(like) == 64:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-        content = handle.read()
-    return git_digest(content)
-
-
-def git_digest(content: bytes) -> str:
-    """Return the sha1 by which git, and the hub, name the content of a small file."""
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        raise DamagedError(f"{', '.join(what)}; removed")
 
 
 def _download(source: Source, say: Callable[[str], None]) -> None:

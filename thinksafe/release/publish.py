@@ -21,8 +21,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from huggingface_hub.utils.sha import git_hash  # noqa: E402
+
 from thinksafe.files import IDENTITY, atomic, read_json, read_rows  # noqa: E402
-from thinksafe.hub.client import git_digest, human  # noqa: E402
+from thinksafe.hub.client import human  # noqa: E402
 from thinksafe.models import location  # noqa: E402 - runs as a script, too
 from thinksafe.planning import dag  # noqa: E402
 from thinksafe.provenance.lineage import Lineage  # noqa: E402
@@ -311,7 +313,7 @@ def sent_to_hub(item: Item, private: bool) -> list[str]:
 
 def digests(data: bytes) -> tuple[str, str]:
     """Return the two names that the hub may give a content: of a large file, and of one in git."""
-    return sha256(data).hexdigest(), git_digest(data)
+    return sha256(data).hexdigest(), git_hash(data)
 
 
 # ------------------------------------------------------------------------------------------------------------- command
