@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from huggingface_hub import HfApi, constants, get_hf_file_metadata, get_token, hf_hub_url, snapshot_download
+from huggingface_hub import HfApi, constants, get_token, snapshot_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -272,10 +272,9 @@ def inspect(sources: Sequence[Source], lock: Lock, say: Callable[[str], None]) -
         try:
             repository = persist(lambda: _repository(api, source, entry["commit"]), name, QUICK, say)  # noqa: B023
             wrong += _content(repository, entry, source)
-            if repository.files:  # listings are open to all, files of gated repositories are not
-                largest = max(repository.files, key=lambda file: file.size)
-                url = hf_hub_url(name, largest.path, repo_type=kind, revision=entry["commit"])
-                persist(lambda: get_hf_file_metadata(url, token=get_token()), name, QUICK, say)  # noqa: B023
+            # Listings are open to all, files of gated repositories are not: a dry run asks for each that is missing.
+            dry_run = dict(repo_type=kind, revision=entry["commit"], dry_run=True, **WANTED[kind])
+            persist(lambda: snapshot_download(name, **dry_run), name, QUICK, say)  # noqa: B023
         except RevisionNotFoundError:
             wrong.append(
                 f"{name}: the locked commit {entry['commit']} is no longer on the hub. To accept the one that is there "
