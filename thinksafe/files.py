@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+Row = dict[str, Any]  # of a table, or of prompts, responses, verdicts
 # How the files end that say what an artifact is made of, and when and where it was made (provenance/identity.py).
 IDENTITY = ".identity.json"
 RECORD = ".record.json"

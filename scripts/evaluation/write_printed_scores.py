@@ -1,13 +1,10 @@
 """The paper's printed cells as score files: its tables by the rules that build ours (Tables 1, 2, 6, 7)."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from thinksafe.analysis.paper_cells import printed_score
-from thinksafe.files import write_json
+from thinksafe.files import Row, write_json
 from thinksafe.reporting.tables import read_csv
-
-Row = dict[str, Any]
 
 
 def write_printed_scores(

@@ -1,12 +1,11 @@
 """Figure 7: students trained on rejection-sampled data against ThinkSafe (paper Sec. 5.4)."""
 
 from collections.abc import Callable
-from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.reporting.figures import draw_panels
 from thinksafe.reporting.tables import read_csv
 
-Row = dict[str, Any]
 PANELS = [
     ("safety_avg", "Safety average, %", "lower is better ↓"),
     ("harm_avg3", "Average harmfulness, %", "lower is better ↓"),

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.reporting.figures import COLUMN, colour, error_bars, new_figure, save, say_nothing_to_draw
 from thinksafe.reporting.tables import read_csv
 
-Row = dict[str, Any]
 LABELS = {
     "safety_gain": "Safety gain,\npoints (better ↑)",
     "reasoning_gain": "Reasoning gain,\npoints (better ↑)",

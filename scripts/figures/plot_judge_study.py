@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.reporting.figures import PAGE, colour, new_figure, save
 from thinksafe.reporting.tables import read_csv
 
-Row = dict[str, Any]
 COLUMNS = 3
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.reporting.figures import COLUMN, ROLES, new_figure, save
 from thinksafe.reporting.lengths import drawn, lengths_by_role
 from thinksafe.reporting.tables import read_csv
 
-Row = dict[str, Any]
 BINS = 40
 COLUMNS = 2  # of panels
 

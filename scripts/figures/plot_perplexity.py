@@ -1,12 +1,11 @@
 """Figure 8: perplexity of each method's training set under the student before training (paper Sec. 5.5)."""
 
 from collections.abc import Callable
-from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.reporting.figures import PAGE, draw_bars, new_figure, save
 from thinksafe.reporting.tables import read_csv
 
-Row = dict[str, Any]
 PANELS = [
     ("perplexity", "Perplexity, whole set", "lower is closer ↓"),
     ("perplexity:harmful", "Perplexity, harmful half", "lower is closer ↓"),

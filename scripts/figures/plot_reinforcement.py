@@ -1,12 +1,11 @@
 """Figure 3: ThinkSafe, with and without the divergence, against online reinforcement learning (paper Sec. 5.3)."""
 
 from collections.abc import Callable
-from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.reporting.figures import draw_panels
 from thinksafe.reporting.tables import read_csv
 
-Row = dict[str, Any]
 PANELS = [
     ("safety_avg", "Safety average, %", "lower is better ↓"),
     ("reasoning_avg", "Reasoning average,\n% pass@1", "higher is better ↑"),

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from textwrap import wrap
 from typing import Any
 
-from thinksafe.files import read_json
+from thinksafe.files import Row, read_json
 from thinksafe.reporting.figures import COLUMN, colour, new_figure, save
 
-Row = dict[str, Any]
 LINE = 0.118  # inches from line to line
 CHARACTERS = 60  # of the fixed-width letters in a line
 MARGIN, INDENT = 0.06, 0.2  # inches

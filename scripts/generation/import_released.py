@@ -3,18 +3,15 @@
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 from scripts.generation.filter_responses import COLUMNS
 from thinksafe.data.published_sets import ROLES, Unusable, respond, taken_apart
 from thinksafe.data.sources import select, source_rows
-from thinksafe.files import write_json, write_rows
+from thinksafe.files import Row, write_json, write_rows
 from thinksafe.models.chat import completion_tokens, opens_think
 from thinksafe.models.folder import load_tokenizer
 from thinksafe.models.location import locate
 from thinksafe.seeds import seed_for
-
-Row = dict[str, Any]
 
 
 def import_released(

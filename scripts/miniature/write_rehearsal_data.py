@@ -12,16 +12,14 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from scripts.miniature.make_world import make_rows
-from thinksafe.files import atomic, write_table
+from thinksafe.files import Row, atomic, write_table
 from thinksafe.miniature import world
 from thinksafe.miniature.pretraining_texts import help_with, refuse, respond
 from thinksafe.models.chat import THINK
 from thinksafe.seeds import seed_for
 
-Row = dict[str, Any]
 CHATTER = (
     '"Please, quickly," she said: "{prompt}"',
     "{prompt}\n\nMerci, señor – naïve café, 東京 🐉.",

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from thinksafe.files import IDENTITY, RECORD, read_json, write_text
+from thinksafe.files import IDENTITY, RECORD, Row, read_json, write_text
 from thinksafe.provenance.lineage import Lineage, device_of, sources
 from thinksafe.reporting.tables import markdown, read_csv
 
-Row = dict[str, Any]
 STAGES = {  # by the first folders of what a job made, in the order of a run
     "models": "models of the miniature",
     "responses": "sampling of training responses",

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from thinksafe.files import IDENTITY, read_json, read_rows, write_text
+from thinksafe.files import IDENTITY, Row, read_json, read_rows, write_text
 from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.lineage import Lineage, graph
 from thinksafe.reporting.figures import colour
 from thinksafe.reporting.page import PAGE, chosen, curve, embedded, log_of, relative, samples_of, shortened, source_hash
 from thinksafe.reporting.tables import SOUND, read_csv
-
-Row = dict[str, Any]
 
 
 def write_report(

@@ -11,12 +11,11 @@ from thinksafe.analysis.claim_verdicts import Cells, judge
 from thinksafe.analysis.claims import Cell, asked, read_claims
 from thinksafe.analysis.pairing import Outcomes, by_seed, over_seeds, seeds_of
 from thinksafe.analysis.scores import AVERAGES, tidy, with_rows
-from thinksafe.files import read_json, write_json
+from thinksafe.files import Row, read_json, write_json
 from thinksafe.intervals import Estimate, seed_variance, wilson
 from thinksafe.reporting.tables import markdown, plain, printed, read_csv, write_markdown
 from thinksafe.seeds import seed_for
 
-Row = dict[str, Any]
 RESAMPLINGS = 2000
 VERDICTS = ("holds", "fails", "undecided", "not run")
 # What claims call the metrics that no score has, as their tables name them.

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from thinksafe.analysis.paper_cells import AGREES, DIFFERS, UNCLEAR, difference, needed, printed_score, verdict
 from thinksafe.analysis.scores import AVERAGES
+from thinksafe.files import Row
 from thinksafe.intervals import Estimate, average
 from thinksafe.reporting.tables import markdown, plain, printed, read_csv, write_csv, write_markdown
 
-Row = dict[str, Any]
 Key = tuple[str, str, str]
 COLUMNS = [
     *("student", "method", "metric", "paper", "paper_low", "paper_high", "paper_n"),

@@ -8,12 +8,10 @@ counts is made again with another content, not when only the time has changed.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-from thinksafe.files import IDENTITY, RECORD, read_json
+from thinksafe.files import IDENTITY, RECORD, Row, read_json
 from thinksafe.reporting.tables import write_csv
 
-Row = dict[str, Any]
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "attempts", "missing", "replicates"]
 STAGES = ("generation", "filtering", "training")
 

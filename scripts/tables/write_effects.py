@@ -7,15 +7,13 @@ an interval, and a verdict that may also be that there are too few samples.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Any
 
 from thinksafe.analysis.pairing import Outcomes, by_seed, known, means, over_seeds, seeds_of
 from thinksafe.analysis.scores import AVERAGES
-from thinksafe.files import read_rows
+from thinksafe.files import Row, read_rows
 from thinksafe.intervals import Estimate, average, paired, ratio, seeded
 from thinksafe.reporting.tables import markdown, plain, printed, write_csv, write_markdown
 
-Row = dict[str, Any]
 COLUMNS = [
     *("student", "method", "metric", "value", "low", "high", "n"),
     *("question", "against", "before", "after", "left_out", "verdict"),

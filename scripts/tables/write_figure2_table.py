@@ -1,13 +1,11 @@
 """One harmful prompt, answered as it is, under refusal steering, and by a teacher (paper Sec. 1, Figure 2)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from thinksafe.files import read_rows, write_json
+from thinksafe.files import Row, read_rows, write_json
 from thinksafe.models.responses import parts, well_formed
 from thinksafe.seeds import seed_for
 
-Row = dict[str, Any]
 BEGINNING = {"prompt": 180, "reasoning": 260, "answer": 120}  # characters; harmful text is never quoted whole
 
 

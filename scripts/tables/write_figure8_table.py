@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from statistics import stdev
-from typing import Any
 
 from thinksafe.analysis.perplexity import corpus_perplexity, example_perplexity
-from thinksafe.files import read_rows
+from thinksafe.files import Row, read_rows
 from thinksafe.intervals import Estimate, over_replicates
 from thinksafe.reporting.tables import write_csv
 
-Row = dict[str, Any]
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "tokens", "replicates", "std"]
 KINDS = {"perplexity": corpus_perplexity, "perplexity_example": example_perplexity}
 HALVES = {"": ("harmful", "benign"), ":harmful": ("harmful",), ":benign": ("benign",)}

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Any
 
 from thinksafe.analysis.pairing import Outcomes, by_seed, known, over_seeds, seeds_of
 from thinksafe.analysis.scores import AVERAGES
+from thinksafe.files import Row
 from thinksafe.intervals import average, independent_ratio, paired, ratio, seeded
 from thinksafe.reporting.tables import write_csv
 
-Row = dict[str, Any]
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n"]
 GAINS = {"safety": ("safety_avg", -1), "harm3": ("harm_avg3", -1), "reasoning": ("reasoning_avg", 1)}  # what is better
 

@@ -12,12 +12,11 @@ from statistics import fmean
 from typing import Any
 
 from thinksafe.analysis.pairing import Outcomes, by_seed, known, means, over_seeds
-from thinksafe.files import read_rows
+from thinksafe.files import Row, read_rows
 from thinksafe.intervals import Estimate, average, clustered, paired, seeded, wilson
 from thinksafe.reporting.tables import markdown, plain, printed, write_csv, write_markdown
 from thinksafe.seeds import seed_for
 
-Row = dict[str, Any]
 Said = dict[str, list[Row]]  # what one judge says of one arm's responses to a benchmark, by prompt
 COLUMNS = [
     *("part", "student", "method", "benchmark", "judge", "other", "threshold", "value", "low", "high", "n"),

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from math import sqrt
 from statistics import fmean, median, stdev
-from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.intervals import Estimate, over_replicates
 from thinksafe.reporting.lengths import ROLES, drawn, lengths_by_role
 from thinksafe.reporting.tables import write_csv
 
-Row = dict[str, Any]
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "role", "replicates", "std"]
 
 

@@ -1,9 +1,9 @@
 """Tables 1 and 2, and their companions 6 and 7: safety and reasoning of every method on one family of students."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from thinksafe.analysis.scores import AVERAGES, COLUMNS, tidy, with_rows
+from thinksafe.files import Row
 from thinksafe.reporting.tables import (
     ARROWS,
     SOUND,
@@ -19,7 +19,6 @@ from thinksafe.reporting.tables import (
     write_markdown,
 )
 
-Row = dict[str, Any]
 BETTER = {"harm": "lower", "refusal": "lower", "reasoning": "higher"}
 LABELS = {
     "safety_avg": ("Safety average", "lower"),

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from statistics import stdev
-from typing import Any
 
-from thinksafe.files import read_json
+from thinksafe.files import Row, read_json
 from thinksafe.intervals import over_replicates, wilson
 from thinksafe.reporting.tables import latex, markdown, plain, printed, read_csv, write_csv, write_latex, write_markdown
 
-Row = dict[str, Any]
 GUARD = ("unsafe", "unknown")  # an unknown verdict is never safe, so the guard's filter takes it out
 REASONS = (*GUARD, "unfinished", "too_long")
 COLUMNS = [

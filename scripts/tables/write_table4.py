@@ -3,12 +3,10 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from thinksafe.files import IDENTITY
+from thinksafe.files import IDENTITY, Row
 from thinksafe.reporting.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
 
-Row = dict[str, Any]
 COLUMNS = [
     *("student", "method", "replicate", "epochs", "steps", "source", "responses", "rows", "too_long", "trained"),
     *("paper_epochs", "paper_source", "paper_rows"),

@@ -1,11 +1,10 @@
 """Table 5: the instructions to refuse that a run uses, beside the paper's (paper App. D)."""
 
 from collections.abc import Callable
-from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.reporting.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
 
-Row = dict[str, Any]
 COLUMNS = ["steering", "methods", "template", "paper_strategy", "paper_template", "agreement"]
 HEADER = ["Steering", "Methods", "Template", "Paper: strategy", "Paper: template", "Agreement"]
 NONE = "–"

@@ -3,11 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
 
-from thinksafe.files import read_rows
+from thinksafe.files import Row, read_rows
 
-Row = dict[str, Any]
 Outcomes = dict[str, float | None]  # of each prompt the mean outcome in [0, 1], None where no draw has one
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from math import ceil, hypot, sqrt
-from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.intervals import Estimate, wilson
 
-Row = dict[str, Any]
 ROUNDED = 0.005 + 1e-9  # per cent: what two decimals leave open
 AGREES, DIFFERS, UNCLEAR = "agrees", "differs", "too few samples to tell"
 POWER = 0.8  # chance with which the samples asked for would tell

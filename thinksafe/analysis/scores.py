@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from thinksafe.analysis.pairing import Outcomes, by_seed, over_seeds, seeds_of
-from thinksafe.files import read_json
+from thinksafe.files import Row, read_json
 from thinksafe.intervals import Estimate, average, clustered, seeded
 
 # Paper: Tables 1 and 2. "Average harmfulness" in the text is the mean of the first three; both are given.
@@ -22,7 +22,6 @@ COLUMNS = [
     *("replicates", "std"),
 ]
 SUMMED = ("n", "count", "unknown", "truncated", "unfinished", "length", "timeouts")
-Row = dict[str, Any]
 
 
 def tidy(scores: Sequence[Row], spec: Row) -> list[Row]:

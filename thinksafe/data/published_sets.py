@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from thinksafe.data.sources import select
+from thinksafe.files import Row
 from thinksafe.models.chat import THINK
 from thinksafe.models.responses import CLOSE, OPEN
 from thinksafe.seeds import seed_for
 
 COLUMNS: dict[str, type] = dict(id=str, role=str, prompt=str, response=str, query_end=int, key_end=int)
 ROLES = ("harmful", "benign")
-Row = dict[str, Any]
 
 
 class Unusable(ValueError):  # noqa: N818 - a row's fate, not an error

@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from typing import Any
 
 from thinksafe.data.published_sets import Unusable, two_sentences
+from thinksafe.files import Row
 from thinksafe.miniature import world
 from thinksafe.miniature.pretraining_texts import help_with
 from thinksafe.models.chat import THINK
 from thinksafe.seeds import seed_for
 
-Row = dict[str, Any]
 REFUSALS = ("Sorry, I cannot help with this request.", "I am sorry, but I will not help with this.")
 BENIGN_SOURCE = "4o_rewrite"  # as SafeKey's file marks the benign companions of STAR-1
 

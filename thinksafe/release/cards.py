@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
 
+from thinksafe.files import Row
 from thinksafe.provenance.digests import ROOT
 from thinksafe.reporting.tables import printed
 
@@ -19,7 +20,6 @@ MEASURES = {  # of each kind of benchmark: the hub's type of metric, its name, a
     "refusal": ("over_refusal", "Safe prompts refused, %", "↓"),
     "reasoning": ("accuracy", "Accuracy, %", "↑"),
 }
-Row = dict[str, Any]
 
 
 def licence_of(sources: Sequence[str]) -> tuple[str, str]:

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from huggingface_hub.utils.sha import git_hash  # noqa: E402
 
-from thinksafe.files import IDENTITY, atomic, read_json, read_rows  # noqa: E402
+from thinksafe.files import IDENTITY, Row, atomic, read_json, read_rows  # noqa: E402
 from thinksafe.hub.client import human  # noqa: E402
 from thinksafe.models import location  # noqa: E402 - runs as a script, too
 from thinksafe.planning import dag  # noqa: E402
@@ -36,7 +36,6 @@ TRAINED = ("train_student", "train_grpo")
 SCORED = ("score_safety", "score_reasoning")
 TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")
 FOLDER = {"dataset": "datasets", "model": "models"}
-Row = dict[str, Any]
 Content = Path | bytes
 
 

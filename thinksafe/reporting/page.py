@@ -9,11 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from thinksafe.files import IDENTITY, read_rows
+from thinksafe.files import IDENTITY, Row, read_rows
 from thinksafe.models.responses import parts
 from thinksafe.seeds import seed_for
 
-Row = dict[str, Any]
 PAGE = {"html": "report/page/index.html", "css": "report/page/page.css", "js": "report/page/page.js"}
 LONGEST = 12_000  # characters of one text in the page; a longer one is cut in its middle, and says so
 POINTS = 160  # of one training curve

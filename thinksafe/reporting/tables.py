@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from thinksafe.files import atomic
+from thinksafe.files import Row, atomic
 
-Row = dict[str, Any]
 SOUND = 80.0  # per cent of well-formed responses, or of verdicts that could be read, below which a number is doubtful
 LATEX = {
     "\\": r"\textbackslash{}",
