@@ -3,25 +3,20 @@
 from typing import Any
 
 
-def fetch(sources: list[dict[str, Any]], lock: str) -> int:
-    """Lock what is not locked yet, check everything, then download; return how many problems stopped it."""
-    from scripts.hub.lock_hub import lock_hub
-    from thinksafe.hub.client import fetch_all, inspect, table
+def fetch(sources: list[dict[str, Any]], lock: str) -> list[str]:
+    """Lock what is not locked yet, check everything, then download; return the problems that prevented it."""
+    from thinksafe.hub.client import fetch_all, inspect, update_lock
     from thinksafe.hub.lock import SECTIONS, entry_of, read_lock
     from thinksafe.jobs.run import Progress, say
 
     known = read_lock(lock)
     new = [one for one in sources if one["kind"] in SECTIONS and not entry_of(known, one["kind"], one)]
-    if new and (wrong := lock_hub(new, lock, [])):
-        return wrong
+    if new and (problems := update_lock(lock, new, [], say)):
+        return problems
     found, problems = inspect(sources, read_lock(lock), say)
-    for line in table(found):
-        say(line)
-    for problem in problems:
-        say(f"error: {problem}")
     if not problems:
         fetch_all(sources, found, Progress("fetch", "MB"), say)
-    return len(problems)
+    return problems
 
 
 if __name__ == "__main__":

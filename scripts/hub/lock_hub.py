@@ -3,8 +3,8 @@
 from typing import Any
 
 
-def lock_hub(sources: list[dict[str, Any]], lock: str, accept: list[str]) -> int:
-    """Add to the lock what it lacks, and return how many problems there were; they are printed.
+def lock_hub(sources: list[dict[str, Any]], lock: str, accept: list[str]) -> list[str]:
+    """Add to the lock what it lacks, and return the problems.
 
     Parameters
     ----------
@@ -12,20 +12,10 @@ def lock_hub(sources: list[dict[str, Any]], lock: str, accept: list[str]) -> int
     lock : path of the lock
     accept : ids whose commits may move
     """
-    from thinksafe.hub.client import lock_sources
-    from thinksafe.hub.lock import changing, read_lock, write_lock
+    from thinksafe.hub.client import update_lock
     from thinksafe.jobs.run import say
 
-    with changing(lock):
-        before = read_lock(lock)
-        after, wrong = lock_sources(sources, before, accept, say)
-        if after != before:
-            write_lock(lock, after)
-    count = sum(len(asked) for section in after.values() for asked in section.values())
-    say(f"{lock}: {count} commits" + ("" if after != before else ", as before"))
-    for problem in wrong:
-        say(f"error: {problem}")
-    return len(wrong)
+    return update_lock(lock, sources, accept, say)
 
 
 if __name__ == "__main__":

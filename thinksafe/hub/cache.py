@@ -1,4 +1,4 @@
-"""What jobs read of the hub: the cache of `huggingface_hub`, filled by ``snakemake fetch`` and never from a job."""
+"""The cache of `huggingface_hub`, which jobs read; ``snakemake fetch`` fills it, a job never does."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-# Which files of a repository are wanted: no weights that would have to be unpickled, no second copy in a sub-folder
-# (Llama-Guard-3 has one under original/), no code.
+# The files that we download: no weights that would have to be unpickled, no second copy in a subfolder (Llama-Guard-3
+# has one under original/), no code.
 WANTED: dict[str, dict[str, list[str]]] = {
     "model": {
         "allow_patterns": ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"],
@@ -25,12 +25,12 @@ def cached_snapshot(name: str, kind: str, revision: str | None) -> Path:
     ----------
     name : id on the hub
     kind : "model" or "dataset"
-    revision : commit, or a branch or tag as it was when it was fetched; the default branch when None
+    revision : commit, or a branch or tag as it was when it was fetched; the default branch if None
 
     Raises
     ------
     FileNotFoundError
-        If it is not there at this revision, or not whole.
+        If it is missing at this revision, or incomplete.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
@@ -39,7 +39,7 @@ def cached_snapshot(name: str, kind: str, revision: str | None) -> Path:
     try:
         return Path(snapshot_download(name, repo_type=kind, revision=revision, local_files_only=True, **wanted))
     except LocalEntryNotFoundError as error:
-        state = "is not whole" if isinstance(error, IncompleteSnapshotError) else "is not there"
+        state = "is incomplete" if isinstance(error, IncompleteSnapshotError) else "is not there"
         raise FileNotFoundError(
             f"{kind} {name} {state} at revision {revision or 'main'} in {constants.HF_HUB_CACHE}; run "
             "`snakemake fetch` with this run's config where the hub can be reached (jobs never download)"
@@ -47,7 +47,7 @@ def cached_snapshot(name: str, kind: str, revision: str | None) -> Path:
 
 
 def download_path(url: str, sha256: str) -> Path:
-    """Return where a download is kept that is pinned by its content."""
+    """Return where the cache keeps a download that is pinned by its content."""
     from huggingface_hub import cached_assets_path
 
     folder = cached_assets_path("thinksafe-flow", "downloads", sha256)
@@ -62,7 +62,7 @@ def cached_download(url: str, sha256: str) -> bytes:
     FileNotFoundError
         If it has not been fetched.
     ValueError
-        If it is not the pinned content.
+        If it differs from the pinned content.
     """
     path = download_path(url, sha256)
     if not path.is_file():

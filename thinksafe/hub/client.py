@@ -1,7 +1,7 @@
-"""What the login node asks of the hub: commits for the lock, a check before hours of download, and the download.
+"""The login node's work with the hub: lock commits, check a download before it starts, download and verify.
 
-All of it goes through `huggingface_hub`, so that mirrors, tokens and caches are set as everywhere (HF_ENDPOINT,
-HF_TOKEN, HF_HOME). Jobs never come here; they read the cache (hub_cache.py).
+Everything goes through `huggingface_hub`, so mirrors, tokens and caches are configured as usual (HF_ENDPOINT, HF_TOKEN,
+HF_HOME). Jobs never use this module; they read the cache (`thinksafe.hub.cache`).
 """
 
 from __future__ import annotations
@@ -30,18 +30,30 @@ from huggingface_hub.utils import filter_repo_objects
 
 from thinksafe.files import atomic
 from thinksafe.hub.cache import WANTED, download_path
-from thinksafe.hub.lock import BRANCH, COMMIT, SECTIONS, HubError, Lock, Source, entry_of
+from thinksafe.hub.lock import (
+    BRANCH,
+    COMMIT,
+    SECTIONS,
+    HubError,
+    Lock,
+    Source,
+    changing,
+    entry_of,
+    read_lock,
+    write_lock,
+)
 from thinksafe.provenance.digests import digest_of
 
-QUICK, PATIENT = 4, 9  # attempts of a question, about 10 seconds in all, and of a download, about 4 minutes
-LONGEST = 60.0  # seconds between two attempts
-MARGIN = 1.02  # of the disk that a download needs, for listings, links and what else is written meanwhile
-LITTER = 3600.0  # seconds after which a partial file that nothing writes to is left over from a killed download
+QUICK, PATIENT = 4, 9  # attempts of a question (about 10 seconds in all) and of a download (about 4 minutes)
+LONGEST_PAUSE = 60.0  # seconds between two attempts
+MARGIN = 1.02  # times the bytes of a download: listings, links and whatever else is written meanwhile
+STALE = 3600.0  # seconds without a write after which a partial file is left over from a killed download
+REFUSED = (HfHubHTTPError, EntryNotFoundError, httpx.HTTPError)
 T = TypeVar("T")
 
 
 class DamagedError(Exception):
-    """A downloaded file is not what the hub says it is."""
+    """A downloaded file differs from the hub's digest of it."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,8 @@ class Repository:
 
     Attributes
     ----------
-    listing : all files as the hub lists them at the commit
-    files : those of them that are wanted
+    listing : all files, as the hub lists them at the commit
+    files : the files that we download
     """
 
     source: Source
@@ -71,21 +83,21 @@ class Repository:
 
     @property
     def size(self) -> int:
-        """Return the bytes of all wanted files."""
+        """Return the bytes of the files that we download."""
         return sum(file.size for file in self.files)
 
     @property
     def digest(self) -> str:
-        """Return a digest of the names and contents of all files, wanted or not."""
+        """Return a digest of the names and contents of all files in the listing."""
         return digest_of(sorted([file.path, _etag(file)] for file in self.listing))
 
     @property
     def folder(self) -> Path:
-        """Return where the cache keeps it."""
+        """Return its folder in the cache."""
         return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=self.name, repo_type=self.kind)
 
     def cached(self) -> int:
-        """Return how many bytes of it are in the cache, partial files included."""
+        """Return how many of its bytes are in the cache, partial files included."""
         snapshot, blobs = self.folder / "snapshots" / self.commit, self.folder / "blobs"
         whole = (file for file in self.files if (snapshot / file.path).exists() or (blobs / _etag(file)).exists())
         partial = (_size(part) for part in blobs.glob("*.incomplete"))
@@ -100,18 +112,18 @@ def _etag(file: RepoFile) -> str:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:  # just finished
+    except FileNotFoundError:  # finished since it was listed
         return 0
 
 
-# ---------------------------------------------------------------- asking
-def persist(ask: Callable[[], T], what: str, attempts: int, say: Callable[[str], None]) -> T:
-    """Return what ``ask`` returns, asking again after a growing pause when the network or the hub failed meanwhile."""
+# ---------------------------------------------------------------- questions and errors
+def retry(ask: Callable[[], T], what: str, attempts: int, say: Callable[[str], None]) -> T:
+    """Return what ``ask`` returns; after a failure of the network or the hub, ask again after a growing pause."""
     for attempt in range(1, attempts + 1):
         try:
             return ask()
         except Exception as error:
-            if attempt == attempts or not _passing(error):
+            if attempt == attempts or not _temporary(error):
                 raise
             pause = _pause(error, attempt)
             say(f"{what}: {_short(error)}; attempt {attempt + 1} of {attempts} in {pause:.0f} s")
@@ -125,20 +137,16 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _status(error: BaseException) -> int | None:
-    """Return the HTTP status behind an error, if there is one."""
-    for cause in _causes(error):
-        response = getattr(cause, "response", None)
-        if response is not None:
-            return response.status_code
-    return None
+def _response(error: BaseException) -> httpx.Response | None:
+    """Return the HTTP response behind an error, if there is one."""
+    found = (getattr(cause, "response", None) for cause in _causes(error))
+    return next((response for response in found if response is not None), None)
 
 
-def _passing(error: BaseException) -> bool:
-    """Tell whether the same question may well be answered later."""
-    status = _status(error)
-    if status is not None:
-        return status in (408, 429) or status >= 500
+def _temporary(error: BaseException) -> bool:
+    """Return whether the same question may succeed later."""
+    if (response := _response(error)) is not None:
+        return response.status_code in (408, 429) or response.status_code >= 500
     return any(
         isinstance(cause, httpx.TransportError | DamagedError) or "Consistency check failed" in str(cause)
         for cause in _causes(error)
@@ -146,42 +154,42 @@ def _passing(error: BaseException) -> bool:
 
 
 def _pause(error: BaseException, attempt: int) -> float:
-    for cause in _causes(error):
-        asked = getattr(getattr(cause, "response", None), "headers", {}).get("Retry-After", "")
-        if asked.isdigit():
-            return float(asked)
-    return min(2.0 ** (attempt - 1), LONGEST)
+    response = _response(error)
+    asked = response.headers.get("Retry-After", "") if response is not None else ""
+    return float(asked) if asked.isdigit() else min(2.0 ** (attempt - 1), LONGEST_PAUSE)
 
 
 def _short(error: BaseException) -> str:
-    status = _status(error)
-    if status == 429:
+    response = _response(error)
+    if response is not None and response.status_code == 429:
         return "the hub asks to slow down (429)"
-    cause = list(_causes(error))[-1] if status is None else error
+    cause = error if response is not None else list(_causes(error))[-1]
     text = " ".join(str(cause).split()) or "connection lost"
     return f"{type(cause).__name__}: {text[:200]}"
 
 
 def page(kind: str, name: str) -> str:
-    """Return the address at which a person looks at a repository and accepts its licence."""
+    """Return the address where a person sees a repository and accepts its licence."""
     return f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{name}"
 
 
 def explain(error: BaseException, source: Source) -> str:
-    """Return what an answer of the hub means for a source, and what to do.
+    """Return what the hub's refusal of a source means and what to do about it.
 
     Raises
     ------
     HubError
-        Where no other source would fare better.
+        If the hub cannot be reached, so that every other source would fail, too.
     """
     kind, name = source["kind"], source["hub"]
     what = f"{'data set' if kind == 'dataset' else kind} {name} ({', '.join(source['paths'])})"
-    status, where = _status(error), page(kind, name)
+    response, where = _response(error), page(kind, name)
+    status = None if response is None else response.status_code
     if isinstance(error, RevisionNotFoundError):
         return f"{what}: has no revision {source.get('revision', BRANCH)}; see {where}/commits/main"
     if isinstance(error, GatedRepoError) or status in (401, 403):
-        if get_token() is None:  # the hub does not tell strangers what exists
+        if get_token() is None:
+            # Without a login the hub does not say whether a repository exists.
             misspelt = "" if isinstance(error, GatedRepoError) else " (or nothing has this id)"
             return (
                 f"{what}: needs a login, and there is no token{misspelt}. Visit {where} and accept the licence if it "
@@ -203,31 +211,43 @@ def explain(error: BaseException, source: Source) -> str:
     return f"{what}: {_short(error)}"
 
 
-def _repository(api: HfApi, source: Source, commit: str) -> Repository:
+def _repository(source: Source, commit: str) -> Repository:
     """Return a repository as the hub lists it at a commit."""
-    tree = api.list_repo_tree(source["hub"], repo_type=source["kind"], revision=commit, recursive=True)
+    tree = HfApi().list_repo_tree(source["hub"], repo_type=source["kind"], revision=commit, recursive=True)
     listing = [entry for entry in tree if isinstance(entry, RepoFile)]
     files = filter_repo_objects(listing, key=lambda file: file.path, **WANTED[source["kind"]])
     return Repository(source, commit, listing, list(files))
 
 
 # ---------------------------------------------------------------- the lock
+def update_lock(path: str, sources: Sequence[Source], accept: Iterable[str], say: Callable[[str], None]) -> list[str]:
+    """Add to the lock file what it lacks, and return the problems (see `lock_sources`)."""
+    with changing(path):
+        before = read_lock(path)
+        after, problems = lock_sources(sources, before, accept, say)
+        if after != before:
+            write_lock(path, after)
+    count = sum(len(asked) for section in after.values() for asked in section.values())
+    say(f"{path}: {count} commits" + ("" if after != before else ", as before"))
+    return problems
+
+
 def lock_sources(
     sources: Sequence[Source], lock: Lock, accept: Iterable[str], say: Callable[[str], None]
 ) -> tuple[Lock, list[str]]:
-    """Return the lock with what was missing, and what is wrong.
+    """Return the lock with the missing entries added, and the problems.
 
     Parameters
     ----------
-    sources : what the config takes from the hub (`hub_lock.remote_sources`)
-    accept : ids whose entries move to the commit that the hub has now; every other entry stays
+    sources : what the config takes from the hub (`thinksafe.hub.lock.remote_sources`)
+    accept : ids whose entries move to the hub's present commit; all other entries stay
 
     Raises
     ------
     HubError
-        If the hub cannot be reached, or ``accept`` names what the config does not have.
+        If the hub cannot be reached, or ``accept`` names an id that is not in the config.
     """
-    api, accept, wrong = HfApi(), set(accept), []
+    accept, problems = set(accept), []
     lock = {section: {name: dict(asked) for name, asked in part.items()} for section, part in lock.items()}
     hub = [source for source in sources if source["kind"] in SECTIONS]
     if unknown := sorted(accept - {source["hub"] for source in hub}):
@@ -238,77 +258,87 @@ def lock_sources(
         if entry and COMMIT.fullmatch(asked):
             continue  # a commit does not move
         try:
-            commit = persist(lambda: api.repo_info(name, repo_type=kind, revision=asked).sha, name, QUICK, say)  # noqa: B023
+            commit = retry(lambda: HfApi().repo_info(name, repo_type=kind, revision=asked).sha, name, QUICK, say)  # noqa: B023
             if entry and commit != entry["commit"] and name not in accept:
-                wrong.append(
+                problems.append(
                     f"{name}: {asked} has moved from {entry['commit']}, which the lock keeps, to {commit}. To accept "
                     f"it: snakemake lock_hub --config 'hub={{accept: [{name}]}}' (what was made with the old one is "
-                    "then made again). To stay for good and hear no more of it: "
-                    f"`revision: {entry['commit']}` in its source"
+                    f"then made again). To keep the old one and silence this: `revision: {entry['commit']}` in its "
+                    "source"
                 )
             if entry and (commit == entry["commit"] or name not in accept):
                 continue
-            found = persist(lambda: _repository(api, source, commit), name, QUICK, say)  # noqa: B023
-        except (HfHubHTTPError, EntryNotFoundError, httpx.HTTPError) as error:
-            wrong.append(explain(error, source))
+            found = retry(lambda: _repository(source, commit), name, QUICK, say)  # noqa: B023
+        except REFUSED as error:
+            problems.append(explain(error, source))
             continue
         lock[SECTIONS[kind]].setdefault(name, {})[asked] = dict(commit=commit, files=found.digest, bytes=found.size)
         say(f"{'moved ' if entry else 'locked'} {kind:7} {name} at {commit} ({asked}, {human(found.size)})")
-    return lock, wrong
+    return lock, problems
 
 
 # ---------------------------------------------------------------- before the download
 def inspect(sources: Sequence[Source], lock: Lock, say: Callable[[str], None]) -> tuple[list[Repository], list[str]]:
-    """Return what is to be there after a download, and all that would make it fail: access, changes, disk."""
-    api, found, wrong = HfApi(), [], []
+    """Print a line per repository, and return the repositories and what would make their download fail.
+
+    A problem is a refused access, a change since the lock was written, or too little disk.
+    """
+    found, problems = [], []
     for source in sources:
         if source["kind"] == "url":
-            wrong += _address(source, say)
+            problems += _address(source, say)
             continue
         kind, name, entry = source["kind"], source["hub"], entry_of(lock, source["kind"], source)
         if entry is None:
-            wrong.append(f"{name} ({', '.join(source['paths'])}): is not in the lock; run `snakemake lock_hub`")
+            problems.append(f"{name} ({', '.join(source['paths'])}): is not in the lock; run `snakemake lock_hub`")
             continue
         try:
-            repository = persist(lambda: _repository(api, source, entry["commit"]), name, QUICK, say)  # noqa: B023
-            wrong += _content(repository, entry, source)
+            repository = retry(lambda: _repository(source, entry["commit"]), name, QUICK, say)  # noqa: B023
             # Listings are open to all, files of gated repositories are not: a dry run asks for each that is missing.
             dry_run = dict(repo_type=kind, revision=entry["commit"], dry_run=True, **WANTED[kind])
-            persist(lambda: snapshot_download(name, **dry_run), name, QUICK, say)  # noqa: B023
+            retry(lambda: snapshot_download(name, **dry_run), name, QUICK, say)  # noqa: B023
         except RevisionNotFoundError:
-            wrong.append(
-                f"{name}: the locked commit {entry['commit']} is no longer on the hub. To accept the one that is there "
-                f"now: snakemake lock_hub --config 'hub={{accept: [{name}]}}'"
+            problems.append(
+                f"{name}: the locked commit {entry['commit']} is no longer on the hub. To accept the present one: "
+                f"snakemake lock_hub --config 'hub={{accept: [{name}]}}'"
             )
-        except (HfHubHTTPError, EntryNotFoundError, httpx.HTTPError) as error:
-            wrong.append(explain(error, source))
+        except REFUSED as error:
+            problems.append(explain(error, source))
         else:
+            problems += _content(repository, entry)
             found.append(repository)
-    needed = sum(repository.size - repository.cached() for repository in found) * MARGIN
+    for one in found:
+        here = one.cached()
+        state = "here" if here == one.size else f"{human(here)} of it here" if here else "to come"
+        say(f"{one.kind:7} {one.name} at {one.commit[:12]}: {len(one.files)} files, {human(one.size)}, {state}")
+    total = sum(one.size for one in found)
+    missing = total - sum(one.cached() for one in found)
+    say(f"{len(found)} repositories, {human(total)}, of which {human(missing)} to come")
+    needed = missing * MARGIN
     free = shutil.disk_usage(_existing(Path(constants.HF_HUB_CACHE))).free
     if needed > free:
-        wrong.append(
+        problems.append(
             f"too little disk: {human(needed)} are still to come and {human(free)} are free in "
             f"{constants.HF_HUB_CACHE}; set HF_HOME to a folder on a larger disk (the same for the jobs), or select "
             "fewer students"
         )
-    return found, wrong
+    return found, problems
 
 
-def _content(repository: Repository, entry: dict[str, Any], source: Source) -> list[str]:
-    """Return what is wrong with what the hub lists for a locked commit."""
-    if "files" in entry and entry["files"] != repository.digest:
-        return [
+def _content(repository: Repository, entry: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the files that the hub lists for a locked commit."""
+    if entry.get("files", repository.digest) != repository.digest:
+        yield (
             f"{repository.name}: the hub lists other files for commit {repository.commit} than when it was locked. If "
             "you trust them, remove its entry from the lock and run `snakemake lock_hub`"
-        ]
-    if repository.kind == "model" and not any(file.path.endswith(".safetensors") for file in repository.files):
-        return [f"{repository.name} ({', '.join(source['paths'])}): has no *.safetensors; no other weights are loaded"]
-    return []
+        )
+    elif repository.kind == "model" and not any(file.path.endswith(".safetensors") for file in repository.files):
+        where = ", ".join(repository.source["paths"])
+        yield f"{repository.name} ({where}): has no *.safetensors; no other weights are loaded"
 
 
 def _address(source: Source, say: Callable[[str], None]) -> list[str]:
-    """Return what is wrong with an address that has not been fetched yet."""
+    """Return what is wrong with an address whose content is not here yet."""
     if download_path(source["url"], source["sha256"]).is_file():
         return []
 
@@ -316,16 +346,16 @@ def _address(source: Source, say: Callable[[str], None]) -> list[str]:
         httpx.head(source["url"], follow_redirects=True, timeout=30).raise_for_status()
 
     try:
-        persist(ask, source["url"], QUICK, say)
+        retry(ask, source["url"], QUICK, say)
     except (httpx.HTTPError, OSError) as error:
-        return [_unfetched(source, error)]
+        return [_unavailable(source, error)]
     return []
 
 
-def _unfetched(source: Source, error: BaseException) -> str:
+def _unavailable(source: Source, error: BaseException) -> str:
     return (
-        f"{source['url']} ({', '.join(source['paths'])}): {_short(error)}. If it has gone or the address is not this "
-        f"file's any more, find a copy with sha256 {source['sha256']} and name it: source: {{file: ...}}"
+        f"{source['url']} ({', '.join(source['paths'])}): {_short(error)}. If the file is gone or another one is at "
+        f"this address, find a copy with sha256 {source['sha256']} and name it: source: {{file: ...}}"
     )
 
 
@@ -333,18 +363,8 @@ def _existing(path: Path) -> Path:
     return path if path.exists() else _existing(path.parent)
 
 
-def table(found: Sequence[Repository]) -> Iterator[str]:
-    """Yield one line per repository: what, at which commit, how large, how much of it is here."""
-    for one in found:
-        here = one.cached()
-        state = "here" if here == one.size else f"{human(here)} of it here" if here else "to come"
-        yield f"{one.kind:7} {one.name:45} {one.commit[:12]} {human(one.size):>9}  {state}"
-    total, here = sum(one.size for one in found), sum(one.cached() for one in found)
-    yield f"{len(found)} repositories, {human(total)}, of which {human(total - here)} to come"
-
-
 def human(size: float) -> str:
-    """Return bytes as a person reads them."""
+    """Return bytes in the largest fitting unit."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
@@ -359,11 +379,11 @@ def fetch_all(
     progress: Callable[[int, int], None],
     say: Callable[[str], None],
 ) -> None:
-    """Download and verify everything; what is there already is verified only.
+    """Download and verify everything; files that are here already are only verified.
 
     Parameters
     ----------
-    progress : told how many megabytes of how many are there, about once a second; may raise to stop
+    progress : called about once a second with the megabytes that are here and their total; may raise to stop
     """
     total = sum(one.size for one in found)
     for source in sources:
@@ -371,24 +391,24 @@ def fetch_all(
             _download(source, say)
     pool = ThreadPoolExecutor(1)  # not closed by `with`, which would wait for the download when `progress` stops it
     for one in found:
-        task = pool.submit(persist, lambda one=one: _fetch(one), one.name, PATIENT, say)
+        task = pool.submit(retry, lambda one=one: _fetch(one), one.name, PATIENT, say)
         while wait([task], timeout=1.0).not_done:
             progress(sum(each.cached() for each in found) // 10**6, total // 10**6)
         try:
             task.result()
-        except (HfHubHTTPError, EntryNotFoundError, httpx.HTTPError, DamagedError) as error:
+        except (*REFUSED, DamagedError) as error:
             raise HubError(f"{explain(error, one.source)}. What is here stays; `snakemake fetch` goes on") from error
         say(f"{one.name}: {len(one.files)} files, {human(one.size)}, verified")
 
 
 def _fetch(one: Repository) -> None:
-    """Download what is missing of a repository, and compare every file with the hub's digest."""
+    """Download the missing files of a repository, and compare every file with the hub's digest of it."""
     for part in one.folder.glob("blobs/*.incomplete"):
-        if time.time() - part.stat().st_mtime > LITTER:
+        if time.time() - part.stat().st_mtime > STALE:
             part.unlink(missing_ok=True)
     snapshot_download(one.name, repo_type=one.kind, revision=one.commit, **WANTED[one.kind])
     api = HfApi()
-    api.list_repo_tree = lambda *_, **__: one.listing  # no other listing than the one that the lock has a digest of
+    api.list_repo_tree = lambda *_, **__: one.listing  # only this listing has its digest in the lock
     found = api.verify_repo_checksums(one.name, repo_type=one.kind, revision=one.commit)
     damaged = [found.verified_path / mismatch["path"] for mismatch in found.mismatches]
     if damaged:
@@ -400,7 +420,7 @@ def _fetch(one: Repository) -> None:
 
 
 def _download(source: Source, say: Callable[[str], None]) -> None:
-    """Keep the content behind an address, if it is the pinned one."""
+    """Store the content of an address, if it is the pinned content."""
     path = download_path(source["url"], source["sha256"])
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == source["sha256"]:
         return
@@ -411,11 +431,11 @@ def _download(source: Source, say: Callable[[str], None]) -> None:
         return answer.content
 
     try:
-        content = persist(ask, source["url"], PATIENT, say)
+        content = retry(ask, source["url"], PATIENT, say)
     except (httpx.HTTPError, OSError) as error:
-        raise HubError(_unfetched(source, error)) from error
+        raise HubError(_unavailable(source, error)) from error
     if (digest := hashlib.sha256(content).hexdigest()) != source["sha256"]:
-        raise HubError(_unfetched(source, ValueError(f"what is there now has sha256 {digest}")))
+        raise HubError(_unavailable(source, ValueError(f"the content there now has sha256 {digest}")))
     with atomic(path) as temporary:
         temporary.write_bytes(content)
     say(f"{source['url']}: {human(len(content))}, verified")

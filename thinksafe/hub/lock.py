@@ -1,8 +1,8 @@
-"""The commits of what is taken from the hub: config/hub.lock.yaml, written by ``snakemake lock_hub``.
+"""The commits of a run's repositories on the hub: config/hub.lock.yaml, written by ``snakemake lock_hub``.
 
-The lock is nobody's input. When the workflow is read, each hub source of the config takes the commit that the lock has
-for it, as if it had been written there as `revision`; a job's spec therefore holds its own commit and no other. A
-source that the lock does not know stays as it is, so that everything can be planned before there is a lock.
+The lock is no job's input. When the workflow is read, each hub source of the config gets its commit in the lock, as if
+the config had it as `revision`; so a job's spec holds the commits of its own sources and no others. A source that the
+lock lacks stays as it is, so that a run can be planned before there is a lock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-BRANCH = "main"  # what a source without `revision` asks for
+BRANCH = "main"  # the revision of a source without `revision`
 HEAD = """\
 # Commits of the models and data sets that a run takes from the hub, by the revision that the config asks for.
 # Written by `snakemake lock_hub`, which adds what is missing and moves nothing unless asked
@@ -29,12 +29,12 @@ Source = dict[str, Any]
 
 
 class HubError(ValueError):
-    """What stands in the way of a lock or a download, and how to go on."""
+    """Why a lock or a download is impossible, and how to go on."""
 
 
 # ---------------------------------------------------------------- the file
 def read_lock(path: str | Path) -> Lock:
-    """Return the lock; one without entries where there is no file.
+    """Return the lock, without entries if there is no file.
 
     Raises
     ------
@@ -49,16 +49,16 @@ def read_lock(path: str | Path) -> Lock:
         entries = [entry for section in lock.values() for asked in section.values() for entry in asked.values()]
         whole = all(COMMIT.fullmatch(str(entry["commit"])) for entry in entries)
         if not whole or not set(lock) <= set(SECTIONS.values()):
-            raise ValueError("an entry has no commit of 40 figures")
+            raise ValueError("an entry lacks a 40-character commit hash")
     except (yaml.YAMLError, AttributeError, TypeError, KeyError, ValueError) as error:
         raise HubError(
-            f"{path}: this is not a lock of hub revisions ({error}); mend it, or remove it and run `snakemake lock_hub`"
+            f"{path}: this is not a lock of hub revisions ({error}); fix it, or remove it and run `snakemake lock_hub`"
         ) from None
     return {section: lock.get(section) or {} for section in SECTIONS.values()}
 
 
 def write_lock(path: str | Path, lock: Lock) -> None:
-    """Write the lock, sorted, so that equal locks are equal files."""
+    """Write the lock, sorted, so that equal locks give equal files."""
     import yaml
 
     from thinksafe.files import atomic
@@ -69,7 +69,7 @@ def write_lock(path: str | Path, lock: Lock) -> None:
 
 @contextmanager
 def changing(path: str | Path) -> Iterator[None]:
-    """Let no other process of this machine change the lock while the block runs."""
+    """Keep other processes of this machine from changing the lock while the block runs."""
     import fcntl
 
     folder = Path(path).absolute().parent
@@ -84,18 +84,18 @@ def changing(path: str | Path) -> Iterator[None]:
 
 
 def entry_of(lock: Lock, kind: str, source: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what the lock has for a hub source."""
+    """Return the lock's entry for a hub source, or None."""
     return lock[SECTIONS[kind]].get(source["hub"], {}).get(source.get("revision", BRANCH))
 
 
 # ---------------------------------------------------------------- the config
 def kind_of(source: Mapping[str, Any]) -> str:
-    """Return "dataset" or "model"; a data set on the hub always names its split, a model has none."""
+    """Return "dataset" or "model": only a data set's source names a split."""
     return "dataset" if "split" in source else "model"
 
 
 def _sources(node: Any, path: str = "") -> Iterator[tuple[str, Source]]:
-    """Yield every source below a part of the config with its path."""
+    """Yield every source in a part of the config, with its path."""
     if isinstance(node, Mapping):
         for key, value in node.items():
             where = f"{path}.{key}" if path else str(key)
@@ -106,11 +106,11 @@ def _sources(node: Any, path: str = "") -> Iterator[tuple[str, Source]]:
 
 
 def remote_sources(config: Mapping[str, Any]) -> list[Source]:
-    """Return the distinct sources of a config that must be fetched, each with the paths where it stands as `paths`."""
+    """Return the distinct sources of a config that must be fetched, each with its `paths` in the config."""
     found: dict[str, Source] = {}
     for path, source in _sources(config):
         if "hub" in source or "url" in source:
-            # One repository is fetched once, whichever of its parts are read.
+            # One repository is fetched once, whichever of its splits are read.
             keys = ("hub", "revision") if "hub" in source else ("url", "sha256")
             asked = {key: source[key] for key in keys if key in source}
             asked["kind"] = kind_of(source) if "hub" in source else "url"
@@ -119,10 +119,10 @@ def remote_sources(config: Mapping[str, Any]) -> list[Source]:
 
 
 def used(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config without the models, guards, benchmarks and other sources that the selection does not use."""
+    """Return the config without the models, guards, benchmarks and other sources that the selection leaves unused."""
     select, students = config["select"], set(config["select"]["students"])
     methods = {name: config["methods"][name] for name in select["methods"]}
-    # A method for other students alone trains nobody here; what it would need is not needed.
+    # A method that trains none of the selected students needs nothing.
     needed = [entry for entry in methods.values() if students & set(entry.get("students", students))]
     needed = [{key: value for key, value in entry.items() if key != "students"} for entry in needed]
     needed += [config["methods"][entry["data"]["of"]] for entry in needed if "of" in entry.get("data", {})]
@@ -130,7 +130,7 @@ def used(config: Mapping[str, Any]) -> dict[str, Any]:
     study = config.get("judge_study", {})
     others = [config.get("audit", []), study["guards"] if study.get("in_all") else []]
     named = set(_texts([select, needed, benchmarks, others]))
-    # A section whose entries are named elsewhere: only the named ones are used. Prompts are always used.
+    # Entries of these sections are used if they are named elsewhere. Prompts are always used.
     listed = {
         section: {name: entry for name, entry in config[section].items() if name in named}
         for section in ("models", "guards", "corpora")
@@ -157,7 +157,7 @@ def _texts(node: Any) -> Iterator[str]:
 
 
 def pinned(config: Mapping[str, Any], lock: Lock) -> dict[str, Any]:
-    """Return the config with the lock's commit as `revision` of every hub source that the lock knows."""
+    """Return the config with the lock's commit as `revision` of every hub source that has an entry in the lock."""
 
     def walk(node: Any, key: str = "") -> Any:
         if isinstance(node, Mapping):
@@ -170,16 +170,13 @@ def pinned(config: Mapping[str, Any], lock: Lock) -> dict[str, Any]:
 
 
 def unpinned(spec: str) -> list[str]:
-    """Return the hub sources in a job's spec that are not held to a commit."""
+    """Return the hub sources in a job's spec whose revision is not a commit."""
+    found = set()
 
-    def walk(node: Any) -> Iterator[str]:
-        if isinstance(node, dict):
-            if "hub" in node and not COMMIT.fullmatch(str(node.get("revision"))):
-                yield node["hub"]
-            for part in node.values():
-                yield from walk(part)
-        elif isinstance(node, list):
-            for part in node:
-                yield from walk(part)
+    def visit(node: dict[str, Any]) -> dict[str, Any]:
+        if "hub" in node and not COMMIT.fullmatch(str(node.get("revision"))):
+            found.add(node["hub"])
+        return node
 
-    return sorted(set(walk(json.loads(spec))))
+    json.loads(spec, object_hook=visit)  # which is called with every object
+    return sorted(found)

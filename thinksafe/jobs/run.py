@@ -119,7 +119,7 @@ def gpus_of(resources: Any) -> int:
 def online(snakemake: Any, function: str) -> None:
     """Run a rule that talks to the hub and makes no artifact: ``function`` of the script of the same name, then exit.
 
-    The function takes what `snakemake.params.spec` holds and returns how many problems there were.
+    The function takes what `snakemake.params.spec` holds and returns the problems, as lines to print.
     """
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"):  # set for jobs (rules/common.smk)
         os.environ.pop(name, None)
@@ -127,15 +127,16 @@ def online(snakemake: Any, function: str) -> None:
     end_with(int(os.environ.get("THINKSAFE_DRIVER", "0")))
     try:
         work = script_function(function)
-        wrong = work(**json.loads(snakemake.params.spec))
+        problems = work(**json.loads(snakemake.params.spec))
     except (Stopped, KeyboardInterrupt):
         say(f"{function} stopped; what is whole stays")
         os._exit(143)  # a download may be running in another thread
     except Exception as error:
         traceback.print_exc()
-        say(f"error: {error}\n    (whole story: {snakemake.log[0]})")
-        wrong = 1
-    sys.exit(1 if wrong else 0)
+        problems = [f"{error}\n    (whole story: {snakemake.log[0]})"]
+    for problem in problems:
+        say(f"error: {problem}")
+    sys.exit(1 if problems else 0)
 
 
 def script_function(name: str) -> Any:
