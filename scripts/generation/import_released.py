@@ -1,17 +1,14 @@
 """A training set that others have released, where a student's own would be sampled (docs/running-the-paper.md)."""
 
-import random
-from collections import Counter
 from collections.abc import Callable
 
 from scripts.generation.filter_responses import COLUMNS
-from thinksafe.data.published_sets import ROLES, Unusable, respond, taken_apart
-from thinksafe.data.sources import select, source_rows
+from thinksafe.data.published_sets import ROLES, safechain, usable_rows
+from thinksafe.data.sources import source_rows
 from thinksafe.files import Row, write_json, write_rows
 from thinksafe.models.chat import completion_tokens, opens_think
 from thinksafe.models.folder import load_tokenizer
 from thinksafe.models.location import locate
-from thinksafe.seeds import seed_for
 
 
 def import_released(
@@ -47,43 +44,16 @@ def import_released(
     counts: Row = {}
     for role in ROLES:
         what = f"sources.{spec['student']}.{spec['method']}.{role}"
-        kept, counts[role] = usable(source_rows(spec[role]["source"], files[role]), spec, role, what)
+        found = source_rows(spec[role]["source"], files[role])
+        kept, count = usable_rows(found, spec, role, safechain, what, f"released-{role}")
         for row in kept:
             tokens = len(completion_tokens(tokenizer, row["response"], opened))
-            rows.append(row | {"role": role, "draw": 0, "tokens": tokens})
+            rows.append(row | {"draw": 0, "tokens": tokens})
+        counts[role] = {"released": count.pop("source"), **count}
     write_rows(output, rows, COLUMNS)
     write_json(statistics, counts)
     print(counts)
     progress(1, 1)
-
-
-def usable(rows: list[Row], spec: Row, role: str, what: str) -> tuple[list[Row], Row]:
-    """Return id, prompt and response of the rows that can be learnt from, and how many were there, kept and dropped."""
-    part = spec[role]
-    rows = select(rows, part, what)
-    order = list(range(len(rows)))
-    if part.get("order") == "random":
-        random.Random(seed_for(*spec["seed"], role)).shuffle(order)
-    kept: list[Row] = []
-    dropped: Counter[str] = Counter()
-    for number in order:
-        if len(kept) == part.get("take"):
-            break
-        prompt, response = (rows[number][part["columns"][name]] for name in ("prompt", "response"))
-        try:
-            if not isinstance(prompt, str) or not prompt.strip():
-                raise Unusable("no_prompt")
-            kept.append(
-                dict(id=f"released-{role}-{number:06d}", prompt=prompt, response=respond(*taken_apart(response)))
-            )
-        except Unusable as reason:
-            dropped[str(reason)] += 1
-    if len(kept) < (part.get("take") or 1):
-        raise ValueError(
-            f"{what}: {len(kept)} usable rows of {len(rows)}, where {part.get('take') or 'some'} are wanted; dropped: "
-            f"{dict(dropped)}. A response is the reasoning, </think> and the answer; do `columns` name the right ones?"
-        )
-    return kept, {"released": len(rows), "kept": len(kept), "dropped": dict(sorted(dropped.items()))}
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def test_take_counts_usable_rows_and_random_is_seeded() -> None:
 def test_a_source_of_another_form_is_told() -> None:
     spec = {"format": "safekey", "harmful": part("vanilla_harmful")}
     rows = [row | {"response": "No tags at all."} for row in ROWS]
-    with pytest.raises(ValueError, match=r"0 usable rows of 6, .* Is `format: safekey` the form of this source\?"):
+    with pytest.raises(ValueError, match=r"0 usable rows of 6, .* The form: A response of STAR-1's form with two"):
         convert(rows, spec, "harmful", "c")
     blank = [row | {"instruction": " "} for row in ROWS]
     with pytest.raises(ValueError, match="no_prompt': 6"):

@@ -28,38 +28,54 @@ class Unusable(ValueError):  # noqa: N818 - a row's fate, not an error
 
 
 def convert(rows: Sequence[Row], spec: Row, role: str, corpus: str) -> tuple[list[Row], Row]:
-    """Return the training rows of one role of a corpus, and how many of the source's rows were used and dropped.
+    """Return the training rows of one role of a corpus, and the counts of its rows, as `usable_rows` does."""
+    form, where = FORMATS[spec["format"]], f"corpora.{corpus}.{role}"
+    return usable_rows(rows, spec, role, form, where, f"{corpus}-{role}")
+
+
+def usable_rows(
+    rows: Sequence[Row], spec: Row, role: str, form: Callable[[Row, Row], Row], where: str, name: str
+) -> tuple[list[Row], Row]:
+    """Return the training rows that the rows of a source become, and how many were used and dropped.
 
     Parameters
     ----------
     rows : rows of the source
     spec : dict
-        ``format`` (a key of `FORMATS`), its options, ``seed``, and under ``role`` the part: ``columns``, ``where``,
+        ``seed``, the options of ``form``, and under ``role`` the settings of the source: ``columns``, ``where``,
         ``contains``, ``rows``, ``take`` (so many usable rows; all if null) and ``order`` (``first`` or ``random``).
+    form : one of `FORMATS`
+    where : the settings' path in the config, for errors
+    name : beginning of the rows' ids
+
+    Raises
+    ------
+    ValueError
+        If no row, or fewer than ``take``, can be used, or `thinksafe.data.sources.select` refuses the source.
     """
-    part = spec[role]
-    rows = select(rows, part, f"corpora.{corpus}.{role}")
+    settings = spec[role]
+    rows = select(rows, settings, where)
     order = list(range(len(rows)))
-    if part.get("order") == "random":
+    if settings.get("order") == "random":
         random.Random(seed_for(*spec["seed"], role)).shuffle(order)
     kept: list[Row] = []
     dropped: Counter[str] = Counter()
     for number in order:
-        if len(kept) == part.get("take"):
+        if len(kept) == settings.get("take"):
             break
-        given = {name: rows[number][column] for name, column in part["columns"].items()}
+        given = {key: rows[number][column] for key, column in settings["columns"].items()}
         try:
-            if not isinstance(given["prompt"], str) or not given["prompt"].strip():
-                raise Unusable("no_prompt")
-            made = FORMATS[spec["format"]](given, spec)
+            _text(given["prompt"], "no_prompt")
+            made = form(given, spec)
         except Unusable as reason:
             dropped[str(reason)] += 1
         else:
-            kept.append({"id": f"{corpus}-{role}-{number:06d}", "role": role, "prompt": given["prompt"]} | made)
-    if len(kept) < (part.get("take") or 1):
+            kept.append({"id": f"{name}-{number:06d}", "role": role, "prompt": given["prompt"]} | made)
+    if len(kept) < (settings.get("take") or 1):
         raise ValueError(
-            f"corpora.{corpus}.{role}: {len(kept)} usable rows of {len(rows)}, where {part.get('take') or 'some'} are "
-            f"wanted; dropped: {dict(dropped)}. Is `format: {spec['format']}` the form of this source?"
+            f"{where}: {len(kept)} usable rows of {len(rows)}, where {settings.get('take') or 'some'} are wanted; "
+            f"dropped: {dict(dropped)}. Does the source have the expected form, and do `columns` name the right ones? "
+            f"The form: {form.__doc__.splitlines()[0]}"
         )
     return kept, {"source": len(rows), "kept": len(kept), "dropped": dict(sorted(dropped.items()))}
 
