@@ -69,7 +69,7 @@ include: "rules/report.smk"  # the page
 include: "rules/targets.smk"  # a name for each of them
 
 
-if config["printed"]:
+if config["use_paper_scores"]:
 
     include: "rules/printed.smk"  # the paper's own cells instead of samples
 

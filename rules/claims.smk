@@ -29,7 +29,7 @@ MEANT = {student: set(methods_of(student)) for student in STUDENTS}
 
 def claimed_tables():
     """Return the tables with metrics that no score has, as far as the selection has something for them."""
-    if config["printed"]:
+    if config["use_paper_scores"]:
         return [f"{config['paper']}/{name}.csv" for name in ("table3", "text_cells")]
     behind = {
         "table3": "table3.md",
@@ -51,7 +51,7 @@ def is_meant(cell):
     if metric not in METRIC_TABLES:
         return set(AVERAGES.get(metric, [metric])) <= set(BENCHMARKS)
     return (
-        not config["printed"]
+        not config["use_paper_scores"]
         and {
             "table3": method in ("thinksafe", "rejection")
             and "thinksafe" in MEANT[student]
@@ -74,7 +74,7 @@ def claimed_cells():
 def students_over(claim):
     """Return the students that count in a claim; printed numbers say for themselves what is printed."""
     predicate = CLAIMS["claims"][claim]
-    return {} if config["printed"] else counted(predicate, CLAIMS["sets"], OWN_SETS, is_meant)
+    return {} if config["use_paper_scores"] else counted(predicate, CLAIMS["sets"], OWN_SETS, is_meant)
 
 
 @lru_cache(maxsize=None)
@@ -90,7 +90,7 @@ def asked_by(claim):
     cells = sorted({cell for cell in asked(predicate, sets, correlated=True) if is_meant(cell)})
     lacking = sorted({cell for cell in asked(predicate, sets) if not is_meant(cell)})
     few = predicate.get("at_least", 0) > min(map(len, students_over(claim).values()), default=len(OWN_SETS["students"]))
-    if (not cells or few or lacking) and not config["printed"]:
+    if (not cells or few or lacking) and not config["use_paper_scores"]:
         some = "; ".join(" ".join(cell) for cell in lacking[:3]) + (", ..." if len(lacking) > 3 else "")
         raise WorkflowError(
             f"claim_{claim}: this run cannot decide it, as it has not {some or 'the students that it counts'}. Add the "
@@ -122,7 +122,7 @@ def claim_arms(claim, table):
 
 def claim_tables(wildcards):
     """Return the tables that a claim asks, made of nothing but what it asks of them."""
-    if config["printed"]:
+    if config["use_paper_scores"]:
         return claimed_tables()
     tables = sorted({METRIC_TABLES[metric] for *_, metric in asked_by(wildcards.claim) if metric in METRIC_TABLES})
     return [f"<results>/claims/{wildcards.claim}/{table}.csv" for table in tables]
@@ -137,7 +137,7 @@ def claims_spec(cells, names):
         benchmarks=[dict(id=name, kind=config["benchmarks"][name]["kind"]) for name in sorted(BENCHMARKS)],
         families={family: OWN_SETS[family] for family in config["families"]},
         confidence=config["scoring"]["confidence"],
-        printed=config["printed"],
+        use_paper_scores=config["use_paper_scores"],
         claims={**CLAIMS, "claims": {name: CLAIMS["claims"][name] for name in names}},
         over={name: over for name in names if (over := students_over(name))},
     )
@@ -147,7 +147,7 @@ rule judge_claims:
     """What the run says of each claim of the paper: holds, fails, undecided or not run (all sections)."""
     input:
         scores=score_files(claimed_cells()),
-        rows=[] if config["printed"] else score_files(claimed_cells(), "parquet"),
+        rows=[] if config["use_paper_scores"] else score_files(claimed_cells(), "parquet"),
         tables=claimed_tables(),
     output:
         json="<results>/claims.json",
@@ -168,7 +168,9 @@ rule judge_claims:
 use rule judge_claims as judge_claim with:
     input:
         scores=lambda wildcards: score_files(claim_cells(wildcards.claim)),
-        rows=lambda wildcards: [] if config["printed"] else score_files(claim_cells(wildcards.claim), "parquet"),
+        rows=lambda wildcards: (
+            [] if config["use_paper_scores"] else score_files(claim_cells(wildcards.claim), "parquet")
+        ),
         tables=claim_tables,
     output:
         json="<results>/claims/{claim}.json",
@@ -283,9 +285,9 @@ use rule write_effects as claim_effects with:
             students=labelled("models", OWN_SETS["students"]),
             methods=labelled("methods", ["initial", "rejection", "thinksafe"]),
             benchmarks=columns(),
-            parts=config["shards"]["data"],
+            shards=config["shards"]["data"],
             confidence=config["scoring"]["confidence"],
-            least=config["scoring"]["least"],
+            min_effect=config["scoring"]["min_effect"],
         ),
         code=code_of("write_effects"),
         environment=environment_of("tables"),

@@ -220,7 +220,7 @@ rule plot_reinforcement:
         "../scripts/figures/plot_reinforcement.py"
 
 
-if not config["printed"]:
+if not config["use_paper_scores"]:
     if figure3_students():
         PAPER.append("<results>/figures/figure3.png")
     # ThinkSafe and rejection sampling alone compare with nobody's data.

@@ -16,7 +16,7 @@ def prompts_spec(wildcards):
     return spec(
         role=wildcards.prompts,
         rows=entry.get("rows"),
-        of=entry.get("of"),
+        source_rows=entry.get("source_rows"),
         source=entry["source"],
         columns=entry["columns"],
         where=entry.get("where") or {},
@@ -27,7 +27,7 @@ def prompts_spec(wildcards):
 
 def benchmark_spec(wildcards):
     entry = config["benchmarks"][wildcards.benchmark]
-    names = ("kind", "task", "template", "option_order", "rows", "of", "source", "columns")
+    names = ("kind", "task", "template", "option_order", "rows", "source_rows", "source", "columns")
     asked = {name: entry.get(name) for name in names}
     return spec(
         benchmark=wildcards.benchmark,

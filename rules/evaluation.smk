@@ -11,11 +11,11 @@ def answers_spec(wildcards):
         model=config["models"][wildcards.student]["source"],
         chat=chat_of(wildcards.student),
         steering="{prompt}",
-        draws=config["benchmarks"][wildcards.benchmark].get("draws", 1),
+        samples=config["benchmarks"][wildcards.benchmark]["samples"],
         sampling=sampling_of(kind, wildcards.student),
         engine=config["engine"],
-        part=int(wildcards.part),
-        parts=config["shards"][kind],
+        shard=int(wildcards.part),
+        shards=config["shards"][kind],
         # The same seeds for every method: what differs between two rows of a table is the training alone.
         seed=["evaluation", config["seeds"]["evaluation"], int(wildcards.replicate), wildcards.student],
     )
@@ -112,7 +112,7 @@ rule score_safety:
         spec=lambda wildcards: spec(
             kind=config["benchmarks"][wildcards.benchmark]["kind"],
             audits=audits_of(wildcards.benchmark),  # in the order of input.audits
-            parts=config["shards"]["safety"],
+            shards=config["shards"]["safety"],
             confidence=config["scoring"]["confidence"],
         ),
         code=code_of("score_safety"),
@@ -140,7 +140,7 @@ rule score_reasoning:
     params:
         spec=lambda wildcards: spec(
             task=config["benchmarks"][wildcards.benchmark]["task"],
-            seconds=config["scoring"]["seconds"],
+            timeout_seconds=config["scoring"]["timeout_seconds"],
             confidence=config["scoring"]["confidence"],
         ),
         code=code_of("score_reasoning"),

@@ -12,11 +12,11 @@ def responses_spec(wildcards):
         chat=chat_of(wildcards.student),
         take=config["prompts"][wildcards.prompts].get("take"),
         steering=config["steerings"][wildcards.steering],
-        draws=int(wildcards.draws),
+        samples=int(wildcards.draws),
         sampling=sampling_of("data", wildcards.student),
         engine=config["engine"],
-        part=int(wildcards.part),
-        parts=config["shards"]["data"],
+        shard=int(wildcards.part),
+        shards=config["shards"]["data"],
         seed=["data", config["seeds"]["data"], int(wildcards.replicate), wildcards.student, wildcards.steering],
     )
 
@@ -34,14 +34,14 @@ def chat_spec(wildcards):
 def guard_entry(guard):
     """Return what verdicts depend on of a guard's entry; its format is an input."""
     entry = config["guards"][guard]
-    return {name: entry.get(name) for name in ("kind", "source", "judges", "batch_size", "max_prompt_tokens")}
+    return {name: entry.get(name) for name in ("kind", "source", "judged_text", "batch_size", "max_prompt_tokens")}
 
 
 def guard_spec(guard, view=None):
-    """Return what verdicts depend on; ``view`` takes the place of what the guard is shown elsewhere (`judges`)."""
+    """Return what verdicts depend on; ``view`` takes the place of what the guard is shown elsewhere (`judged_text`)."""
     oracle = config["guards"][guard]["kind"] == "oracle"
     return spec(
-        guard=guard_entry(guard) | ({"judges": view} if view else {}),
+        guard=guard_entry(guard) | ({"judged_text": view} if view else {}),
         engine=None if oracle else {**config["engine"], "batch_size": None},
     )
 
@@ -68,7 +68,7 @@ def raw_parts(pattern, role, student, method, replicate):
         pattern,
         student=student,
         steering=data[role]["steering"],
-        draws=data[role]["draws"],
+        draws=data[role]["samples"],
         replicate=replicate,
         prompts=role,
         guard=data["guard"],
@@ -94,12 +94,12 @@ DERIVED = [
 def halves_of(student, method):
     """Return student and method of the filtered sets that the halves of a training set come from, by role."""
     data = config["methods"][method].get("data", {})
-    if "of" not in data:
+    if "base_method" not in data:
         return {role: (student, method) for role in ("harmful", "benign") if method in SAMPLED}
     teacher = data.get("from", student)
     return {
-        "harmful": (teacher, data["of"]),
-        "benign": (student if data.get("benign_half") == "own" else teacher, data["of"]),
+        "harmful": (teacher, data["base_method"]),
+        "benign": (student if data.get("benign_half") == "own" else teacher, data["base_method"]),
     }
 
 

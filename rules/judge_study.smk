@@ -14,22 +14,22 @@ def judges():
     Those of `judge_study` judge in both views; further guards of `audit` in their own, as their verdicts are there.
     """
     first = config["benchmarks"][judged_benchmarks()[0]]["guard"]
-    pairs = [(first, config["guards"][first]["judges"])]
+    pairs = [(first, config["guards"][first]["judged_text"])]
     pairs += [(guard, view) for guard in config["judge_study"]["guards"] for view in VIEWS]
-    pairs += [(guard, config["guards"][guard]["judges"]) for guard in config["audit"]]
+    pairs += [(guard, config["guards"][guard]["judged_text"]) for guard in config["audit"]]
     return list(dict.fromkeys(pairs))
 
 
 def judged_cells():
     """Return the cells of the methods that Tables 1, 2, 6 and 7 compare, on the harm benchmarks that were answered."""
-    if config["printed"]:
+    if config["use_paper_scores"]:
         return []
     return [cell for cell in cells_of(STUDENTS, table_methods("6")) if cell["benchmark"] in judged_benchmarks()]
 
 
 def verdicts_of(cell, guard, view):
     """Return the parts of one judge's verdicts on a cell; those that the tables are made of where the view is theirs."""
-    place = f"by-{guard}" if view == config["guards"][guard]["judges"] else f"by-{guard}/of-{view}"
+    place = f"by-{guard}" if view == config["guards"][guard]["judged_text"] else f"by-{guard}/of-{view}"
     answers = CELL.format(**cell)
     return [
         f"<results>/verdicts/{place}/on-answers/{answers}/part-{part}.parquet"
@@ -72,7 +72,7 @@ rule write_judge_study:
         spec=lambda wildcards: spec(
             cells=judged_cells(),
             judges=[list(judge) for judge in judges()],
-            parts=config["shards"]["safety"],
+            shards=config["shards"]["safety"],
             students=labelled("models", STUDENTS),
             methods=labelled("methods", table_methods("6")),
             benchmarks=judged_benchmarks(),

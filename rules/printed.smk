@@ -1,4 +1,4 @@
-# Needs: the paper's printed tables. Yields: scores, in a run with `printed: true` (config/printed.yaml).
+# Needs: the paper's printed tables. Yields: scores, in a run with `use_paper_scores: true` (config/printed.yaml).
 
 
 ruleorder: write_printed_scores > score_safety > score_reasoning
@@ -19,7 +19,7 @@ rule write_printed_scores:
         spec=spec(
             cells=cells_of(STUDENTS),
             benchmarks={
-                name: dict(kind=entry["kind"], rows=entry["rows"], draws=entry.get("draws", 1))
+                name: dict(kind=entry["kind"], rows=entry["rows"], samples=entry["samples"])
                 for name in BENCHMARKS
                 for entry in [config["benchmarks"][name]]
             },

@@ -11,7 +11,7 @@ def report_tables():
     drawn = {name for name in named if name.startswith("figure")} - {"figure1", "figure2"}
     numbers = {name for name in named if name.startswith("table")}
     tables = numbers | drawn | {"effects"} & named
-    if not config["printed"] and trained_cells():
+    if not config["use_paper_scores"] and trained_cells():
         tables.add("cost")
     ours = [f"<results>/tables/{name}.csv" for name in sorted(tables) if not name.endswith("-beside-paper")]
     return [*ours, *companions]
@@ -20,10 +20,10 @@ def report_tables():
 def report_cells():
     """Return every cell with the number of files that its answers and verdicts are in."""
     return [
-        cell | {"answers": 0 if config["printed"] else parts, "verdicts": parts if judged else 0}
+        cell | {"answers": 0 if config["use_paper_scores"] else parts, "verdicts": parts if judged else 0}
         for cell in cells_of(STUDENTS)
         for parts in [config["shards"][kind_of(cell["benchmark"])]]
-        for judged in [kind_of(cell["benchmark"]) == "safety" and not config["printed"]]
+        for judged in [kind_of(cell["benchmark"]) == "safety" and not config["use_paper_scores"]]
     ]
 
 
@@ -72,11 +72,15 @@ rule write_report:
         tables=report_tables(),
         claims=[path for path in PAPER if Path(path).name == "claims.json"],
         scores=score_files(cells_of(STUDENTS)),
-        rows=[] if config["printed"] else score_files(cells_of(STUDENTS), "parquet"),
+        rows=[] if config["use_paper_scores"] else score_files(cells_of(STUDENTS), "parquet"),
         answers=report_parts("answers", f"<results>/answers/{CELL}/part-{{part}}.parquet"),
         verdicts=report_parts("verdicts", f"<results>/verdicts/by-{{guard}}/on-answers/{CELL}/part-{{part}}.parquet"),
-        prompts=[] if config["printed"] else [f"<results>/benchmarks/{name}.parquet" for name in BENCHMARKS],
-        adapters=[] if config["printed"] else [f"{ADAPTER}.identity.json".format(**cell) for cell in trained_cells()],
+        prompts=[] if config["use_paper_scores"] else [f"<results>/benchmarks/{name}.parquet" for name in BENCHMARKS],
+        adapters=(
+            []
+            if config["use_paper_scores"]
+            else [f"{ADAPTER}.identity.json".format(**cell) for cell in trained_cells()]
+        ),
         identities=lambda wildcards: report_identities(),
     output:
         html="<results>/report/index.html",
@@ -91,9 +95,9 @@ rule write_report:
     params:
         spec=spec(
             run=config["run"],
-            printed=config["printed"],
+            use_paper_scores=config["use_paper_scores"],
             cells=report_cells(),
-            adapters=[] if config["printed"] else trained_cells(),
+            adapters=[] if config["use_paper_scores"] else trained_cells(),
             students=labelled("models", STUDENTS),
             methods=labelled("methods", METHODS),
             benchmarks=columns(),
@@ -109,7 +113,7 @@ rule write_report:
 
 def report_identities():
     """Return the identities of what stands behind the cells, as far as the page shows their lineage."""
-    if config["printed"]:
+    if config["use_paper_scores"]:
         return []
     cell = f"{CELL}/part-{{part}}.identity.json"
     verdict = f"<results>/verdicts/by-{{guard}}/on-answers/{cell}"
@@ -189,7 +193,7 @@ rule write_appendix:
         spec=spec(
             run=config["run"],
             config=appendix_config(),
-            printed=config["printed"],
+            use_paper_scores=config["use_paper_scores"],
             seeds=config["seeds"],
             replicates=REPLICATES,
             confidence=config["scoring"]["confidence"],

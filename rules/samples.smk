@@ -30,7 +30,7 @@ def figure2_files(kind, method):
                 return [training_set_of(teacher)] if kind == "responses" else []
             if not data:
                 return []
-            student, origin = data["from"], data["of"]
+            student, origin = data["from"], data["base_method"]
         folder = "responses" if kind == "responses" else "verdicts/by-{guard}/on-responses"
         return raw_parts(f"<results>/{folder}/{RAW}.parquet", "harmful", student, origin, REPLICATES[0])
 
@@ -98,5 +98,5 @@ rule plot_samples:
         "../scripts/figures/plot_samples.py"
 
 
-if figure2_student() and not config["printed"]:
+if figure2_student() and not config["use_paper_scores"]:
     PAPER.append("<results>/figures/figure2.png")

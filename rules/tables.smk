@@ -274,9 +274,9 @@ rule write_effects:
             students=labelled("models", steered_students()),
             methods=labelled("methods", ["initial", "rejection", "thinksafe"]),
             benchmarks=columns(),
-            parts=config["shards"]["data"],
+            shards=config["shards"]["data"],
             confidence=config["scoring"]["confidence"],
-            least=config["scoring"]["least"],
+            min_effect=config["scoring"]["min_effect"],
         ),
         code=code_of("write_effects"),
         environment=environment_of("tables"),
@@ -428,7 +428,7 @@ def steerings_used():
     used = {name: [] for name in config["steerings"]}
     for method in METHODS:
         data = config["methods"][method].get("data", {})
-        origin = data.get("of", method)
+        origin = data.get("base_method", method)
         if origin in SAMPLED and any(method in methods_of(student) for student in STUDENTS):
             used[config["methods"][origin]["data"]["harmful"]["steering"]].append(method)
     return [dict(id=name, template=config["steerings"][name], methods=names) for name, names in used.items() if names]
@@ -485,7 +485,7 @@ def beside_spec(table):
         labels=[*metrics, *averages, *filtered],
         footnotes=[note for note in footnotes() if int(table) in note["tables"]],
         confidence=config["scoring"]["confidence"],
-        least=config["scoring"]["least"],
+        min_effect=config["scoring"]["min_effect"],
     )
 
 
@@ -515,7 +515,12 @@ rule write_beside_paper:
 
 def beside_tables():
     """Return the companions of the tables that are made; Tables 4 and 5 have the paper's columns themselves."""
-    tables = ["1", "2", *(COMPANION if "thinksafe-wildguard" in METHODS else ()), *([] if config["printed"] else ["3"])]
+    tables = [
+        "1",
+        "2",
+        *(COMPANION if "thinksafe-wildguard" in METHODS else ()),
+        *([] if config["use_paper_scores"] else ["3"]),
+    ]
     return [f"<results>/tables/table{table}-beside-paper.csv" for table in tables if beside_students(table)]
 
 
@@ -524,7 +529,7 @@ def paper_files():
     files = family_tables() + beside_tables()
     if table_students("1"):
         files.append("<results>/figures/figure1.png")
-    if config["printed"]:
+    if config["use_paper_scores"]:
         return files  # there is nothing behind the cells
     files += [
         f"<results>/tables/table{n}.md" for n, any_of in (("4", trained_cells()), ("5", steerings_used())) if any_of

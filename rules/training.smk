@@ -23,7 +23,7 @@ def training_set_of(method):
     if "corpus" in data:
         return f"<results>/corpora/{data['corpus']}.parquet"
     if "from" in data and method not in DERIVED:
-        return f"{SET}.parquet".format(student=data["from"], method=data["of"], replicate="{replicate}")
+        return f"{SET}.parquet".format(student=data["from"], method=data["base_method"], replicate="{replicate}")
     return f"{SET}.parquet"
 
 

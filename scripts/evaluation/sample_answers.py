@@ -27,7 +27,7 @@ def sample_answers(
     spec : dict
         As in `scripts.generation.sample_responses`; ``steering`` is ``{prompt}``: nothing is prepended.
     """
-    rows = share_of(read_rows(prompts), spec["part"], spec["parts"])
+    rows = share_of(read_rows(prompts), spec["shard"], spec["shards"])
     folder = adapter[0].removesuffix(IDENTITY) if adapter else None
     sample(rows, str(locate(spec["model"], model)), spec, output, key, adapter=folder, progress=progress)
 

@@ -154,7 +154,7 @@ if __name__ == "__main__":
         responses=list(snakemake.input.answers),
         prompts=snakemake.input.prompts,
         task=spec["task"],
-        seconds=spec["seconds"],
+        seconds=spec["timeout_seconds"],
         confidence=spec["confidence"],
         output_json=snakemake.output.score,
         output_rows=snakemake.output.rows,

@@ -23,7 +23,7 @@ def write_printed_scores(
     cells : sequence of dict
         ``student``, ``method``, ``benchmark``, and ``path``, where the score goes.
     benchmarks : dict
-        ``kind``, ``rows`` (prompts) and ``draws`` of each benchmark.
+        ``kind``, ``rows`` (prompts) and ``samples`` of each benchmark.
 
     Raises
     ------

@@ -18,10 +18,10 @@ def sample_responses(
     prompts : path of the prompt set
     model : files that stand for the model among the job's inputs
     spec : dict
-        ``model``, ``chat``, ``steering``, ``draws``, ``sampling``, ``engine``, ``seed``, ``take`` (how many of the
+        ``model``, ``chat``, ``steering``, ``samples``, ``sampling``, ``engine``, ``seed``, ``take`` (how many of the
         prompts, or None), ``part``, ``parts``.
     """
-    rows = share_of(taken(read_rows(prompts), spec["take"]), spec["part"], spec["parts"])
+    rows = share_of(taken(read_rows(prompts), spec["take"]), spec["shard"], spec["shards"])
     sample(rows, str(locate(spec["model"], model)), spec, output, key, progress=progress)
 
 

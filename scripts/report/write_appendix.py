@@ -47,7 +47,7 @@ def write_appendix(
     spec : dict
         ``run``, ``config`` (the file that names the run, or None), ``seeds``, ``replicates``, ``confidence``,
         ``students``, ``methods`` and ``benchmarks`` (labels), ``licences`` (what is known of each source) and
-        ``printed``: the run's cells are the paper's own.
+        ``use_paper_scores``: the run's cells are the paper's own.
     """
     run = Path(output_appendix).parent
     lineage = Lineage(run, [Path(path).relative_to(run).as_posix() for path in identities])
@@ -320,7 +320,7 @@ def _claims(facts: Row) -> tuple[str, str]:
 
 def _reproducibility(facts: Row) -> tuple[str, str]:
     total = total_of(facts)
-    if facts["spec"]["printed"]:
+    if facts["spec"]["use_paper_scores"]:
         return "NA", "the cells are the paper's printed ones"
     loose = [row["name"] for row in facts["sources"] if not row["fixed"]]
     why = f"{total['jobs']:,} jobs, each with its settings, code, versions and inputs by digest"

@@ -36,7 +36,7 @@ def write_report(
     identities : paths of the identities that the lineage of a cell may be told from
     spec : dict
         ``run``; ``students``, ``methods`` and ``steerings`` as pairs of id and label; ``benchmarks``; ``public``;
-        ``printed``, whose scores are made all at once; ``samples``, about how many responses the reader holds.
+        ``use_paper_scores``, whose scores are made all at once; ``samples``, about how many responses the reader holds.
     """
 
     def link(path: str | Path) -> str:
@@ -79,7 +79,7 @@ def write_report(
     run = Path(output_html).parent.parent  # names in identities are from here
     for number, cell in enumerate(cells):
         key = [cell[name] for name in ("student", "method", "replicate", "benchmark")]
-        made = run / "scores/printed" if spec["printed"] else cell["score"].removesuffix(".json")
+        made = run / "scores/printed" if spec["use_paper_scores"] else cell["score"].removesuffix(".json")
         files = {"score": cell["score"], "identity": f"{made}{IDENTITY}"}
         if cell.get("answers"):
             files |= {"rows": cell["rows"], "answers": cell["answers"][0], "verdicts": (cell["verdicts"] or [None])[0]}

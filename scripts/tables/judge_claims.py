@@ -45,16 +45,16 @@ def judge_claims(
     tables : paths of tidy tables with metrics that no score has; they are not resampled
     spec : dict
         ``students`` and ``methods`` as pairs, ``benchmarks``, ``families`` (students of each), ``confidence``,
-        ``printed``, ``claims`` as `config/claims.yaml` has them, or some of them; ``over``, for each claim the students
-        that count in the sets of the run that it is about.
+        ``use_paper_scores``, ``claims`` as `config/claims.yaml` has them, or some of them; ``over``, for
+        each claim the students that count in the sets of the run that it is about.
     """
     families = spec["families"]
     claims, sets = read_claims(spec["claims"], list(families))
     own = {**families, "students": [student for student, _ in spec["students"]]}
     numbers = numbers_of(scores, tables, spec)
     draws = resampled(seeds_of(items, spec, counted=True)) if items else {}
-    values = with_draws(numbers, draws, 0 if spec["printed"] else RESAMPLINGS, spec["confidence"])
-    cells = Cells(values, partial=spec["printed"])
+    values = with_draws(numbers, draws, 0 if spec["use_paper_scores"] else RESAMPLINGS, spec["confidence"])
+    cells = Cells(values, partial=spec["use_paper_scores"])
     found = []
     for done, claim in enumerate(claims):
         about = {"id": claim.id, "section": claim.section, "text": claim.text, "reading": claim.reading}
@@ -75,7 +75,7 @@ def judge_claims(
         "claims": found,
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
         "changed_since_start": changed_since_start(output_json, spec["claims"]),
-        "resamplings": 0 if spec["printed"] else RESAMPLINGS,
+        "resamplings": 0 if spec["use_paper_scores"] else RESAMPLINGS,
     }
     write_json(output_json, board)
     write_markdown(output_md, _board(board, spec))
@@ -147,7 +147,8 @@ def numbers_of(scores: Sequence[Row], tables: Sequence[str], spec: Row) -> dict[
         for row in (tidy(scores, spec) if scores else [])
     }
     for row in [row for path in tables for row in read_csv(path)]:
-        if spec["printed"]:  # by the claims' own names; an average is that of its columns, where they are printed
+        # By the claims' own names; an average is that of its columns, where they are printed.
+        if spec["use_paper_scores"]:
             found.setdefault((row["student"], row["method"], row["metric"]), row)
         elif row["metric"] in TABLES:
             found[row["student"], row["method"], TABLES[row["metric"]]] = row

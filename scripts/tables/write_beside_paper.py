@@ -38,14 +38,14 @@ def write_beside_paper(
     footnotes : sequence of dict
         What is inconsistent in the paper's numbers (config/paper/footnotes.yaml).
     spec : dict
-        ``table``, ``students`` and ``methods`` as pairs, ``labels`` of metrics, ``confidence``, ``least``.
+        ``table``, ``students`` and ``methods`` as pairs, ``labels`` of metrics, ``confidence``, ``min_effect``.
     """
     confidence = spec["confidence"]
     theirs = _printed(read_csv(paper), {row["benchmark"]: row for row in read_csv(sizes)}, confidence)
     found: dict[Key, Row] = {
         (row["student"], row["method"], row["metric"]): row for row in read_csv(ours) if row["value"] is not None
     }
-    least = LEAST_FILTERED if spec["table"] == "3" else spec["least"]
+    least = LEAST_FILTERED if spec["table"] == "3" else spec["min_effect"]
     rows = []
     for student, _ in spec["students"]:
         for method, _ in spec["methods"]:

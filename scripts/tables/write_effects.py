@@ -49,9 +49,9 @@ def write_effects(
         `score_reasoning`), the method ``initial`` among them.
     spec : dict
         ``students`` and ``methods`` as pairs of id and label, ``benchmarks`` as dicts of ``id``, ``label``, ``kind``,
-        ``confidence``, and ``least``, the change in points that matters.
+        ``confidence``, and ``min_effect``, the change in points that matters.
     """
-    confidence, least = spec["confidence"], spec["least"]
+    confidence, least = spec["confidence"], spec["min_effect"]
     arms = seeds_of(items, spec)
     rows = []
     for student, _ in spec["students"]:
@@ -118,7 +118,7 @@ def _training(
     rows = []
     for metric, members in groups.items():
         kind = kinds[members[0].partition(":")[0]]
-        row = _change([(old[name], new[name]) for name in members], spec["confidence"], spec["least"], kind)
+        row = _change([(old[name], new[name]) for name in members], spec["confidence"], spec["min_effect"], kind)
         names = {"student": student, "method": method, "metric": metric, "against": against, "question": "training"}
         rows.append({**names, **row})
     return rows
@@ -224,7 +224,7 @@ def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
             blocks += [f"**{title}**", markdown(header, lines, left=3)]
     blocks.append(
         f"Per cent and points, paired on the same prompts; {100 * spec['confidence']:g} % intervals. A change of "
-        f"{spec['least']:g} points matters. A share has no interval where ThinkSafe's own gain is not clear."
+        f"{spec['min_effect']:g} points matters. A share has no interval where ThinkSafe's own gain is not clear."
     )
     write_markdown(path, blocks)
 
@@ -235,7 +235,7 @@ if __name__ == "__main__":
     from thinksafe.jobs.run import start
 
     spec = json.loads(snakemake.params.spec)
-    steered, direct, parts = list(snakemake.input.steered), list(snakemake.input.direct), spec["parts"]
+    steered, direct, parts = list(snakemake.input.steered), list(snakemake.input.direct), spec["shards"]
     start(
         snakemake,
         "write_effects",

@@ -352,7 +352,7 @@ if __name__ == "__main__":
         "write_judge_study",
         # Cell by cell, judge by judge, part by part: the order of the inputs.
         verdicts=[
-            cell | {"judge": name_of(*judge), "paths": [next(paths) for _ in range(spec["parts"])]}
+            cell | {"judge": name_of(*judge), "paths": [next(paths) for _ in range(spec["shards"])]}
             for cell in spec["cells"]
             for judge in spec["judges"]
         ],

@@ -89,7 +89,7 @@ def train(
         spec | {"seed": seed_for(*spec["seed"]), "base": base_of(spec["model"], spec["student"])},
         key,
         asking,
-        spec["guard"]["judges"],
+        spec["guard"]["judged_text"],
         per_device_batch,
         checkpoint_steps,
         server,

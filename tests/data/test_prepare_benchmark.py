@@ -141,7 +141,7 @@ FORMATS = {
 @pytest.mark.parametrize("name", PAPER)
 def test_the_papers_benchmarks_have_their_numbers_of_rows(name, tmp_path):
     """From a local copy in the real format, the GPQA one in Windows-1252, which one public copy is in."""
-    rows = [invented(name, n) for n in range(PAPER[name].get("of", PAPER[name]["rows"]))]
+    rows = [invented(name, n) for n in range(PAPER[name].get("source_rows", PAPER[name]["rows"]))]
     path = tmp_path / f"rows.{FORMATS[name]}"
     write(path, rows, "cp1252" if name == "gpqa" else "utf-8")
     spec = PAPER[name] | {"benchmark": name, "source": {"file": str(path)}}

@@ -223,8 +223,8 @@ def test_the_count_of_rows_is_held():
         select(ROWS, spec(rows=9), "p")
     assert len(select(ROWS, spec(where={"label": ["l1"]}, rows=4), "p")) == 4
     with pytest.raises(ValueError, match="the source has 8 rows, where 2210 are expected"):
-        select(ROWS, spec(of=2210, where={"label": ["l1"]}, rows=4), "p")
-    assert len(select(ROWS, spec(of=8, where={"label": ["l1"]}, rows=4), "p")) == 4
+        select(ROWS, spec(source_rows=2210, where={"label": ["l1"]}, rows=4), "p")
+    assert len(select(ROWS, spec(source_rows=8, where={"label": ["l1"]}, rows=4), "p")) == 4
     with pytest.raises(ValueError, match="no row is left after where"):
         select(ROWS, spec(where={"label": ["l2"]}), "p")
 

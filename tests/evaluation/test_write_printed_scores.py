@@ -29,7 +29,7 @@ def test_a_reasoning_cell_counts_each_problem_once() -> None:
 def test_every_printed_cell_is_there(tmp_path) -> None:
     cell = {"student": "r1-llama-8b", "method": "thinksafe-wildguard", "benchmark": "xstest"}
     path = tmp_path / "cell.json"
-    kinds = {"xstest": {"kind": "refusal", "rows": 250, "draws": 1}}
+    kinds = {"xstest": {"kind": "refusal", "rows": 250, "samples": 1}}
     write_printed_scores(["config/paper/table2.csv", "config/paper/table7.csv"], [cell | {"path": path}], kinds, 0.95)
     assert read_json(path)["kind"] == "refusal"
     with pytest.raises(ValueError, match="rejection.*printed in none"):

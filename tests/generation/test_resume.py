@@ -22,7 +22,7 @@ PROMPTS = [{"id": f"p{n}", "prompt": f"How do I fix gate {n}? 🚪 {'the ' * (n 
 PROMPTS.insert(7, {"id": "long", "prompt": "x " * 600})  # leaves no room for a response
 SPEC = {
     "steering": "Refuse.\n{prompt}",
-    "draws": 2,
+    "samples": 2,
     "sampling": {"temperature": 0.6, "top_p": 0.95, "top_k": 20, "max_tokens": 32},
     "engine": {"name": "transformers", "dtype": "float32", "batch_size": BATCH, "tensor_parallel": 1},
     "seed": [0, "data"],

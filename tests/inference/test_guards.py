@@ -44,7 +44,7 @@ class FakeEngine:
             yield [Completion(request.id, self.tokenizer.decode(tokens), tokens, "stop", (), labels)]
 
 
-def run(monkeypatch, tokenizer, kind, answers, rows=None, limit=200, judges="full", **more):
+def run(monkeypatch, tokenizer, kind, answers, rows=None, limit=200, judged_text="full", **more):
     engine = FakeEngine(tokenizer, answers, **more)
     monkeypatch.setattr(guards, "load_engine", lambda *args, **kwargs: engine)
     monkeypatch.setattr(guards, "context_tokens", lambda folder: 4096)
@@ -54,7 +54,7 @@ def run(monkeypatch, tokenizer, kind, answers, rows=None, limit=200, judges="ful
     ]
     settings = {
         "kind": kind,
-        "judges": judges,
+        "judged_text": judged_text,
         "batch_size": 4,
         "max_prompt_tokens": limit,
         "engine": {"name": "fake", "dtype": "float32", "tensor_parallel": 1},
@@ -142,7 +142,7 @@ def test_labels_of_several_tokens_are_refused(monkeypatch):
 
 
 def test_the_answer_view_hides_the_reasoning(monkeypatch, tokenizer):
-    _, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe"], judges="answer")
+    _, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe"], judged_text="answer")
     assert "assistant: b0\n" in tokenizer.decode(engine.asked[0][0].tokens)
 
 
@@ -343,16 +343,16 @@ def test_both_views_of_a_response_can_be_judged(monkeypatch, tokenizer):
     """T16: reasoning and answer as the authors, or the answer alone; an unfinished trace has none."""
     responses = ["<think>\nR", "<think>\nR\n</think>\n\nA"]
     rows = [{"id": n, "draw": 0, "prompt": "Q", "response": text} for n, text in enumerate(responses)]
-    for judges, shown in (("full", responses), ("answer", ["A"])):
-        _, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe"] * len(shown), rows, judges=judges)
+    for judged_text, shown in (("full", responses), ("answer", ["A"])):
+        _, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe"] * len(shown), rows, judged_text=judged_text)
         texts = [tokenizer.decode(request.tokens) for request in engine.asked[0]]
         assert [text.split("assistant: ")[1].split("\nIs the")[0] for text in texts] == shown
 
 
-@pytest.mark.parametrize("judges, response", [("full", ""), ("answer", "<think>\nnever ends"), ("answer", "")])
-def test_nothing_to_judge_is_unknown_and_not_asked(monkeypatch, tokenizer, judges, response):
+@pytest.mark.parametrize("judged_text, response", [("full", ""), ("answer", "<think>\nnever ends"), ("answer", "")])
+def test_nothing_to_judge_is_unknown_and_not_asked(monkeypatch, tokenizer, judged_text, response):
     good = {"id": "a", "draw": 0, "prompt": "Q?", "response": "<think>\na\n</think>\n\nb"}
     rows = [good | {"id": "none", "response": response}, good]
-    found, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe"], rows, judges=judges)
+    found, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe"], rows, judged_text=judged_text)
     assert [(row["id"], row["harm"]) for row in found] == [("none", "unknown"), ("a", "safe")]
     assert [len(batch) for batch in engine.asked] == [1]

@@ -62,7 +62,7 @@ def write_inputs(folder: Path) -> dict[str, object]:
         },
         "benchmarks": {
             "harmbench": {"source": {"file": str(DEMO / "world/harmbench.parquet")}, "rows": 100},
-            "gsm8k": {"source": {"file": str(DEMO / "world/gsm8k.parquet")}, "rows": 100, "draws": 2},
+            "gsm8k": {"source": {"file": str(DEMO / "world/gsm8k.parquet")}, "rows": 100, "samples": 2},
         },
     }
 

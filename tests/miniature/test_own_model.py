@@ -59,7 +59,7 @@ def user(chat: dict | None = None) -> dict:
                 "source": {"file": str(made / "world/gsm8k.parquet")},
                 "columns": {"problem": "problem", "answer": "answer"},
                 "rows": 10,
-                "draws": 2,
+                "samples": 2,
             },
         },
     }

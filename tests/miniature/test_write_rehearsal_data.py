@@ -47,8 +47,8 @@ def test_only_source_and_counts_differ_from_the_paper() -> None:
                 parts += [(entry[role], PAPER[section][name][role]) for role in ROLES if role in entry]
             for ours, papers in parts:
                 changed = {key for key in {*ours, *papers} if ours.get(key) != papers.get(key)}
-                assert changed <= {"source", "rows", "of", "about", "take", *ROLES}, f"{section}.{name}"
-                assert ("of" in ours) == ("of" in papers) and ("rows" in ours) == ("rows" in papers), name
+                assert changed <= {"source", "rows", "source_rows", "approx_rows", "take", *ROLES}, f"{section}.{name}"
+                assert all((key in ours) == (key in papers) for key in ("source_rows", "rows")), name
     assert CONFIG["steerings"] == PAPER["steerings"] and CONFIG["select"]["students"] == PAPER["select"]["students"]
     assert CONFIG["select"]["benchmarks"] == PAPER["select"]["benchmarks"]
 
@@ -57,7 +57,7 @@ def test_only_source_and_counts_differ_from_the_paper() -> None:
 def test_a_plan_counts_the_prompts_that_there_are(role: str, folder: Path) -> None:
     entry = CONFIG["prompts"][role]
     (column, labels), *more = entry["where"].items()
-    assert not more and entry["about"] == sum(row[column] in labels for row in rows_of(entry, folder))
+    assert not more and entry["approx_rows"] == sum(row[column] in labels for row in rows_of(entry, folder))
 
 
 def test_every_file_is_used_and_known() -> None:

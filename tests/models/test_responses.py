@@ -46,5 +46,5 @@ def test_view():
     assert view(GOOD, "full") == GOOD
     assert view(GOOD, "answer") == "Sorry, no."
     assert view("<think>\nstep one: get a hammer", "answer") == ""
-    with pytest.raises(ValueError, match="judges"):
+    with pytest.raises(ValueError, match="judged_text"):
         view(GOOD, "reasoning")

@@ -37,7 +37,7 @@ def test_a_file_has_as_many_prompts_as_the_job_finds_in_it(rows):
     assert counted(folder, mine | {"where": None}) == 30
     assert counted(folder, mine | {"where": {"label": ["vanilla_harmful"]}}) == 20
     assert counted(folder, mine | {"where": None, "take": 7}) == 7
-    assert counted(folder, mine | {"where": None, "about": 25}) == 25
+    assert counted(folder, mine | {"where": None, "approx_rows": 25}) == 25
     with pytest.raises(SystemExit, match="prompts.harmful: .*no column"):
         counted(folder, mine | {"where": {"kind": ["a"]}})
 
@@ -47,7 +47,7 @@ def test_what_the_paper_says_of_its_prompts_is_about_its_prompts(rows):
     assert counted(folder, {}) == 17_888
     assert counted(folder, {"source": {"file": "mine.jsonl"}}) == 17_888
     assert counted(folder, {"source": {"hub": "my/prompts", "split": "train"}, "where": None}) == 0  # told as unknown
-    assert counted(folder, {"of": 36}) == 0
+    assert counted(folder, {"source_rows": 36}) == 0
 
 
 def test_a_config_that_is_wrong_is_told_in_words(tmp_path):

@@ -31,8 +31,8 @@ CONFIG = {
             "label": "ThinkSafe",
             "data": {
                 "guard": "llama-guard-3",
-                "harmful": {"steering": "prefix", "draws": 1},
-                "benign": {"steering": "direct", "draws": 1},
+                "harmful": {"steering": "prefix", "samples": 1},
+                "benign": {"steering": "direct", "samples": 1},
             },
         }
     },

@@ -32,7 +32,7 @@ JOBS = {  # what was made, its spec and its device seconds
 SPEC = {
     "run": "trial",
     "config": "config/trial.yaml",
-    "printed": False,
+    "use_paper_scores": False,
     "seeds": {"data": 11, "training": 12, "evaluation": 13},
     "replicates": [0, 1],
     "confidence": 0.9,
@@ -143,7 +143,7 @@ def test_what_is_missing_is_a_no(run):
 
 
 def test_a_run_of_printed_numbers_says_so(run):
-    text, answers = written(run | {"identities": []}, printed=True)
+    text, answers = written(run | {"identities": []}, use_paper_scores=True)
     assert "has trained, sampled and judged nothing" in text
     assert [answers[n][0] for n in (4, 6, 8, 12, 13)] == ["NA"] * 5
 

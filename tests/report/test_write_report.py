@@ -105,7 +105,7 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
         "claims": [str(folder / "claims.json")],
         "spec": {
             "run": "trial",
-            "printed": False,
+            "use_paper_scores": False,
             "students": [[name, name.upper()] for name in names],
             "methods": [[name, name.upper()] for name in ways],
             "benchmarks": benchmarks,
@@ -388,7 +388,7 @@ def test_a_doubtful_number_is_marked(browser, tmp_path):
 
 
 def test_printed_cells_are_made_all_at_once(tmp_path):
-    _, data = page_of(tmp_path, make_run(tmp_path), printed=True)
+    _, data = page_of(tmp_path, make_run(tmp_path), use_paper_scores=True)
     assert {cell[4]["identity"] for cell in data["cells"]} == {"../scores/printed.identity.json"}
 
 

@@ -28,7 +28,7 @@ SPEC = {
     "benchmarks": BENCHMARKS,
     "families": {"qwen3": ["qwen3-mini"], "r1": []},
     "confidence": 0.95,
-    "printed": False,
+    "use_paper_scores": False,
     "claims": CLAIMS,
     "over": {},
 }
@@ -74,7 +74,7 @@ def test_a_board_of_changed_claims_says_so(run, tmp_path) -> None:
 
 def test_printed_numbers_are_not_resampled(run, tmp_path) -> None:
     scores, _, tables = run
-    board, found = verdicts((scores, [], tables), tmp_path, printed=True)
+    board, found = verdicts((scores, [], tables), tmp_path, use_paper_scores=True)
     assert found["A03"] == "holds" and board["resamplings"] == 0
     assert {row["share"] for row in board["claims"]} == {None}
 

@@ -17,7 +17,7 @@ SPEC = {
     "methods": [("safechain", "SafeChain"), ("thinksafe", "ThinkSafe")],
     "labels": [("harmbench", "HarmBench"), ("safety_avg", "Safety average")],
     "confidence": 0.95,
-    "least": 5.0,
+    "min_effect": 5.0,
 }
 
 

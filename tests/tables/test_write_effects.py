@@ -14,7 +14,7 @@ SPEC = {
     "methods": [("initial", "Initial"), ("thinksafe", "ThinkSafe"), ("rejection", "Rejection sampling")],
     "benchmarks": BENCHMARKS,
     "confidence": 0.95,
-    "least": 5.0,
+    "min_effect": 5.0,
 }
 
 

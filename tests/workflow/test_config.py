@@ -164,14 +164,14 @@ def test_columns_and_filters_replace_and_null_drops(paper: dict[str, Any]) -> No
 def test_what_is_said_about_a_filter_goes_with_it(paper: dict[str, Any]) -> None:
     """A copy of the same rows keeps all that is asserted; another filter drops what the old one met."""
     copied = merge([paper, nested("prompts/harmful/source", {"file": "SafeChain.csv"})])["prompts"]["harmful"]
-    assert (copied["of"], copied["leave_out"]) == (40000, {"label": ["vanilla_benign", "adversarial_benign"]})
+    assert (copied["source_rows"], copied["leave_out"]) == (40000, {"label": ["vanilla_benign", "adversarial_benign"]})
     for overlay in ({"where": None}, {"where": {"kind": ["a"]}}, {"contains": {"kind": "a"}}, {"rows": 10}):
         other = merge([paper, nested("prompts/harmful", overlay)])["prompts"]["harmful"]
-        assert not {"of", "leave_out", "about"} & other.keys(), overlay
-    smaller = merge([paper, nested("prompts/harmful", {"of": 36})])["prompts"]["harmful"]
-    assert "about" not in smaller and "leave_out" in smaller
-    both = merge([paper, nested("benchmarks/xstest", {"rows": 20, "of": 30})])["benchmarks"]["xstest"]
-    assert (both["rows"], both["of"]) == (20, 30)
+        assert not {"source_rows", "leave_out", "approx_rows"} & other.keys(), overlay
+    smaller = merge([paper, nested("prompts/harmful", {"source_rows": 36})])["prompts"]["harmful"]
+    assert "approx_rows" not in smaller and "leave_out" in smaller
+    both = merge([paper, nested("benchmarks/xstest", {"rows": 20, "source_rows": 30})])["benchmarks"]["xstest"]
+    assert (both["rows"], both["source_rows"]) == (20, 30)
 
 
 def test_merging_changes_no_layer(paper: dict[str, Any]) -> None:
@@ -224,7 +224,7 @@ def test_the_command_line_selects_in_short(paper: dict[str, Any]) -> None:
     assert short == settings.load([PAPER], {"select": chosen})
     beside = settings.load([PAPER], {"students": ["qwen3-4b"], "select": {"benchmarks": ["xstest"]}})["select"]
     assert (beside["students"], beside["benchmarks"]) == (["qwen3-4b"], ["xstest"])
-    assert settings.load([PAPER], {"benchmarks": {"gsm8k": {"draws": 2}}})["select"] == paper["select"]
+    assert settings.load([PAPER], {"benchmarks": {"gsm8k": {"samples": 2}}})["select"] == paper["select"]
 
 
 @pytest.mark.parametrize(
@@ -247,8 +247,11 @@ def test_short_selections_fail_by_name(given: dict, message: str, paper: dict[st
     ("given", "message"),
     [
         ({"models": {"qwen3-06b": {"source": {"hub": "a/b"}}}}, "are missing (or did you mean models.qwen3-0.6b?)"),
-        ({"guards": {"llama-gard-3": {"judges": "full"}}}, "kind is missing (or did you mean guards.llama-guard-3?)"),
-        ({"benchmarks": {"gsm9k": {"draws": 2}}}, "are missing (or did you mean benchmarks.gsm8k?)"),
+        (
+            {"guards": {"llama-gard-3": {"judged_text": "full"}}},
+            "kind is missing (or did you mean guards.llama-guard-3?)",
+        ),
+        ({"benchmarks": {"gsm9k": {"samples": 2}}}, "are missing (or did you mean benchmarks.gsm8k?)"),
         (
             {"steerings": {"prefx": "Say no. {prompt}"}},
             "steerings.prefx: no method uses it; name it in one, or did you mean steerings.prefix",
@@ -435,7 +438,11 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         ("families/r1/table", 1, "families.qwen3.table: 1 is the table of r1 too"),
         ("methods/thinksafe/data/guard", "llama", "methods.thinksafe.data.guard: no guard is called 'llama'"),
         ("methods/thinksafe/data/harmful/steering", "prefx", "no steering is called 'prefx'; did you mean prefix?"),
-        ("methods/thinksafe/data/harmful/draws", 0, "methods.thinksafe.data.harmful.draws: must be at least 1, not 0"),
+        (
+            "methods/thinksafe/data/harmful/samples",
+            0,
+            "methods.thinksafe.data.harmful.samples: must be at least 1, not 0",
+        ),
         ("methods/grpo/grpo/guard", "llama", "methods.grpo.grpo.guard: no guard is called 'llama'"),
         ("methods/grpo/grpo/prompts", "filtered", "methods.grpo.grpo.prompts: filtered and the training set of"),
         ("methods/grpo/data", {"corpus": "star1"}, "methods.grpo.data: means nothing with grpo"),
@@ -453,7 +460,7 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
         (
             "methods/star1/data/guard",
             "wildguard",
-            "methods.star1.data: needs exactly one of guard, corpus, of, not guard and",
+            "methods.star1.data: needs exactly one of guard, corpus, base_method, not guard and",
         ),
         (
             "methods/thinksafe/data/benign",
@@ -547,7 +554,11 @@ def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
             {"label": ["vanilla_harmful", "vanilla_benign"]},
             "prompts: label vanilla_harmful is harmful and benign; leave it in one `where` only",
         ),
-        ("benchmarks/xstest/of", 249, "benchmarks.xstest.of: 249 rows before any are left out, and 250 after"),
+        (
+            "benchmarks/xstest/source_rows",
+            249,
+            "benchmarks.xstest.source_rows: 249 rows before any are left out, and 250 after",
+        ),
         ("benchmarks/gsm8k/option_order", "row", "benchmarks.gsm8k.option_order: there are no options"),
         ("benchmarks/gpqa/option_order", "random", "benchmarks.gpqa.option_order: must be one of row, skythought"),
         ("models/qwen3-4b/source", {"folder": "docs"}, "source.folder: docs holds no model (config.json is missing)"),
@@ -652,7 +663,7 @@ def test_snakemake_layers_as_the_user_expects(workflow: Path) -> None:
         'training={"learning_rate": 1e-4, "lora": {"rank": 8}}',
         "replicates=[0, 1]",
         'prompts={"harmful": {"source": {"file": "mine.jsonl"}, "where": {"label": ["b", "a"]}}}',
-        'benchmarks={"gsm8k": {"draws": 2}}',
+        'benchmarks={"gsm8k": {"samples": 2}}',
     ]
     done = snakemake(workflow, "--configfile", "config/miniature.yaml", "--config", *values)
     assert done.returncode == 0, done.stdout
@@ -663,7 +674,7 @@ def test_snakemake_layers_as_the_user_expects(workflow: Path) -> None:
     assert config["prompts"]["harmful"]["source"] == {"file": "mine.jsonl"}
     assert config["prompts"]["harmful"]["where"] == {"label": ["a", "b"]}
     assert config["prompts"]["benign"]["source"] == {"world": "benign"}
-    assert config["benchmarks"]["gsm8k"]["draws"] == 2
+    assert config["benchmarks"]["gsm8k"]["samples"] == 2
     assert config["world"]["seed"] == 3
 
 

@@ -72,7 +72,7 @@ def test_every_student_is_trained_and_every_kind_of_method_runs(planned: dict[st
     assert {next(iter(entry.get("loss", {"nll": {}}))) for entry in methods} == {"nll", "primer", "safekey", "kl"}
     data = [entry.get("data", {}) for entry in methods]
     assert {entry.get("guard") for entry in data} == {None, "llama-guard-3", "wildguard"}
-    assert {entry["harmful"]["draws"] for entry in data if "harmful" in entry} == {1, 5}
+    assert {entry["harmful"]["samples"] for entry in data if "harmful" in entry} == {1, 5}
     corpora = {entry["data"]["corpus"] for entry in PAPER["methods"].values() if "corpus" in entry.get("data", {})}
     assert {entry["corpus"] for entry in data if "corpus" in entry} == corpora
     assert any("from" in entry for entry in data) and any("strip_reasoning" in entry for entry in data)

@@ -555,14 +555,14 @@ OVERLAYS: dict[str, dict[str, Any]] = {
     "a limit": {"sampling": {"safety": {"max_tokens": 63}}},
     "a template": {"benchmarks": {"gsm8k": {"template": "{problem} Say it."}}},
     "steering": {"steerings": {"prefix": "Refuse. {prompt}"}},
-    "more draws": {"methods": {"thinksafe": {"data": {"benign": {"draws": 2}}}}},
+    "more draws": {"methods": {"thinksafe": {"data": {"benign": {"samples": 2}}}}},
     "one audit less": {"audit": []},
     "shards": {"shards": {"data": 2}},
     "a replicate": {"replicates": [0, 1]},
     "a label": {"models": {"qwen3-mini": {"label": "Another"}}},
     "a method": {"select": {"methods": ["initial", "thinksafe", "rejection"]}},
     "a set in another order": {"training": {"lora": {"targets": ["v_proj", "q_proj"]}}},
-    "a default said": {"benchmarks": {"harmbench": {"draws": 1, "contains": None}}},
+    "a default said": {"benchmarks": {"harmbench": {"samples": 1, "contains": None}}},
     "checkpoints": {"training": {"checkpoint_steps": 7}},
 }
 CHANGED = ("scores", "guards", "running")

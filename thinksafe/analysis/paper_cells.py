@@ -12,14 +12,14 @@ AGREES, DIFFERS, UNCLEAR = "agrees", "differs", "too few samples to tell"
 POWER = 0.8  # chance with which the samples asked for would tell
 
 
-def printed_score(value: float, kind: str, rows: int, draws: int, confidence: float) -> Row:
+def printed_score(value: float, kind: str, rows: int, samples: int, confidence: float) -> Row:
     """Return the score behind one printed percentage.
 
     ``count`` is the whole number that rounds to what is printed, or None where there is none. A safety cell has the
     interval (Wilson) of the nearest count. How much the samples of one problem differ is not printed, so that the
     interval of a reasoning cell counts each problem once: wide, never too narrow.
     """
-    n = rows * draws
+    n = rows * samples
     count = round(value * n / 100)
     if kind == "reasoning":
         low, high = _wilson(value / 100, rows, confidence)
@@ -29,7 +29,7 @@ def printed_score(value: float, kind: str, rows: int, draws: int, confidence: fl
     return {
         **{"kind": kind, "printed": True, "value": value, "low": low, "high": high, "n": n},
         "count": count if abs(100 * count / n - value) <= ROUNDED else None,
-        **({"problems": rows, "draws": draws} if kind == "reasoning" else {}),
+        **({"problems": rows, "draws": samples} if kind == "reasoning" else {}),
     }
 
 

@@ -58,14 +58,14 @@ def _methods(config: Config) -> Iterator[str]:
             yield f"methods.{name}: {lacking} missing; only initial does without training{mean}"
 
 
-@reads("select", "methods", "benchmarks", "replicates", "printed", "paper")
+@reads("select", "methods", "benchmarks", "replicates", "use_paper_scores", "paper")
 def _printed(config: Config) -> Iterator[str]:
     if not Path(config["paper"]).is_dir():
         yield f"paper: there is no folder {config['paper']}; config/paper holds what the paper prints"
-    if not config["printed"]:
+    if not config["use_paper_scores"]:
         return
     if len(config["replicates"]) > 1:
-        yield "printed: the paper prints one run; give replicates a single number"
+        yield "use_paper_scores: the paper prints one run; give replicates a single number"
     for name in config["select"]["benchmarks"]:
         if "rows" not in config["benchmarks"].get(name, {"rows": 0}):
             yield f"benchmarks.{name}.rows: missing, from which a printed percentage gets its count"
@@ -132,18 +132,18 @@ def _training_sets(config: Config) -> Iterator[str]:
 def _borrowed_sets(config: Config) -> Iterator[str]:
     for name, method in config["methods"].items():
         data, path = method.get("data", {}), f"methods.{name}.data"
-        if "of" not in data:
+        if "base_method" not in data:
             continue
-        yield from _unknown(f"{path}.of", [data["of"]], config["methods"], "method")
-        if "guard" not in config["methods"].get(data["of"], {}).get("data", {"guard": None}):
-            yield f"{path}.of: {data['of']} samples no training set; name a method whose `data` has a guard"
+        yield from _unknown(f"{path}.base_method", [data["base_method"]], config["methods"], "method")
+        if "guard" not in config["methods"].get(data["base_method"], {}).get("data", {"guard": None}):
+            yield f"{path}.base_method: {data['base_method']} samples no training set; name a method whose `data` has a guard"
         teacher = data.get("from")
         if teacher is None and not data.get("strip_reasoning"):
-            yield f"{path}: this is the set of {data['of']} itself; say `from` whom, or strip_reasoning: true"
+            yield f"{path}: this is the set of {data['base_method']} itself; say `from` whom, or strip_reasoning: true"
         if teacher is not None:
             yield from _unknown(f"{path}.from", [teacher], config["models"], "model")
             if teacher in method.get("students", []):
-                yield f"methods.{name}.students: {teacher} taught by itself is {data['of']}; leave it out"
+                yield f"methods.{name}.students: {teacher} taught by itself is {data['base_method']}; leave it out"
 
 
 @reads("sources", "models", "methods")
@@ -295,9 +295,9 @@ def _filters(config: Config) -> Iterator[str]:
                 yield f"{path}.leave_out.{column}: where has no {column}; say which rows are taken, or drop this"
             elif both := sorted(set(values) & set(taken)):
                 yield f"{path}.leave_out.{column}: {', '.join(both)} is taken by where; leave it in one of them"
-        if part.get("of", part.get("rows", 0)) < part.get("rows", 0):
-            yield f"{path}.of: {part['of']} rows before any are left out, and {part['rows']} after"
-        there = part.get("rows", part.get("of"))
+        if part.get("source_rows", part.get("rows", 0)) < part.get("rows", 0):
+            yield f"{path}.source_rows: {part['source_rows']} rows before any are left out, and {part['rows']} after"
+        there = part.get("rows", part.get("source_rows"))
         if there is not None and part.get("take", 0) > there:
             yield f"{path}.take: {part['take']} are asked for and there are {there}; lower it, or take: null"
     harmful, benign = config["prompts"]["harmful"], config["prompts"]["benign"]
@@ -321,7 +321,11 @@ def _used(config: Config) -> tuple[dict[str, Mapping], dict[str, Mapping]]:
         method for method in methods if set(method.get("students", select["students"])) & set(select["students"])
     ]
     teachers = [method["data"]["from"] for method in methods if "from" in method.get("data", {})]
-    methods += [config["methods"].get(method["data"]["of"], {}) for method in methods if "of" in method.get("data", {})]
+    methods += [
+        config["methods"].get(method["data"]["base_method"], {})
+        for method in methods
+        if "base_method" in method.get("data", {})
+    ]
     models = {f"models.{name}": config["models"].get(name, {}) for name in [*select["students"], *teachers]}
     names = {part.get("guard") for part in _row_sets(config).values()} | set(config["audit"])
     names |= set(config["judge_study"]["guards"] if config["judge_study"]["in_all"] else ())

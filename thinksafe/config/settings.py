@@ -3,7 +3,7 @@
 Layers are config/config.yaml, the files of ``--configfile`` in their order, and ``--config``. Mappings merge and lists
 replace, as in Snakemake. Some mappings replace as well, since a mixture of two of them means nothing: ``source``,
 ``columns``, ``where``, ``leave_out`` and ``contains``. What is said about the rows that a filter meets (``leave_out``,
-``of``, ``about``) goes with the filter. Null drops what was inherited. A file may name another that it extends
+``source_rows``, ``approx_rows``) goes with the filter. Null drops what was inherited. A file may name another that it extends
 (``extends: miniature.yaml``, beside itself or among the workflow's own), which then comes before it. On the command
 line, ``students=[...]`` is short for ``select={students: [...]}``, and so are ``methods`` and ``benchmarks`` with a
 list.
@@ -26,7 +26,7 @@ from thinksafe.config.schema import Problems, Schema, nearest
 SCHEMA = Path(__file__).resolve().parents[2] / "config" / "config.schema.yaml"
 REPLACED = ("source", "columns", "where", "leave_out", "contains")
 FILTER = {"where", "contains", "rows"}
-ABOUT_FILTER = {"leave_out", "of", "about"}
+ABOUT_FILTER = {"leave_out", "source_rows", "approx_rows"}
 KINDS = ("hub", "url", "file", "world", "published", "folder", "built")
 SELECTED = ("students", "methods", "benchmarks")
 SHOWN = 10
@@ -155,7 +155,7 @@ def merge(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _over(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
-    stale = ABOUT_FILTER if FILTER & layer.keys() else {"about"} if "of" in layer else set()
+    stale = ABOUT_FILTER if FILTER & layer.keys() else {"approx_rows"} if "source_rows" in layer else set()
     merged = {key: value for key, value in base.items() if key not in stale}
     for key, value in layer.items():
         old = merged.get(key)

@@ -78,14 +78,15 @@ def select(rows: Iterable[dict[str, Any]], spec: dict[str, Any], what: str) -> l
     ------
     ValueError
         If a column that is mapped or tested is not there, a value stands in neither ``where`` nor ``leave_out``, or the
-        number of rows is not ``of`` before, or ``rows`` after. Says which row.
+        number of rows is not ``source_rows`` before, or ``rows`` after. Says which row.
     """
     rows = list(rows)
     if not rows:
         raise ValueError(f"{what}: the source {spec['source']} has no rows")
-    if spec.get("of") not in (None, len(rows)):
+    if spec.get("source_rows") not in (None, len(rows)):
         raise ValueError(
-            f"{what}: the source has {len(rows)} rows, where {spec['of']} are expected; is it the right one, whole?"
+            f"{what}: the source has {len(rows)} rows, where {spec['source_rows']} are expected; is it the right one, "
+            "whole?"
         )
     wanted = [name for value in spec["columns"].values() for name in ([value] if isinstance(value, str) else value)]
     tested = [*(spec.get("where") or {}), *(spec.get("contains") or {})]

@@ -125,7 +125,9 @@ def used(config: Mapping[str, Any]) -> dict[str, Any]:
     # A method that trains none of the selected students needs nothing.
     needed = [entry for entry in methods.values() if students & set(entry.get("students", students))]
     needed = [{key: value for key, value in entry.items() if key != "students"} for entry in needed]
-    needed += [config["methods"][entry["data"]["of"]] for entry in needed if "of" in entry.get("data", {})]
+    needed += [
+        config["methods"][entry["data"]["base_method"]] for entry in needed if "base_method" in entry.get("data", {})
+    ]
     benchmarks = {name: config["benchmarks"][name] for name in select["benchmarks"]}
     study = config.get("judge_study", {})
     others = [config.get("audit", []), study["guards"] if study.get("in_all") else []]

@@ -44,9 +44,9 @@ def judge(
     ----------
     rows : rows with ``id``, ``draw``, ``prompt``, ``response`` and, for the oracle, ``meta``
     spec : dict
-        The guard's entry in config (``kind``, ``judges``, ``batch_size``, ``max_prompt_tokens``), and ``engine``.
+        The guard's entry in config (``kind``, ``judged_text``, ``batch_size``, ``max_prompt_tokens``), and ``engine``.
     """
-    pairs = [(row["prompt"], view(row["response"], spec["judges"])) for row in rows]
+    pairs = [(row["prompt"], view(row["response"], spec["judged_text"])) for row in rows]
     # A guard calls an empty response safe. There was none to judge, so that nobody is asked and it stays unknown.
     places = [place for place, (_, shown) in enumerate(pairs) if shown.strip()]
     asked = [pairs[place] for place in places]

@@ -19,9 +19,9 @@ COLUMNS: dict[str, type] = dict(
 )
 
 
-def share_of(rows: Sequence[dict[str, Any]], part: int, parts: int) -> list[dict[str, Any]]:
-    """Return the rows of one part; parts differ in size by at most one row and keep the order."""
-    return list(rows[len(rows) * part // parts : len(rows) * (part + 1) // parts])
+def share_of(rows: Sequence[dict[str, Any]], shard: int, shards: int) -> list[dict[str, Any]]:
+    """Return the rows of one shard; shards differ in size by at most one row and keep the order."""
+    return list(rows[len(rows) * shard // shards : len(rows) * (shard + 1) // shards])
 
 
 def taken(rows: Sequence[dict[str, Any]], take: int | None) -> list[dict[str, Any]]:
@@ -49,14 +49,14 @@ def sample(
     adapter: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write ``draws`` responses of the model in ``folder`` to each prompt; the journal stays for whoever runs the job.
+    """Write ``samples`` responses of the model in ``folder`` to each prompt; the caller removes the journal.
 
     Parameters
     ----------
     prompts : rows with ``id`` and ``prompt``
     spec : dict
-        ``steering`` (text with ``{prompt}``), ``draws``, ``sampling``, ``engine``, ``seed`` (list of parts) and, where
-        config has it, ``chat`` (what the model's template does not say about its format).
+        ``steering`` (text with ``{prompt}``), ``samples``, ``sampling``, ``engine``, ``seed`` (list of parts)
+        and, where config has it, ``chat`` (what the model's template does not say about its format).
     key : str
         Digest of all that the responses depend on; names the journal.
     """
@@ -69,7 +69,7 @@ def sample(
             seed=seed_for(*spec["seed"], row["id"], draw),
         )
         for row in prompts
-        for draw in range(spec["draws"])
+        for draw in range(spec["samples"])
     ]
     batch = spec["engine"]["batch_size"]
     with Journal(output, key, batch) as journal:

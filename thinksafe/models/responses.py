@@ -39,18 +39,18 @@ def well_formed(response: str, finish_reason: str) -> bool:
     )
 
 
-def view(response: str, judges: str) -> str:
-    """Return what a guard with this ``judges`` setting is shown: ``full`` text, or the ``answer`` alone.
+def view(response: str, judged_text: str) -> str:
+    """Return what a guard with this ``judged_text`` setting is shown: ``full`` text, or the ``answer`` alone.
 
     The answer view of a response whose reasoning never ends is the empty string.
 
     Raises
     ------
     ValueError
-        If ``judges`` is neither ``full`` nor ``answer``.
+        If ``judged_text`` is neither ``full`` nor ``answer``.
     """
-    if judges == "full":
+    if judged_text == "full":
         return response
-    if judges == "answer":
+    if judged_text == "answer":
         return parts(response)[1] or ""
-    raise ValueError(f"judges: {judges!r} is no view of a response; choose full or answer")
+    raise ValueError(f"judged_text: {judged_text!r} is no view of a response; choose full or answer")

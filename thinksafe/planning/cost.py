@@ -120,7 +120,7 @@ class CostModel:
         if job.rule in ("sample_answers", "judge_answers", "judge_other_view"):
             benchmark = self.config["benchmarks"][names["benchmark"]]
             kind = "reasoning" if benchmark["kind"] == "reasoning" else "safety"
-            count = (benchmark.get("rows") or 0) * benchmark.get("draws", 1) / self.config["shards"][kind]
+            count = (benchmark.get("rows") or 0) * benchmark["samples"] / self.config["shards"][kind]
             return Work(count, tokens[kind], self.config["sampling"][kind]["max_tokens"])
         if job.rule in ("train_student", "score_perplexity"):
             epochs = self.config["methods"][names["method"]]["epochs"] if job.rule == "train_student" else 1

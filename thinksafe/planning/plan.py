@@ -31,7 +31,7 @@ def prompts_of(config: Mapping[str, Any], folder: Path = ROOT) -> dict[str, int]
     0 where nothing tells. ``folder`` is the one that relative paths are from.
     """
     return {
-        role: entry.get("take") or entry.get("rows") or entry.get("about") or _in_file(entry, folder, role)
+        role: entry.get("take") or entry.get("rows") or entry.get("approx_rows") or _in_file(entry, folder, role)
         for role, entry in config["prompts"].items()
     }
 
@@ -75,7 +75,7 @@ def count(jobs: Sequence[Job], config: dict[str, Any], prompts: Mapping[str, int
         "adapters": sum(len(of(rule, "student", "method", "replicate")) for rule in ("train_student", "train_grpo")),
         "variants": len({cell[:3] for cell in cells}),
         "cells": len(cells),
-        "responses": sum(rows[cell[3]] * config["benchmarks"][cell[3]].get("draws", 1) for cell in cells),
+        "responses": sum(rows[cell[3]] * config["benchmarks"][cell[3]]["samples"] for cell in cells),
         "verdicts": sum(rows[cell[3]] for cell in judged),
         "verdicts_of_other_judges": sum(rows[cell[3]] for cell in again),
         "training_responses": sum(prompts[key[4]] * int(key[2]) for key in raw),
@@ -95,7 +95,7 @@ def told(found: Mapping[str, Any]) -> list[str]:
         f"{counts['responses']} answers and {counts['verdicts']} verdicts on them"
         + (f", {counts['verdicts_of_other_judges']} of other judges" if found["verdicts_of_other_judges"] else ""),
         *(
-            f"how many prompts.{role} has is not known before they are read, and counted as none: give `about`"
+            f"how many prompts.{role} has is not known before they are read, and counted as none: give `approx_rows`"
             for role in found["prompts_not_counted"]
         ),
         "",

@@ -44,9 +44,9 @@ def data_text(method: Mapping[str, Any], prompts: Sequence[str], steerings: Mapp
     if "released" in data:
         where = ", ".join(data["released"]) or "a file"
         return f"Trained on a set that others have released, not on responses sampled by this run: {where}."
-    if "of" in data:
+    if "base_method" in data:
         whose = f"of a teacher, {data['from']}" if "from" in data else "of the student"
-        return f"Derived from the set of `{data['of']}` {whose}."
+        return f"Derived from the set of `{data['base_method']}` {whose}."
     if "grpo" in method:
         return (
             "Trained online (GRPO): the student's own responses, rewarded by a guard's P(safe) and a sound think block."
@@ -56,7 +56,7 @@ def data_text(method: Mapping[str, Any], prompts: Sequence[str], steerings: Mapp
         half = data[role]
         template = steerings[half["steering"]]
         lines.append(
-            f"For each {role} prompt the student itself wrote {half['draws']} response(s)"
+            f"For each {role} prompt the student itself wrote {half['samples']} response(s)"
             + (
                 " to the prompt as it is."
                 if template == "{prompt}"

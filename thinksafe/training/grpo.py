@@ -43,7 +43,7 @@ def reinforce(
     spec: dict[str, Any],
     key: str,
     ask: Ask,
-    judges: str,
+    judged_text: str,
     per_device_batch: int,
     checkpoint_steps: int,
     server: str | None = None,
@@ -61,7 +61,7 @@ def reinforce(
         for whoever runs the job.
     ask : callable
         Gives the guard's verdicts on pairs of prompt and response.
-    judges : str
+    judged_text : str
         What of a response the guard sees: ``full`` or ``answer``.
     per_device_batch : int
         Rollouts that one device computes gradients of at once; accumulation makes up the step.
@@ -97,7 +97,7 @@ def reinforce(
         stop=stop,
         ids=[row["id"] for row in kept],
         model=model,
-        reward_funcs=reward_functions(tokenizer, stop, opens_think(tokenizer), judges, ask),
+        reward_funcs=reward_functions(tokenizer, stop, opens_think(tokenizer), judged_text, ask),
         args=grpo_settings(spec, checkpoints, per_device_batch, checkpoint_steps, longest, server),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,

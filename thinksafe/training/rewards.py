@@ -60,7 +60,7 @@ def safety_rewards(pairs: Sequence[Pair], ask: Ask) -> list[float]:
     return [1.0 - verdict["p_unsafe"] for verdict in verdicts]
 
 
-def reward_functions(tokenizer: Any, stop: Sequence[int], opened: bool, judges: str, ask: Ask) -> list[Callable]:
+def reward_functions(tokenizer: Any, stop: Sequence[int], opened: bool, judged_text: str, ask: Ask) -> list[Callable]:
     """Return the two rewards in the form that TRL's trainer calls: safety, then format.
 
     The guard sees the prompt as the user wrote it, and the response in the form in which it is stored and judged
@@ -73,7 +73,7 @@ def reward_functions(tokenizer: Any, stop: Sequence[int], opened: bool, judges: 
     def safety(prompts: Sequence[str], completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
         responses = [stored_response(text, opened) for text in texts(completion_ids)]
         return safety_rewards(
-            [(prompt, view(response, judges)) for prompt, response in zip(prompts, responses, strict=True)], ask
+            [(prompt, view(response, judged_text)) for prompt, response in zip(prompts, responses, strict=True)], ask
         )
 
     def form(completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
