@@ -19,7 +19,8 @@ from thinksafe.config.consistency import KINDS
 from thinksafe.provenance.local_files import with_contents
 from thinksafe.files import IDENTITY, write_json
 from thinksafe.jobs.gpu_leases import devices_of
-from thinksafe.jobs.run import check_environment, title_of
+from thinksafe.jobs.run import check_environment
+from thinksafe.jobs.start import title_of
 from thinksafe.provenance.digests import ROOT, canonical, code_digests, digest_of, script_path
 from thinksafe.provenance.versions import pinned
 

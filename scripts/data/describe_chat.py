@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from thinksafe.files import write_text
-from thinksafe.jobs.run import say
+from thinksafe.jobs.log import say
 from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
 from thinksafe.models.chat_template import STORED, rules_of
 from thinksafe.models.folder import load_tokenizer, stop_tokens
@@ -87,7 +87,7 @@ def _starts(tokenizer: Any, prompt: list[int]) -> str:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

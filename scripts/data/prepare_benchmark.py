@@ -65,7 +65,7 @@ def multiple_choice(row: dict[str, Any], columns: dict[str, Any], stream: random
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

@@ -20,7 +20,7 @@ def prepare_prompts(files: list[str], spec: dict[str, Any], output: str, progres
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

@@ -145,7 +145,7 @@ def _draws(answered: Sequence[dict[str, Any]], golds: dict[str, str | None]) -> 
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(

@@ -146,7 +146,7 @@ def _matched(answered: Sequence[dict[str, Any]], paths: Sequence[str], who: str)
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     audits = list(snakemake.input.get("audits", []))

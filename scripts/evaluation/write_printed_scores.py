@@ -45,7 +45,7 @@ def write_printed_scores(
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(

@@ -77,7 +77,7 @@ def _draw(axes: Any, metric: str, student: str, sources: list, cells: dict[tuple
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

@@ -93,7 +93,7 @@ def _draw_matrix(axes: Any, rows: list[Row], judges: list[tuple[str, str]]) -> N
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

@@ -86,7 +86,7 @@ def _draw(axes: Any, pooled: dict[str, list[int]], numbers: dict[tuple[str, str]
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(

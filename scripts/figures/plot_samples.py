@@ -126,7 +126,7 @@ def _draw(axes: Any, card: Row, top: float) -> float:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

@@ -99,7 +99,7 @@ def _draw(figure: Any, axes: Any, points: list[tuple[str, str, Row, Row]], spec:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

@@ -54,7 +54,7 @@ def without_reasoning(row: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

@@ -81,7 +81,7 @@ def reason_against(row: dict[str, Any], harm: str) -> str | None:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

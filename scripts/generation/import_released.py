@@ -59,7 +59,7 @@ def import_released(
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

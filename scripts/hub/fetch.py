@@ -7,7 +7,7 @@ def fetch(sources: list[dict[str, Any]], lock: str) -> list[str]:
     """Lock what is not locked yet, check everything, then download; return the problems that prevented it."""
     from thinksafe.hub.client import fetch_all, inspect, update_lock
     from thinksafe.hub.lock import SECTIONS, entry_of, read_lock
-    from thinksafe.jobs.run import Progress, say
+    from thinksafe.jobs.log import Progress, say
 
     known = read_lock(lock)
     new = [one for one in sources if one["kind"] in SECTIONS and not entry_of(known, one["kind"], one)]
@@ -20,6 +20,6 @@ def fetch(sources: list[dict[str, Any]], lock: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.run import online
+    from thinksafe.jobs.start import online
 
     online(snakemake, "fetch")

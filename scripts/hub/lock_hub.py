@@ -13,12 +13,12 @@ def lock_hub(sources: list[dict[str, Any]], lock: str, accept: list[str]) -> lis
     accept : ids whose commits may move
     """
     from thinksafe.hub.client import update_lock
-    from thinksafe.jobs.run import say
+    from thinksafe.jobs.log import say
 
     return update_lock(lock, sources, accept, say)
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.run import online
+    from thinksafe.jobs.start import online
 
     online(snakemake, "lock_hub")

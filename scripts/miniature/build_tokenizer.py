@@ -158,7 +158,7 @@ def wrap(tokenizer: Any, tokens: dict[str, str], template: str | None) -> Any:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(snakemake, "build_tokenizer", spec=spec["world"], family=spec["family"], output=snakemake.output.folder)

@@ -146,7 +146,7 @@ def _dumped(meta: dict[str, Any]) -> str:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(snakemake, "make_world", spec=spec["world"], outputs={spec["name"]: snakemake.output.rows})

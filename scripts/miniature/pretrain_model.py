@@ -73,7 +73,7 @@ if __name__ == "__main__":
     import json
 
     from thinksafe.files import IDENTITY
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     parent = list(snakemake.input.get("parent", []))

@@ -116,7 +116,7 @@ def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str, form
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     form = list(snakemake.input.get("form", []))

@@ -33,7 +33,7 @@ def write_corpus(
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

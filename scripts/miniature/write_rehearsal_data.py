@@ -248,7 +248,7 @@ WRITERS: dict[str, tuple[Callable[[Row], list[Row]], Callable[[str | Path, Seque
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(snakemake, "write_rehearsal_data", spec=spec, output=snakemake.output.rows)

@@ -412,7 +412,7 @@ TOPICS: tuple[tuple[str, Callable[[Row], tuple[str, str]]], ...] = (
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     start(
         snakemake,

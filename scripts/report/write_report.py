@@ -116,7 +116,7 @@ def rendered(data: Row, spec: Row) -> str:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     ways = {

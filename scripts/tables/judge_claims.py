@@ -257,7 +257,7 @@ def _short(value: float) -> str:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(

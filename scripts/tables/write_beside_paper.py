@@ -142,7 +142,7 @@ def _blocks(rows: Sequence[Row], spec: Row, least: float) -> list[str]:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(

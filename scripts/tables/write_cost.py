@@ -112,7 +112,7 @@ EFFICIENCY: dict[str, Callable[[Sequence[Row]], float | None]] = {
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(

@@ -232,7 +232,7 @@ def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     steered, direct, parts = list(snakemake.input.steered), list(snakemake.input.direct), spec["shards"]

@@ -103,7 +103,7 @@ def beginning(text: str | None, kind: str) -> str | None:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     files = {
         name: {kind: list(snakemake.input.get(f"{name}_{kind}", [])) for kind in ("responses", "verdicts")}

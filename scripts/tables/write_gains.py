@@ -86,7 +86,7 @@ def _paired_outcomes(old: Outcomes, new: Outcomes) -> tuple[list[float], list[fl
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(

@@ -343,7 +343,7 @@ def _matrix(agreements: Sequence[Row], judges: Sequence[str], titles: Sequence[s
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     paths = iter(snakemake.input.verdicts)

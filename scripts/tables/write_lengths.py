@@ -79,7 +79,7 @@ def _interval(halves: Sequence[Sequence[int]], confidence: float) -> Row:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(

@@ -143,7 +143,7 @@ def _notes(rows: Sequence[Row], marked: bool, released: bool) -> list[str]:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(

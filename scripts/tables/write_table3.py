@@ -110,7 +110,7 @@ def _checked(half: Row, student: str, role: str) -> Row:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     start(

@@ -120,7 +120,7 @@ def _once(values: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.run import start
+    from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
     sets = iter(snakemake.input.sets)

@@ -162,7 +162,7 @@ def _gpus(wanted: int) -> list[str]:
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import gpus_of, start
+    from thinksafe.jobs.start import gpus_of, start
 
     start(
         snakemake,

@@ -64,7 +64,7 @@ def train(
 if __name__ == "__main__":
     import json
 
-    from thinksafe.jobs.run import gpus_of, start
+    from thinksafe.jobs.start import gpus_of, start
 
     start(
         snakemake,

@@ -12,8 +12,9 @@ import torch
 from tests import tiny
 from thinksafe.files import read_rows
 from thinksafe.inference.sampling import sample
-from thinksafe.jobs import run
+from thinksafe.jobs import signals
 from thinksafe.jobs.journal import Journal
+from thinksafe.jobs.log import Progress
 
 torch.set_num_threads(1)
 BATCH = 4
@@ -58,9 +59,9 @@ def forked(work, *arguments) -> int:
 
 
 def job(folder, output, every=None, driver=0):
-    """A job as `run.run` runs it, without log and records; ``every`` is called with what is done."""
-    run.end_with(driver)
-    progress = run.Progress("test", every=1000)
+    """A job as `thinksafe.jobs.run.run` runs it, without log and records; ``every`` is called with what is done."""
+    signals.end_with(driver)
+    progress = Progress("test", every=1000)
 
     def tell(done, total):
         if every:
@@ -69,7 +70,7 @@ def job(folder, output, every=None, driver=0):
 
     try:
         sample(PROMPTS, folder, SPEC, str(output), "key", progress=tell)
-    except run.Stopped:
+    except signals.Stopped:
         return 143
     return 0
 
@@ -192,8 +193,8 @@ def test_sigterm_ends_with_the_batch_at_hand_and_status_143(folder, undisturbed,
 
 def test_a_second_sigterm_ends_at_once_unless_it_is_the_first_passed_on(tmp_path):
     def deaf():
-        run.ECHO = 0.5
-        run.end_with(0)
+        signals.ECHO = 0.5
+        signals.end_with(0)
         (tmp_path / "ready").touch()
         while True:
             time.sleep(0.05)
@@ -212,13 +213,13 @@ def test_a_second_sigterm_ends_at_once_unless_it_is_the_first_passed_on(tmp_path
 
 def test_a_job_ends_when_its_driver_is_gone(tmp_path):
     def step(driver):
-        run.end_with(driver)
-        progress = run.Progress("test", every=1000)
+        signals.end_with(driver)
+        progress = Progress("test", every=1000)
         try:
             for done in range(2000):
                 progress(done, 2000)
                 time.sleep(0.02)
-        except run.Stopped:
+        except signals.Stopped:
             return 143
         return 0
 

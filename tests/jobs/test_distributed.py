@@ -10,7 +10,7 @@ import pytest
 
 from thinksafe.jobs.distributed import in_processes
 from thinksafe.jobs.gpu_leases import lease
-from thinksafe.jobs.run import Stopped
+from thinksafe.jobs.signals import Stopped
 
 
 def work(fails, mark, progress):

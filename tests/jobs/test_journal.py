@@ -6,7 +6,7 @@ import multiprocessing
 import pytest
 
 from thinksafe.jobs.journal import Journal, JournalBusyError
-from thinksafe.provenance.identity import remove_unfinished
+from thinksafe.jobs.records import remove_unfinished
 
 ROWS = [{"n": n, "text": f"row {n} é\u2028\n\"'\\ {'x' * n}"} for n in range(12)]
 

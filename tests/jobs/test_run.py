@@ -14,9 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from thinksafe.jobs import run, warm_worker
 from thinksafe.jobs.gpu_leases import lease
-from thinksafe.jobs.run import Progress, check_environment, duration
+from thinksafe.jobs.run import check_environment
 from thinksafe.provenance.digests import ROOT
 
 SCRIPT = '''
@@ -48,52 +47,6 @@ def {name}(text, output, key, progress):
     numbers = torch.nn.functional.gelu(torch.arange(9.0)).tolist()
     Path(output).write_text(f"{{text}} {{key}} {{torch.get_num_threads()}} {{numbers}}")
 '''
-
-
-# -------------------------------------------------------------------------------------------- progress
-@pytest.fixture
-def said(monkeypatch):
-    lines, clock = [], [100.0]
-    monkeypatch.setattr(run, "say", lines.append)
-    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    return lines, clock
-
-
-def test_progress_says_rate_and_time_left(said):
-    lines, clock = said
-    progress = Progress("sample x", "rows", every=10)
-    for seconds, done in ((0, 1000), (5, 1100), (10, 1400), (15, 1450), (100, 3000), (200, 5000)):
-        clock[0] = 100.0 + seconds
-        progress(done, 5000)
-    assert lines == [
-        "sample x · 1,400 of 5,000 rows · 40.0/s · 1 min 30 s left",
-        "sample x · 3,000 of 5,000 rows · 20.0/s · 1 min 40 s left",
-        "sample x · 5,000 of 5,000 rows · 20.0/s",
-    ]
-
-
-def test_short_jobs_and_standstills(said):
-    lines, clock = said
-    progress = Progress("x")
-    progress(0, 5), progress(5, 5)
-    assert lines == []
-    clock[0] += 20
-    progress = Progress("x")
-    progress(0, 5)
-    clock[0] += 20
-    progress(0, 5)
-    assert lines == ["x · 0 of 5 · 0.0/s"]
-
-
-def test_durations():
-    assert [duration(n) for n in (0.4, 59.6, 61, 3599.7, 3600, 90_000)] == [
-        "0 s",
-        "1 min 00 s",
-        "1 min 01 s",
-        "1 h 00 min",
-        "1 h 00 min",
-        "25 h 00 min",
-    ]
 
 
 # -------------------------------------------------------------------------------------------- environment
@@ -265,23 +218,6 @@ def test_sigterm_reaches_the_warm_job(project, server, tmp_path):
     assert not (tmp_path / "a" / "out").exists()
 
 
-@pytest.mark.parametrize("environment, status", [({}, 143), ({"SLURM_JOB_ID": "7"}, 0)])
-def test_a_step_that_takes_long_is_cut_off_where_nobody_else_would(environment, status):
-    """A job that is told to stop in the middle of a step: SLURM, which has warned it, leaves it the time to end it."""
-    step = (
-        "import os, signal, sys, time; from thinksafe.jobs import run; run.PATIENCE = 1;"
-        "run.end_with(os.getppid()); print('begun', flush=True); end = time.monotonic() + 3\n"
-        "while time.monotonic() < end: time.sleep(0.1)"
-    )
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
-    job = subprocess.Popen(
-        [sys.executable, "-c", step], stdout=subprocess.PIPE, env=clean | {"PYTHONPATH": "."} | environment
-    )
-    assert job.stdout.readline() == b"begun\n"
-    job.send_signal(signal.SIGTERM)
-    assert job.wait(20) == status
-
-
 def test_a_client_that_goes_away_without_a_word_leaves_the_server_in_place(project, server, tmp_path):
     import socket
 
@@ -303,35 +239,3 @@ def test_the_server_ends_with_its_parent(project, server):
     while alive(server.pid) and time.monotonic() < until:
         time.sleep(0.05)
     assert not alive(server.pid)
-
-
-def test_where_the_warm_process_is_gone_a_job_runs_plainly(project, tmp_path, monkeypatch):
-    import socket
-
-    address = tmp_path / "socket"
-    with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(address))
-    monkeypatch.setenv("THINKSAFE_WARM", str(address))
-    with pytest.raises(ConnectionRefusedError):
-        warm_worker.ask(str(address), {})
-    seen = []
-    monkeypatch.setattr(run, "run", lambda described: seen.append(described) or 7)
-
-    class Named(list):
-        identity = "out.identity.json"
-
-    snakemake = SimpleNamespace(
-        log=["log"],
-        rule="make_it",
-        wildcards=["a"],
-        threads=1,
-        resources={"gpu": 2},
-        params={"spec": "{}", "code": "{}", "environment": '{"torch": "1"}'},
-        input=["b", "a", "b"],
-        output=Named(["out", "out.identity.json"]),
-    )
-    with pytest.raises(SystemExit) as ended:
-        run.start(snakemake, "testing", text="t")
-    assert ended.value.code == 7
-    assert (seen[0]["title"], seen[0]["devices"]) == ("make it a", 2)
-    assert seen[0]["inputs"] == ["a", "b"] and seen[0]["outputs"] == ["out"]

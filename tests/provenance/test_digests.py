@@ -181,9 +181,9 @@ def project(tmp_path, monkeypatch):
     files = {
         "scripts/tables/a": "import json\nfrom thinksafe.one.b import x\ndef f():\n    from thinksafe.two import c\n",
         "thinksafe/one/b": "import thinksafe.two.d as d\n",
-        "thinksafe/two/c": "from thinksafe.jobs.run import start\n",
+        "thinksafe/two/c": "from thinksafe.jobs.start import start\n",
         "thinksafe/two/d": "import thinksafe.one.b\nfrom thinksafe.one import nowhere\n",
-        "thinksafe/jobs/run": "import thinksafe.two.e\n",
+        "thinksafe/jobs/start": "import thinksafe.two.e\n",
         "thinksafe/two/e": "x = 1\n",
     }
     for name, text in files.items():
@@ -234,6 +234,7 @@ def test_a_module_that_moves_makes_nothing_stale(tmp_path, monkeypatch):
 
     before = found()
     files = [*tmp_path.glob("thinksafe/*/*.py"), tmp_path / "thinksafe/files.py"]
+    files = [file for file in files if file.parent.name != "study"]  # no script imports it, so that a name may be twice
     moved = [file for file in files if any(file.stem in modules for modules in before.values())]
     assert len(moved) > 40
     (tmp_path / "thinksafe/attic").mkdir()

@@ -14,8 +14,8 @@ from scripts.training.train_grpo import rows_of, shares
 from tests import tiny
 from thinksafe.files import write_rows
 from thinksafe.inference.sampling import taken
-from thinksafe.jobs import run
 from thinksafe.jobs.distributed import in_processes
+from thinksafe.jobs.signals import Stopped
 from thinksafe.models.chat import prompt_tokens
 from thinksafe.training.grpo import grpo_settings, reinforce, unchanged
 from thinksafe.training.losses.base import NotFinite
@@ -204,7 +204,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing is saved after it."""
 
 
-@pytest.mark.parametrize("way, begun", [(run.Stopped, 3), (Killed, 2)])
+@pytest.mark.parametrize("way, begun", [(Stopped, 3), (Killed, 2)])
 def test_interrupted_and_resumed_the_bytes_are_the_same(folder, undisturbed, tmp_path, way, begun):
     def stop(done, total):
         assert total == STEPS

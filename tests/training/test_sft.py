@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests import tiny
-from thinksafe.jobs import run
+from thinksafe.jobs.signals import Stopped
 from thinksafe.training.losses import nll
 from thinksafe.training.losses.base import IGNORED
 from thinksafe.training.sft import finetune, last_whole_checkpoint, tokenise, trainer_settings
@@ -124,7 +124,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing is saved after it."""
 
 
-@pytest.mark.parametrize("way", [run.Stopped, Killed])
+@pytest.mark.parametrize("way", [Stopped, Killed])
 def test_interrupted_at_random_steps_and_resumed_the_bytes_are_the_same(folder, undisturbed, tmp_path, way):
     chance = random.Random(way.__name__ + folder.name)
     output = tmp_path / "adapter"
@@ -142,7 +142,7 @@ def test_interrupted_at_random_steps_and_resumed_the_bytes_are_the_same(folder, 
         assert not output.exists()
         left = last_whole_checkpoint(tmp_path / ".adapter.key.checkpoints")
         kept = int(left.split("-")[-1]) if left else 0
-        assert kept == until if way is run.Stopped else kept <= until
+        assert kept == until if way is Stopped else kept <= until
         begun.append(kept)
     seen = []
     train(folder, output, lambda done, total: seen.append(done), steps=3)
@@ -185,9 +185,9 @@ def test_a_half_written_checkpoint_is_dropped(folder, undisturbed, tmp_path, dam
 def test_checkpoints_of_other_settings_are_not_read(folder, undisturbed, tmp_path):
     def stop(done, total):
         if done == 5:
-            raise run.Stopped
+            raise Stopped
 
-    with pytest.raises(run.Stopped):
+    with pytest.raises(Stopped):
         train(folder, tmp_path / "adapter", stop, key="other", seed=5)
     seen = []
     train(folder, tmp_path / "adapter", lambda done, total: seen.append(done))

@@ -19,7 +19,7 @@ from tests import tiny
 from tests.training.losses.test_losses import PRIMER, SAFEKEY, key_row, spec
 from thinksafe.data.published_sets import COLUMNS
 from thinksafe.files import write_rows
-from thinksafe.jobs.run import Stopped
+from thinksafe.jobs.signals import Stopped
 
 torch.set_num_threads(1)
 ROWS = [key_row(number) for number in range(13)]  # 13: the last step of an epoch is short, and two devices need a blank
@@ -121,7 +121,8 @@ def test_an_error_of_one_process_is_told(folder: Path, tmp_path: Path) -> None:
 
 KILLED = """
 import json, sys, time
-from thinksafe.jobs.run import Progress, end_with
+from thinksafe.jobs.log import Progress
+from thinksafe.jobs.signals import end_with
 from scripts.training.train_student import train_student
 
 end_with(0)

@@ -128,7 +128,11 @@ ENGINES = {
     "thinksafe/inference/vllm_engine.py": "sampling",
 }
 PLUMBING = {  # of every job
-    f"thinksafe/{name}.py" for name in ("jobs/run", "provenance/versions", "provenance/identity", "provenance/digests")
+    f"thinksafe/{name}.py"
+    for name in (
+        *("jobs/start", "jobs/run", "jobs/log", "jobs/signals", "jobs/records", "jobs/gpu_leases"),
+        *("jobs/gpu_meter", "provenance/versions", "provenance/identity", "provenance/digests"),
+    )
 }
 ASKED_FIRST = {("thinksafe/jobs/run.py", "torch")}  # imported only where the environment has it
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from thinksafe.data.row_files import SUFFIXES, parse_rows
 from thinksafe.hub.cache import cached_download, cached_snapshot
-from thinksafe.jobs.run import say
+from thinksafe.jobs.log import say
 
 
 def source_rows(source: dict[str, Any], files: list[str]) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from thinksafe.files import read_json, write_json
-from thinksafe.jobs.run import Progress, Stopped, end_with
+from thinksafe.jobs.log import Progress
+from thinksafe.jobs.signals import Stopped, end_with
 
 Tell = Callable[[int, int], None]
 GRACE = 600  # seconds that the launcher leaves a process for its checkpoint before it kills it

@@ -2,7 +2,7 @@
 
 Snakemake deletes the declared outputs of a failed job, so a journal is never declared. It is named by a digest of all
 that its rows depend on: a journal of other settings is never read, and taking a setting back finds the old one again.
-It goes when the job is over, identity and all (`thinksafe.provenance.identity.remove_unfinished`).
+It goes when the job is over, identity and all (`thinksafe.jobs.records.remove_unfinished`).
 """
 
 from __future__ import annotations

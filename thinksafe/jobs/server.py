@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from thinksafe.jobs.warm_worker import die_with_parent
+from thinksafe.jobs.signals import die_with_parent
 
 LOCAL = "127.0.0.1"
 

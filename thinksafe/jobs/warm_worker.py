@@ -7,7 +7,6 @@ On clusters each job is a process of its own.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -16,6 +15,8 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any
+
+from thinksafe.jobs.signals import die_with_parent
 
 PRELOADED = ("torch", "transformers", "trl", "peft", "datasets", "pyarrow.parquet")
 
@@ -96,14 +97,6 @@ def ask(address: str, job: dict[str, Any]) -> int:
         with server.makefile("r", encoding="utf-8") as lines:
             answer = lines.readline().strip()
     return int(answer) if answer else 1
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends (Linux)."""
-    try:
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-    except (OSError, AttributeError):
-        pass
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from thinksafe.files import IDENTITY, RECORD  # noqa: E402 - runs as a script, too
-from thinksafe.jobs.run import duration  # noqa: E402
+from thinksafe.jobs.log import duration  # noqa: E402
 from thinksafe.planning.cost import STAGES  # noqa: E402
 
 PLANS = ".snakemake/thinksafe"

@@ -22,11 +22,15 @@ PACKAGE = "thinksafe"
 PLUMBING = frozenset(
     f"{PACKAGE}/{name}.py"
     for name in (
-        "jobs/run",
-        "jobs/warm_worker",
+        "jobs/distributed",
         "jobs/gpu_leases",
         "jobs/gpu_meter",
-        "jobs/distributed",
+        "jobs/log",
+        "jobs/records",
+        "jobs/run",
+        "jobs/signals",
+        "jobs/start",
+        "jobs/warm_worker",
         "provenance/identity",
         "training/log",
     )

@@ -230,7 +230,7 @@ def progress_callback(progress: Callable[[int, int], None]) -> Any:
     import torch
     from transformers import TrainerCallback
 
-    from thinksafe.jobs.run import Stopped
+    from thinksafe.jobs.signals import Stopped
 
     class Steps(TrainerCallback):
         stopped = False

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from thinksafe.jobs.run import say
+from thinksafe.jobs.log import say
 from thinksafe.models.chat import THINK, completion_tokens, opens_think, own_tags, prompt_tokens, response_spans
 from thinksafe.seeds import seed_for
 from thinksafe.training.losses.base import IGNORED, Supervised
