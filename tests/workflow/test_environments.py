@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from dev import containers
-from thinksafe.provenance.digests import code_digests
+from thinksafe.provenance.digests import code_digests, module_files
 
 ROOT = Path(__file__).parents[2]
 LOCKS = {path.stem: path for path in sorted((ROOT / "requirements").glob("*.txt"))}
@@ -159,7 +159,9 @@ DISTRIBUTIONS = packages_distributions()
 
 def modules_of(script: str, environment: str) -> set[str]:
     """Return every project module that a script runs in an environment, the plumbing of all jobs included."""
-    return PLUMBING | set(code_digests(script, {path for path, name in ENGINES.items() if name != environment}))
+    names = code_digests(script, {path for path, name in ENGINES.items() if name != environment})
+    files = {path for name in names for path in module_files(name)}
+    return PLUMBING | {path for path in files if not path.startswith("thinksafe/study/")}  # no script imports it
 
 
 def third_party(path: str) -> set[str]:
@@ -170,7 +172,7 @@ def third_party(path: str) -> set[str]:
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.split(".")[0])
-    return {name for name in names - {"scripts", "__future__"} if name not in sys.stdlib_module_names}
+    return {name for name in names - {"scripts", "thinksafe", "__future__"} if name not in sys.stdlib_module_names}
 
 
 @cache
