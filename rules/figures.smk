@@ -1,76 +1,101 @@
-# Needs: scores. Yields: the ablations' figures and the numbers behind them. Paper: Sec. 5.4, D, Figures 4 to 6, 11 to 13.
-
-WITHOUT_REASONING = {"4": "r1", "11": "qwen3"}  # which family a figure shows
-SMALLER = ("qwen3-1.7b", "r1-qwen-1.5b", "qwen3-mini", "r1-mini")  # Figure 6 shows these, Figure 12 all others
+# Needs: tables, training sets. Yields: the paper's figures (thinksafe/study/paper.py says what each shows).
+# Paper: Figures 1 to 13.
 
 
-def ablated(figure):
-    """Return the methods that a figure of averages compares, the default first."""
-    return ("thinksafe", *(STRATEGIES if figure == "13" else ("thinksafe-noreason",)))
-
-
-def ablated_students(figure):
-    """Return the students for which the default and one of its rivals are selected."""
-    default, *rivals = ablated(figure)
-    return [
-        student
-        for student in (STUDENTS if figure == "13" else students_of(WITHOUT_REASONING[figure]))
-        if default in methods_of(student) and set(rivals) & set(methods_of(student))
-    ]
-
-
-def teachers_of(student, figure):
-    """Return the selected methods by which a student learns from the teachers of a figure."""
-    if figure != "5" and (student in SMALLER) != (figure == "6"):
-        return []
-    same = [
-        (method, family_of(config["methods"][method]["data"]["from"]) == family_of(student))
-        for method in methods_of(student)
-        if method in TAUGHT
-    ]
-    return [method for method, alike in same if alike == (figure == "5")]
-
-
-def taught_students(figure):
-    """Return the students of a figure: a teacher and the two to compare with are selected."""
-    return [s for s in STUDENTS if {"initial", "thinksafe"} <= set(methods_of(s)) and teachers_of(s, figure)]
-
-
-def taught_methods(figure):
-    found = {method for student in taught_students(figure) for method in teachers_of(student, figure)}
-    return [method for method in METHODS if method in {"initial", "thinksafe"} | found]
-
-
-def taught_cells(figure):
-    cells = cells_of(taught_students(figure), taught_methods(figure))
-    own = {student: {"initial", "thinksafe", *teachers_of(student, figure)} for student in STUDENTS}
-    return [cell for cell in cells if cell["method"] in own[cell["student"]]]
-
-
-def sources(figure):
-    """Return whose responses each method of a figure learns from."""
-    teachers = [(method, config["methods"][method]["data"]["from"]) for method in taught_methods(figure)[2:]]
-    return [["thinksafe", "Self"], *([method, config["models"][name]["label"]] for method, name in teachers)]
-
-
-use rule write_figure7_table as write_averages with:
+rule plot_tradeoff:
+    """Safety against reasoning for every method and student of a family (Figure 1)."""
     input:
-        scores=lambda wildcards: score_files(cells_of(ablated_students(wildcards.figure), ablated(wildcards.figure))),
-        rows=lambda wildcards: seed_rows(cells_of(ablated_students(wildcards.figure), ablated(wildcards.figure))),
+        table="<results>/tables/table1.csv",
     output:
-        csv="<results>/tables/figure{figure}.csv",
-        identity="<results>/tables/figure{figure}.identity.json",
+        png=report("<results>/figures/figure1.png", caption="../report/figure1.rst", category="Figures"),
+        pdf="<results>/figures/figure1.pdf",
+        identity="<results>/figures/figure1.identity.json",
     log:
-        "<results>/logs/write_averages/figure{figure}.log",
-    wildcard_constraints:
-        figure=one_of([*WITHOUT_REASONING, "13"]),
+        "<results>/logs/plot_tradeoff.log",
+    conda:
+        "../envs/paper.yaml"
     params:
-        spec=lambda wildcards: table_spec(ablated_students(wildcards.figure), ablated(wildcards.figure)),
-        code=code_of("write_averages"),
-        environment=environment_of("tables"),
+        **depends("plot_tradeoff"),
+    script:
+        "../scripts/figures/plot_tradeoff.py"
 
 
-use rule plot_rejection as plot_averages with:
+rule write_figure2_table:
+    """A student's response to a harmful prompt, direct and steered, and a teacher's (Figure 2)."""
+    input:
+        direct_responses=lambda wildcards: study.paper.sample_files("responses", "rejection"),
+        direct_verdicts=lambda wildcards: study.paper.sample_files("verdicts", "rejection"),
+        steered_responses=lambda wildcards: study.paper.sample_files("responses", "thinksafe"),
+        steered_verdicts=lambda wildcards: study.paper.sample_files("verdicts", "thinksafe"),
+        teacher_responses=lambda wildcards: study.paper.sample_files("responses", None),
+        teacher_verdicts=lambda wildcards: study.paper.sample_files("verdicts", None),
+    output:
+        json="<results>/tables/figure2.json",
+        identity="<results>/tables/figure2.identity.json",
+    log:
+        "<results>/logs/write_figure2_table.log",
+    conda:
+        "../envs/scoring.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    params:
+        **depends("write_figure2_table"),
+    script:
+        "../scripts/tables/write_figure2_table.py"
+
+
+rule plot_samples:
+    """The same harmful prompt answered directly, by a teacher, and under refusal steering (Figure 2)."""
+    input:
+        table="<results>/tables/figure2.json",
+    output:
+        png=report("<results>/figures/figure2.png", caption="../report/figure2.rst", category="Figures"),
+        pdf="<results>/figures/figure2.pdf",
+        identity="<results>/figures/figure2.identity.json",
+    log:
+        "<results>/logs/plot_samples.log",
+    conda:
+        "../envs/paper.yaml"
+    params:
+        **depends("plot_samples"),
+    script:
+        "../scripts/figures/plot_samples.py"
+
+
+use rule write_cost as write_figure3_cost with:
+    input:
+        identities=study.paper.cost_files(study.paper.arms_of(3)),
+    output:
+        csv="<results>/tables/figure3-cost.csv",
+        identity="<results>/tables/figure3-cost.identity.json",
+    log:
+        "<results>/logs/write_figure3_cost.log",
+    params:
+        **depends("write_figure3_cost"),
+
+
+rule plot_reinforcement:
+    """Safety, reasoning and time of ThinkSafe against online reinforcement learning (Figure 3)."""
+    input:
+        table="<results>/tables/figure3.csv",
+        cost="<results>/tables/figure3-cost.csv",
+    output:
+        png=report("<results>/figures/figure3.png", caption="../report/figure3.rst", category="Figures"),
+        pdf="<results>/figures/figure3.pdf",
+        identity="<results>/figures/figure3.identity.json",
+    log:
+        "<results>/logs/plot_reinforcement.log",
+    conda:
+        "../envs/paper.yaml"
+    params:
+        **depends("plot_reinforcement"),
+    script:
+        "../scripts/figures/plot_reinforcement.py"
+
+
+rule plot_averages:
+    """Averages with and without reasoning in refusals, steering, and its strategies (Figures 4, 7, 11, 13)."""
     input:
         table="<results>/tables/figure{figure}.csv",
     output:
@@ -80,41 +105,13 @@ use rule plot_rejection as plot_averages with:
     log:
         "<results>/logs/plot_averages/figure{figure}.log",
     wildcard_constraints:
-        figure=one_of([*WITHOUT_REASONING, "13"]),
-    params:
-        spec=lambda wildcards: spec(
-            students=labelled("models", ablated_students(wildcards.figure)),
-            methods=labelled("methods", ablated(wildcards.figure)),
-        ),
-        code=code_of("plot_averages"),
-        environment=environment_of("figures"),
-
-
-rule write_gains:
-    """What training on a teacher's responses gains, beside one's own, as numbers (Figures 5, 6, 12)."""
-    input:
-        rows=lambda wildcards: score_files(taught_cells(wildcards.figure), "parquet"),
-    output:
-        csv="<results>/tables/figure{figure}.csv",
-        identity="<results>/tables/figure{figure}.identity.json",
-    log:
-        "<results>/logs/write_gains/figure{figure}.log",
-    wildcard_constraints:
-        figure="5|6|12",
+        figure=one_of(study.figures_of_averages - {"3"}),
     conda:
-        "../envs/scoring.yaml"
+        "../envs/paper.yaml"
     params:
-        spec=lambda wildcards: spec(
-            cells=taught_cells(wildcards.figure),
-            students=labelled("models", taught_students(wildcards.figure)),
-            methods=labelled("methods", taught_methods(wildcards.figure)),
-            benchmarks=columns(),
-            confidence=config["scoring"]["confidence"],
-        ),
-        code=code_of("write_gains"),
-        environment=environment_of("tables"),
+        **depends("plot_averages"),
     script:
-        "../scripts/tables/write_gains.py"
+        "../scripts/figures/plot_averages.py"
 
 
 rule plot_gains:
@@ -128,20 +125,66 @@ rule plot_gains:
     log:
         "<results>/logs/plot_gains/figure{figure}.log",
     wildcard_constraints:
-        figure="5|6|12",
+        figure=one_of(study.figures_of_gains),
     conda:
         "../envs/paper.yaml"
     params:
-        spec=lambda wildcards: spec(
-            students=labelled("models", taught_students(wildcards.figure)),
-            sources=sources(wildcards.figure),
-            metrics=["gain_ratio"] if wildcards.figure == "5" else ["safety_gain", "reasoning_gain"],
-        ),
-        code=code_of("plot_gains"),
-        environment=environment_of("figures"),
+        **depends("plot_gains"),
     script:
         "../scripts/figures/plot_gains.py"
 
 
-PAPER += [f"<results>/figures/figure{n}.png" for n in (*WITHOUT_REASONING, "13") if ablated_students(n)]
-PAPER += [f"<results>/figures/figure{n}.png" for n in ("5", "6", "12") if taught_students(n)]
+rule write_figure8_table:
+    """Perplexity of each method's training set under the untrained student (Figure 8)."""
+    input:
+        scores=paths.perplexities(study.paper.read_arms()),
+    output:
+        csv="<results>/tables/figure8.csv",
+        identity="<results>/tables/figure8.identity.json",
+    log:
+        "<results>/logs/write_figure8_table.log",
+    conda:
+        "../envs/scoring.yaml"
+    params:
+        **depends("write_figure8_table"),
+    script:
+        "../scripts/tables/write_figure8_table.py"
+
+
+rule plot_perplexity:
+    """Perplexity of each method's training set under the untrained student (Figure 8)."""
+    input:
+        table="<results>/tables/figure8.csv",
+    output:
+        png=report("<results>/figures/figure8.png", caption="../report/figure8.rst", category="Figures"),
+        pdf="<results>/figures/figure8.pdf",
+        identity="<results>/figures/figure8.identity.json",
+    log:
+        "<results>/logs/plot_perplexity.log",
+    conda:
+        "../envs/paper.yaml"
+    params:
+        **depends("plot_perplexity"),
+    script:
+        "../scripts/figures/plot_perplexity.py"
+
+
+rule plot_lengths:
+    """Distributions of the kept responses' lengths (Figures 9 and 10)."""
+    input:
+        datasets=lambda wildcards: paths.training_sets(study.paper.kept_arms(wildcards.figure)),
+        lengths="<results>/tables/figure{figure}.csv",
+    output:
+        png=report("<results>/figures/figure{figure}.png", caption="../report/figure9.rst", category="Figures"),
+        pdf="<results>/figures/figure{figure}.pdf",
+        identity="<results>/figures/figure{figure}.identity.json",
+    log:
+        "<results>/logs/plot_lengths/figure{figure}.log",
+    wildcard_constraints:
+        figure=one_of(study.figures_of_lengths),
+    conda:
+        "../envs/paper.yaml"
+    params:
+        **depends("plot_lengths"),
+    script:
+        "../scripts/figures/plot_lengths.py"

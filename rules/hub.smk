@@ -2,11 +2,6 @@
 # node, asked for by name; they make no artifact, and their work is nobody's input (docs/running-the-paper.md).
 
 
-def fetch_spec():
-    """Return what the selection takes from elsewhere."""
-    return spec(sources=remote_sources(used(ASKED)), lock=config["hub"]["lock"])
-
-
 rule lock_hub:
     """Write the commit of every model and data set of the config that the lock lacks."""
     log:
@@ -15,7 +10,7 @@ rule lock_hub:
     conda:
         "../envs/data.yaml"
     params:
-        spec=spec(sources=remote_sources(ASKED), lock=config["hub"]["lock"], accept=config["hub"]["accept"]),
+        **depends("lock_hub"),
     script:
         "../scripts/hub/lock_hub.py"
 
@@ -28,7 +23,7 @@ rule check_hub:
     conda:
         "../envs/data.yaml"
     params:
-        spec=fetch_spec(),
+        **depends("check_hub"),
     script:
         "../scripts/hub/check_hub.py"
 
@@ -41,6 +36,6 @@ rule fetch:
     conda:
         "../envs/data.yaml"
     params:
-        spec=fetch_spec(),
+        **depends("fetch"),
     script:
         "../scripts/hub/fetch.py"

@@ -1,200 +1,50 @@
-# Needs: PAPER, the files that the selection has something for. Yields: a name for each table, figure and ablation.
+# A name for each table, figure, ablation and claim, and for the steps of one's own model (docs/own-model.md).
 
 
-def shown(name, *places):
-    """Return a function that names the files of a target, and says so where the selection has nothing for it."""
-
-    def files(wildcards):
-        stems = {
-            path: path.partition(".")[0].removeprefix("<results>/").removesuffix("-beside-paper") for path in PAPER
-        }
-        found = [path for path in PAPER if stems[path] in places]
-        if not found:
-            raise WorkflowError(
-                f"{name}: nothing that is selected belongs there. Add the students and methods that it compares to "
-                "`select` (docs/methods.md)"
-            )
-        return found
-
-    return files
-
-
-def everything(folder):
-    return [path for path in PAPER if path.startswith(f"<results>/{folder}/")]
-
-
-rule table1:
-    """Safety and reasoning of every method on the Qwen3 students (Table 1)."""
+rule all:
+    """Every table, figure and claim that the config selects."""
+    default_target: True
     input:
-        shown("table1", "tables/table1"),
+        study.outputs(),
 
 
-rule table2:
-    """The same on the R1-Distill students (Table 2)."""
+rule chat:
+    """What is known of each student's chat format, before anything is sampled."""
     input:
-        shown("table2", "tables/table2"),
+        [f"<results>/chat/{student}.md" for student in study.selection.students],
 
 
-rule table3:
-    """Share of responses that the guard filters out (Table 3)."""
+rule dataset:
+    """The training sets of all methods."""
     input:
-        shown("table3", "tables/table3"),
+        rules.chat.input,
+        [paths.set_of(*arm) for arm in study.trained if arm.method in study.sets.with_data],
 
 
-rule table4:
-    """What each method was trained on, and for how long (Table 4)."""
+rule adapter:
+    """The adapters of all methods."""
     input:
-        shown("table4", "tables/table4"),
+        rules.dataset.input,
+        paths.adapters(study.trained),
 
 
-rule table5:
-    """The instructions to refuse (Table 5)."""
+rule evaluation:
+    """The tables of each family: every adapter on every benchmark."""
     input:
-        shown("table5", "tables/table5"),
-
-
-rule table6:
-    """Table 1 with another guard as filter beside it (Table 6)."""
-    input:
-        shown("table6", "tables/table6"),
-
-
-rule table7:
-    """Table 2 with another guard as filter beside it (Table 7)."""
-    input:
-        shown("table7", "tables/table7"),
-
-
-rule figure1:
-    """Safety against reasoning of every method (Figure 1)."""
-    input:
-        shown("figure1", "figures/figure1"),
-
-
-rule figure2:
-    """A harmful prompt answered as it is, by a teacher, and under steering (Figure 2, from real samples)."""
-    input:
-        shown("figure2", "figures/figure2"),
-
-
-rule figure3:
-    """ThinkSafe against online reinforcement learning, with its cost (Figure 3)."""
-    input:
-        shown("figure3", "figures/figure3"),
-
-
-rule figure4:
-    """Refusals without reasoning, R1-Distill (Figure 4)."""
-    input:
-        shown("figure4", "figures/figure4"),
-
-
-rule figure5:
-    """Larger teachers of the student's family (Figure 5)."""
-    input:
-        shown("figure5", "figures/figure5"),
-
-
-rule figure6:
-    """Teachers of the other family, smaller students (Figure 6)."""
-    input:
-        shown("figure6", "figures/figure6"),
-
-
-rule figure7:
-    """Rejection sampling instead of refusal steering (Figure 7)."""
-    input:
-        shown("figure7", "figures/figure7"),
-
-
-rule figure8:
-    """Perplexity of each training set under the untrained student (Figure 8)."""
-    input:
-        shown("figure8", "figures/figure8"),
-
-
-rule figure9:
-    """Numbers and lengths of the kept responses, Qwen3 (Figure 9)."""
-    input:
-        shown("figure9", "figures/figure9"),
-
-
-rule figure10:
-    """Numbers and lengths of the kept responses, R1-Distill (Figure 10)."""
-    input:
-        shown("figure10", "figures/figure10"),
-
-
-rule figure11:
-    """Refusals without reasoning, Qwen3 (Figure 11)."""
-    input:
-        shown("figure11", "figures/figure11"),
-
-
-rule figure12:
-    """Teachers of the other family, larger students (Figure 12)."""
-    input:
-        shown("figure12", "figures/figure12"),
-
-
-rule figure13:
-    """Steering strategies (Figure 13)."""
-    input:
-        shown("figure13", "figures/figure13"),
-
-
-rule ablation_steering:
-    """Does the wording of the steering matter (Figure 13)."""
-    input:
-        shown("ablation_steering", "figures/figure13"),
-
-
-rule ablation_no_reasoning:
-    """Do refusals need their reasoning (Figures 4, 11)."""
-    input:
-        shown("ablation_no_reasoning", "figures/figure4", "figures/figure11"),
-
-
-rule ablation_teachers:
-    """Is one's own data better than a teacher's (Figures 5, 6, 12)."""
-    input:
-        shown("ablation_teachers", "figures/figure5", "figures/figure6", "figures/figure12"),
-
-
-rule ablation_rejection:
-    """Is steering needed at all (Figure 7)."""
-    input:
-        shown("ablation_rejection", "figures/figure7", "tables/effects"),
-
-
-rule ablation_guard:
-    """Does the filter's guard matter (Tables 6, 7)."""
-    input:
-        shown("ablation_guard", "tables/table6", "tables/table7"),
-
-
-rule judge_study:
-    """The same stored answers under both guards and both views: agreement, thresholds, ranking (docs/judges.md)."""
-    input:
-        lambda wildcards: judge_study_files(),
+        rules.adapter.input,
+        study.paper.family_tables(),
 
 
 rule tables:
     """Every table that the selection has something for."""
     input:
-        everything("tables"),
+        [path for path in study.outputs() if "/tables/" in path],
 
 
 rule figures:
     """Every figure that the selection has something for."""
     input:
-        everything("figures"),
-
-
-rule claims:
-    """What the run says of each claim of the paper: results/<run>/claims.md (docs/claims.md)."""
-    input:
-        shown("claims", "claims"),
+        [path for path in study.outputs() if "/figures/" in path],
 
 
 rule report:
@@ -208,3 +58,16 @@ rule appendix:
     input:
         rules.write_appendix.output.appendix,
         rules.write_appendix.output.checklist,
+
+
+# table1 ... figure13, ablation_steering, judge_study, claim_A01 ...: thinksafe/study/paper.py has the list.
+for name, text in study.targets().items():
+
+    rule:
+        name:
+            name
+        input:
+            study.target(name),
+
+    # The last rule: as a module's, it has another name (docs/module.md).
+    list(workflow.rules)[-1].docstring = text

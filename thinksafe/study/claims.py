@@ -140,6 +140,11 @@ class Claims:
         asked_of = sorted({METRIC_TABLES[metric] for *_, metric in self.asked_by(claim) if metric in METRIC_TABLES})
         return [f"{RESULTS}/claims/{claim}/{table}.csv" for table in asked_of]
 
+    def files_of(self, claim: str) -> list[str]:
+        """Return the verdict on one claim, after a check that it can be decided (`asked_by`)."""
+        self.asked_by(claim)
+        return [f"{RESULTS}/claims/{claim}.json"]
+
     def scores(self, claim: str | None = None, ending: str = ".json") -> list[str]:
         """Return the scores that decide a claim, or all; the paper's have no rows behind them."""
         if ending == ".parquet" and self.config.use_paper_scores:

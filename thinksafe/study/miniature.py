@@ -9,7 +9,7 @@ from typing import Any
 
 from thinksafe.config.types import plain
 from thinksafe.files import IDENTITY
-from thinksafe.study.paths import Paths
+from thinksafe.study.paths import RESULTS, Paths
 from thinksafe.study.selection import Arm, Selection
 
 HARM_SETS = ("harmbench", "strongreject", "wildjailbreak")  # share the world's held-out deeds, in this order
@@ -36,6 +36,8 @@ REHEARSAL = {
 class Miniature:
     """The built models of a config, and the shares of its `world` that the rules depend on."""
 
+    counterparts, rehearsal_files = tuple(COUNTERPARTS), tuple(REHEARSAL)
+
     def __init__(self, selection: Selection, paths: Paths) -> None:
         self.selection, self.paths, self.config = selection, paths, selection.config
         self.world: dict[str, Any] = plain(self.config.world) or {}
@@ -44,6 +46,10 @@ class Miniature:
         """Return the models or guards that this workflow trains as a student, teacher or guard."""
         entries = {**self.config.models, **self.config.guards}
         return [name for name, entry in entries.items() if entry.source and entry.source.built == kind]
+
+    def tokenizer_of(self, student: str) -> str:
+        """Return the identity of a family's tokenizer."""
+        return f"{RESULTS}/world/tokenizers/{self.selection.family_of(student)}{IDENTITY}"
 
     def parent_of(self, student: str) -> list[str]:
         """Return the identity of the student that a teacher goes on from: the first one of its family."""

@@ -130,10 +130,11 @@ class Paper:
         students = self.selection.students_of(self.families.get(COMPANIONS.get(number, number), ""))
         return self._shown(students, [method for method in self.selection.methods if method not in hidden])
 
-    def main_tables(self) -> list[str]:
-        """Return the numbers of the families' tables that have a student."""
+    def family_tables(self) -> list[str]:
+        """Return the tables of the families that have a student."""
         companions = COMPANIONS if "thinksafe-wildguard" in self.selection.methods else ()
-        return [number for number in (*self.families, *companions) if self.table(number).students]
+        shown = [number for number in (*self.families, *companions) if self.table(number).students]
+        return [f"{self.paths.table(name=f'table{n}')}.{ending}" for n in shown for ending in ("csv", "md")]
 
     def thinksafe_students(self, family: str | None = None) -> list[str]:
         """Return the selected students, of one family or of all, that ThinkSafe trains."""
@@ -192,8 +193,25 @@ class Paper:
         ]
 
     def steered_arms(self) -> list[Arm]:
-        """Return ThinkSafe's arms of those students: with what rejection sampling has, steering's effect is measured."""
+        """Return the arms on whose raw responses steering's effect is measured."""
         return self.selection.arms(self.steered_students(), ["thinksafe"])
+
+    def steered_cells(self) -> list[Cell]:
+        """Return the scores on which the effects of training are measured."""
+        return self.selection.cells(self.steered_students(), self.figure(7).methods)
+
+    def raw_harm(self, arms: Sequence[Arm], method: str) -> list[str]:
+        """Return the verdicts on a method's raw responses to harmful prompts, of the same students and replicates."""
+        return [path for arm in arms for path in self.paths.raw_verdicts(arm.student, method, arm.replicate)]
+
+    def kept_arms(self, figure: str) -> list[Arm]:
+        """Return the training sets whose lengths Figure 9 or 10 shows."""
+        return self.selection.arms(self.thinksafe_students(LENGTHS[figure]), ["thinksafe"])
+
+    def arms_of(self, figure: str | int) -> list[Arm]:
+        """Return the adapters of a figure."""
+        shown = self.figure(figure)
+        return self.selection.arms(shown.students, shown.methods)
 
     def read_methods(self) -> list[str]:
         """Return the selected methods with a training set of their own; with KL it is ThinkSafe's (Figure 8)."""
@@ -256,6 +274,10 @@ class Paper:
             jobs += [(arm._asdict() | {"stage": stage}, f"{path}.identity.json") for stage, path in made]
         return jobs
 
+    def cost_files(self, arms: Sequence[Arm]) -> list[str]:
+        """Return the identities of what those jobs made."""
+        return [path for _, path in self.cost_jobs(arms)]
+
     # ------------------------------------------------------------ the paper's numbers
     @cached_property
     def _printed(self) -> dict[str, set[str]]:
@@ -274,7 +296,7 @@ class Paper:
 
     # ------------------------------------------------------------ judges
     def judged_cells(self) -> list[Cell]:
-        """Return the answers of the judge study: the tables' methods on the harm benchmarks; Llama-Guard tells no refusal."""
+        """Return the cells of the judge study: the tables' methods on the harm benchmarks."""
         if self.config.use_paper_scores:
             return []
         return self.selection.cells(methods=self.table(6).methods, benchmarks=self.selection.judged("harm"))
@@ -294,8 +316,7 @@ class Paper:
     # ------------------------------------------------------------ what `all` makes
     def outputs(self) -> list[str]:
         """Return every table, figure and summary that the selection has something for."""
-        main = self.main_tables()
-        tables = [f"{self.paths.table(name=f'table{number}')}.{ending}" for number in main for ending in ("csv", "md")]
+        tables = self.family_tables()
         beside = [number for number in ("1", "2", "6", "7", "3") if self._has_beside(number)]
         tables += [f"{self.paths.table(name=f'table{number}')}-beside-paper.csv" for number in beside]
         figures = ["figure1"] if self.table(1).students else []

@@ -115,6 +115,14 @@ class Paths:
         """Return the identities of adapters."""
         return [f"{self.adapter(arm)}{IDENTITY}" for arm in arms]
 
+    def training_sets(self, arms: Iterable[Arm], ending: str = ".parquet") -> list[str]:
+        """Return training sets, or what else is kept beside them."""
+        return [f"{self.training_set(arm)}{ending}" for arm in arms]
+
+    def perplexities(self, arms: Iterable[Arm]) -> list[str]:
+        """Return the likelihoods of training sets under the untrained student."""
+        return [f"{self.perplexity(arm)}.parquet" for arm in arms]
+
     # ------------------------------------------------------------ evaluation
     def of_adapter(self, student: str, method: str, replicate: int) -> list[str]:
         """Return the adapter that a cell is sampled with; the initial student has none."""

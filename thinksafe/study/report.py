@@ -9,7 +9,7 @@ from typing import Any
 from thinksafe.config.consistency import KINDS
 from thinksafe.files import IDENTITY
 from thinksafe.study.paper import RESULTS, Paper, stem_of
-from thinksafe.study.selection import Arm
+from thinksafe.study.selection import Arm, Cell
 
 
 class Report:
@@ -29,6 +29,27 @@ class Report:
             names.add("cost")
         beside = [path for path in made if path.endswith("-beside-paper.csv")]
         return [*(f"{self.paths.table(name=name)}.csv" for name in sorted(names)), *beside]
+
+    @property
+    def own_tables(self) -> list[str]:
+        """Return the tables of the run's own numbers, which do not differ from run to run."""
+        return [path for path in self.tables if not path.endswith(("-beside-paper.csv", "/cost.csv"))]
+
+    @property
+    def rows(self) -> list[str]:
+        """Return the rows behind the scores of all cells."""
+        return self.paths.scores(self.selection.cells(), ".parquet") if self.sampled else []
+
+    @property
+    def prompts(self) -> list[str]:
+        """Return the benchmarks' prompts."""
+        names = self.selection.benchmarks if self.sampled else []
+        return [f"{self.paths.benchmark(benchmark=name)}.parquet" for name in names]
+
+    @property
+    def adapters(self) -> list[str]:
+        """Return the identities of all adapters, beside which are the training curves."""
+        return self.paths.adapters(self.selection.arms(trained=True)) if self.sampled else []
 
     @cached_property
     def cells(self) -> list[dict[str, Any]]:
@@ -63,13 +84,8 @@ class Report:
             return []
         cells, arms, sets = self.selection.cells(), self.selection.arms(trained=True), self.paper.sets
         files = [*self.answers, *self.verdicts]
-        files += [
-            path
-            for cell in cells
-            for guard in self.audits_of(cell.benchmark)
-            for path in self.paths.verdicts_of(cell, guard)
-        ]
-        files += [f"{self.paths.benchmark(benchmark=name)}.parquet" for name in self.selection.benchmarks]
+        files += [path for cell in cells for path in self.audit_verdicts(cell)]
+        files += self.prompts
         if self.config.judge_study.in_all:
             files += self.judge_verdicts
         behind = [path for _, path in self.paper.cost_jobs(arms)]
@@ -105,6 +121,10 @@ class Report:
             for judge in self.paper.judges()
             for path in self.paths.verdicts_of(cell, *judge)
         ]
+
+    def audit_verdicts(self, cell: Cell) -> list[str]:
+        """Return the verdicts of those guards on a cell."""
+        return [path for guard in self.audits_of(cell.benchmark) for path in self.paths.verdicts_of(cell, guard)]
 
     def audits_of(self, benchmark: str) -> list[str]:
         """Return the further guards that judge a benchmark beside its own, as far as they can."""

@@ -5,19 +5,20 @@ A spec holds only what its rule uses, so that a change of the config makes exact
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from thinksafe.config.settings import read
 from thinksafe.config.types import plain
+from thinksafe.hub.lock import remote_sources, used
 from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.local_files import content_of
 from thinksafe.study.claims import Claims
 from thinksafe.study.miniature import Miniature
 from thinksafe.study.paper import LENGTHS, Shown
 from thinksafe.study.report import Report
-from thinksafe.study.selection import ROLES, Arm
+from thinksafe.study.selection import ROLES, Arm, Cell
 
 Spec = dict[str, Any]
 TOKEN_SETTINGS = {"think"}  # settings of a loss that say which tokens are learnt
@@ -33,10 +34,20 @@ def _dicts(keys: Sequence[Any]) -> list[Spec]:
 class Specs(Miniature):
     """Specs of all rules under one selection; those of the miniature's world are inherited."""
 
-    def __init__(self, claims: Claims, report: Report) -> None:
+    def __init__(self, claims: Claims, report: Report, asked: Mapping[str, Any]) -> None:
         paper = claims.paper
         super().__init__(paper.selection, paper.paths)
         self.paper, self.sets, self.claims, self.report = paper, paper.sets, claims, report
+        self.asked = asked  # the config without the lock's commits, as plain values
+
+    # ------------------------------------------------------------ hub
+    def lock_hub(self) -> Spec:
+        return {"sources": remote_sources(self.asked), **plain(self.config.hub)}
+
+    def check_hub(self) -> Spec:
+        return {"sources": remote_sources(used(self.asked)), "lock": self.config.hub.lock}
+
+    fetch = check_hub
 
     # ------------------------------------------------------------ data
     def prepare_prompts(self, prompts: str) -> Spec:
@@ -248,17 +259,15 @@ class Specs(Miniature):
         }
 
     def write_lengths(self, figure: str) -> Spec:
-        students = self.paper.thinksafe_students(LENGTHS[figure])
-        return self._sets(self.selection.arms(students, ["thinksafe"]), students)
+        return self._sets(self.paper.kept_arms(figure), self.paper.thinksafe_students(LENGTHS[figure]))
 
     def write_effects(self) -> Spec:
-        return self._effects(self.paper.steered_arms(), self.paper.steered_students())
+        return self._effects(self.paper.steered_arms(), self.paper.steered_students(), self.paper.steered_cells())
 
-    def _effects(self, pairs: Sequence[Arm], students: Sequence[str], scored: bool = True) -> Spec:
-        methods = self.paper.figure(7).methods
+    def _effects(self, pairs: Sequence[Arm], students: Sequence[str], cells: Sequence[Cell] = ()) -> Spec:
         return {
             "pairs": [{"student": arm.student, "replicate": arm.replicate} for arm in pairs],
-            "cells": _dicts(self.selection.cells(students, methods)) if scored else [],
+            "cells": _dicts(cells),
             "students": self.selection.labels("models", students),
             "methods": self.selection.labels("methods", ["initial", "rejection", "thinksafe"]),
             "benchmarks": self.selection.columns(),
@@ -281,7 +290,7 @@ class Specs(Miniature):
 
     def write_figure3_cost(self) -> Spec:
         shown = self.paper.figure(3)
-        return self._cost(self.selection.arms(shown.students, shown.methods), shown.students, shown.methods)
+        return self._cost(self.paper.arms_of(3), shown.students, shown.methods)
 
     def _cost(self, arms: Sequence[Arm], students: Sequence[str], methods: Sequence[str]) -> Spec:
         return {"jobs": [job for job, _ in self.paper.cost_jobs(arms)], **self._labels(students, methods)}
@@ -358,7 +367,7 @@ class Specs(Miniature):
         return self._perplexity(self.claims.arms(claim, "figure8"), self.claims.own_sets["students"])
 
     def claim_effects(self, claim: str) -> Spec:
-        return self._effects(self.claims.arms(claim, "effects"), self.claims.own_sets["students"], scored=False)
+        return self._effects(self.claims.arms(claim, "effects"), self.claims.own_sets["students"])
 
     def claim_cost(self, claim: str) -> Spec:
         return self._cost(self.claims.arms(claim, "cost"), self.claims.own_sets["students"], self.selection.methods)
