@@ -6,6 +6,7 @@ import os
 from snakemake.utils import min_version
 
 from thinksafe.config import settings
+from thinksafe.config.types import Config
 
 min_version("9.27")
 # The DAG is many objects that live to the end: looking for garbage among them takes a fifth of a plan's time.
@@ -17,7 +18,7 @@ configfile: "config/config.yaml"
 
 try:
     # Read again in layers: an overlay's `source` replaces the paper's instead of mixing with it.
-    typed = settings.of_workflow(workflow, settings.SCHEMA.with_name("config.yaml"), config)
+    typed = Config.model_validate(settings.of_workflow(workflow, settings.SCHEMA.with_name("config.yaml"), config))
 except settings.SettingsError as error:
     raise WorkflowError(str(error)) from None
 
@@ -74,6 +75,13 @@ if study.config.use_paper_scores:
 >>>>>>> 499c6ba (rules: wiring only, on the study)
 
     include: "rules/printed.smk"  # the paper's own cells instead of samples
+
+
+rule all:
+    """Every table, figure and claim that the config selects."""
+    default_target: True
+    input:
+        study.outputs(),
 
 
 # Each rule with a script carries what its jobs depend on, said under the rule's own name.

@@ -1,13 +1,6 @@
 # A name for each table, figure, ablation and claim, and for the steps of one's own model (docs/own-model.md).
 
 
-rule all:
-    """Every table, figure and claim that the config selects."""
-    default_target: True
-    input:
-        study.outputs(),
-
-
 rule chat:
     """What is known of each student's chat format, before anything is sampled."""
     input:

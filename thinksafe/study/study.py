@@ -165,7 +165,7 @@ class Study:
         """
         for rule in rules:
             script = Path(str(rule.script)).stem if rule.script else None
-            names = {param.rule for param in rule.params.values() if isinstance(param, Depends)}
+            names = {param.rule for param in rule.params if isinstance(param, Depends)}
             if script and (len(names) != 1 or script_of(*names) != script or len(rule.params) != 3):
                 raise ValueError(f"rule {rule.name} runs {script}.py: its params must be **depends({rule.name!r})")
 
