@@ -68,11 +68,7 @@ include: "rules/report.smk"  # the page and the appendix
 include: "rules/targets.smk"  # a name for each of them
 
 
-<<<<<<< HEAD
-if config["use_paper_scores"]:
-=======
 if study.config.use_paper_scores:
->>>>>>> 499c6ba (rules: wiring only, on the study)
 
     include: "rules/printed.smk"  # the paper's own cells instead of samples
 

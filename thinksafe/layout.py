@@ -7,7 +7,9 @@ paths a selection has is the study's business (thinksafe/study/paths.py).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 CELL = "{student}/trained-with/{method}/replicate-{replicate}/on/{benchmark}"
@@ -26,6 +28,11 @@ class Pattern(str):
         return self.format(**fields, **more)
 
     @cached_property
+    def fields(self) -> list[str]:
+        """Return the names of the fields, in their order."""
+        return re.findall(r"\{(\w+)\}", self)
+
+    @cached_property
     def _form(self) -> re.Pattern[str]:
         parts = re.split(r"\{(\w+)\}", self)
         fields = [rf"(?P<{part}>[^/]+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)]
@@ -36,6 +43,49 @@ class Pattern(str):
         """Return the fields of an artifact's path, whatever folder the run is in; None where it is of another kind."""
         found = self._form.match(str(path))
         return found.groupdict() if found else None
+
+
+def with_files(
+    cells: Sequence[Mapping[str, Any]],
+    paths: Iterable[str],
+    pattern: Pattern,
+    name: str = "path",
+    many: bool = False,
+    optional: bool = False,
+) -> list[dict[str, Any]]:
+    """Return each cell with its own files under ``name``, told by the fields in their paths and not by their order.
+
+    ``many``: a cell has a list of files, in the order of ``paths``; otherwise exactly one. ``optional``: it may have none.
+
+    Raises
+    ------
+    ValueError
+        If a file belongs to no cell, or a cell has none, or more than one where it should have one.
+    """
+    fields = [field for field in pattern.fields if cells and field in cells[0]]
+    found: dict[tuple[str, ...], list[str]] = {tuple(str(cell[field]) for field in fields): [] for cell in cells}
+    for path in paths:
+        told = pattern.parse(path)
+        key = tuple(told[field] for field in fields) if told else None
+        if key not in found:
+            raise ValueError(f"{path}: belongs to none of the {len(cells)} cells of this job")
+        found[key].append(str(path))
+    rows = []
+    for cell in cells:
+        own = found[tuple(str(cell[field]) for field in fields)]
+        if (not own and not optional) or (len(own) > 1 and not many):
+            raise ValueError(
+                f"{len(own)} files for {' '.join(str(cell[field]) for field in fields)}: {', '.join(own[:3])}"
+            )
+        rows.append({**cell, name: own if many else next(iter(own), None)})
+    return rows
+
+
+def named(paths: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return for each name, a path from the run's folder, the one of ``paths`` that has it."""
+    folders = {str(path): Path(path) for path in paths}
+    found = {"/".join(place.parts[i:]): path for path, place in folders.items() for i in range(len(place.parts))}
+    return [found[name] for name in names]
 
 
 PROMPTS = Pattern("prompts/{prompts}")

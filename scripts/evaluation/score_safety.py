@@ -6,6 +6,7 @@ from typing import Any
 from thinksafe.evaluation.well_formed import health
 from thinksafe.files import read_rows, write_json, write_rows
 from thinksafe.intervals import clustered, wilson
+from thinksafe.layout import ANSWER_VERDICTS, with_files
 from thinksafe.models.responses import well_formed
 
 # What a verdict says about one response: True counts, False does not, None is unknown.
@@ -149,14 +150,14 @@ if __name__ == "__main__":
     from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
-    audits = list(snakemake.input.get("audits", []))
-    parts = len(audits) // max(1, len(spec["audits"]))
+    guards = [{"guard": guard} for guard in spec["audits"]]
+    audits = with_files(guards, snakemake.input.get("audits", []), ANSWER_VERDICTS, "verdicts", many=True)
     start(
         snakemake,
         "score_safety",
         responses=list(snakemake.input.answers),
         verdicts=list(snakemake.input.verdicts),
-        audits={guard: audits[i * parts : (i + 1) * parts] for i, guard in enumerate(spec["audits"])},
+        audits={audit["guard"]: audit["verdicts"] for audit in audits},
         kind=spec["kind"],
         confidence=spec["confidence"],
         output_json=snakemake.output.score,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from thinksafe.files import IDENTITY, Row, read_json, read_rows, write_text
+from thinksafe.layout import ADAPTER, ANSWER_VERDICTS, ANSWERS, BENCHMARK, SCORE, with_files
 from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.lineage import Lineage, graph
 from thinksafe.reporting.figures import colour
@@ -119,24 +120,21 @@ if __name__ == "__main__":
     from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
-    ways = {
-        name: iter(snakemake.input[name]) for name in ("scores", "rows", "answers", "verdicts", "prompts", "adapters")
-    }
-    # How many files each cell has stands in the spec, in the order of the inputs.
-    cells = [
-        cell
-        | {"score": next(ways["scores"])}
-        | {"rows": next(ways["rows"], None)}
-        | {name: [next(ways[name]) for _ in range(cell[name])] for name in ("answers", "verdicts")}
-        for cell in spec["cells"]
-    ]
+    given = snakemake.input
+    cells = with_files(spec["cells"], given.scores, SCORE, "score")
+    cells = with_files(cells, given.rows, SCORE, "rows") if given.rows else [{**cell, "rows": None} for cell in cells]
+    cells = with_files(cells, given.answers, ANSWERS, "answers", many=True, optional=True)
+    cells = with_files(cells, given.verdicts, ANSWER_VERDICTS, "verdicts", many=True, optional=True)
+    benchmarks = with_files(
+        [{"benchmark": entry["id"]} for entry in spec["benchmarks"]], given.prompts, BENCHMARK, optional=True
+    )
     start(
         snakemake,
         "write_report",
         tables=list(snakemake.input.tables),
         cells=cells,
-        prompts={entry["id"]: path for entry, path in zip(spec["benchmarks"], ways["prompts"], strict=False)},
-        adapters=[cell | {"path": path} for cell, path in zip(spec["adapters"], ways["adapters"], strict=True)],
+        prompts={entry["benchmark"]: entry["path"] for entry in benchmarks if entry["path"]},
+        adapters=with_files(spec["adapters"], given.adapters, ADAPTER),
         claims=list(snakemake.input.claims),
         spec=spec,
         identities=list(snakemake.input.identities),

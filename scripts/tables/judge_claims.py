@@ -13,6 +13,7 @@ from thinksafe.analysis.pairing import Outcomes, by_seed, over_seeds, seeds_of
 from thinksafe.analysis.scores import AVERAGES, tidy, with_rows
 from thinksafe.files import Row, read_json, write_json
 from thinksafe.intervals import Estimate, seed_variance, wilson
+from thinksafe.layout import SCORE, with_files
 from thinksafe.reporting.tables import markdown, plain, printed, read_csv, write_markdown
 from thinksafe.seeds import seed_for
 
@@ -264,7 +265,7 @@ if __name__ == "__main__":
         snakemake,
         "judge_claims",
         scores=with_rows(spec["cells"], snakemake.input),
-        items=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.rows, strict=False)],
+        items=with_files(spec["cells"] if snakemake.input.rows else [], snakemake.input.rows, SCORE),
         tables=list(snakemake.input.tables),
         spec=spec,
         output_json=snakemake.output.json,

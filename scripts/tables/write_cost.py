@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from thinksafe.files import IDENTITY, RECORD, Row, read_json
+from thinksafe.layout import named
 from thinksafe.reporting.tables import write_csv
 
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "attempts", "missing", "replicates"]
@@ -118,7 +119,12 @@ if __name__ == "__main__":
     start(
         snakemake,
         "write_cost",
-        jobs=[job | {"path": path} for job, path in zip(spec["jobs"], snakemake.input.identities, strict=True)],
+        jobs=[
+            job | {"path": path}
+            for job, path in zip(
+                spec["jobs"], named(snakemake.input.identities, (job["identity"] for job in spec["jobs"])), strict=True
+            )
+        ],
         spec=spec,
         output_csv=snakemake.output.csv,
     )

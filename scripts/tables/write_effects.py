@@ -12,6 +12,7 @@ from thinksafe.analysis.pairing import Outcomes, by_seed, known, means, over_see
 from thinksafe.analysis.scores import AVERAGES
 from thinksafe.files import Row, read_rows
 from thinksafe.intervals import Estimate, average, paired, ratio, seeded
+from thinksafe.layout import RESPONSE_VERDICTS, SCORE, with_files
 from thinksafe.reporting.tables import markdown, plain, printed, write_csv, write_markdown
 
 COLUMNS = [
@@ -235,15 +236,12 @@ if __name__ == "__main__":
     from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
-    steered, direct, parts = list(snakemake.input.steered), list(snakemake.input.direct), spec["shards"]
+    steering = with_files(spec["pairs"], snakemake.input.steered, RESPONSE_VERDICTS, "steered", many=True)
     start(
         snakemake,
         "write_effects",
-        steering=[
-            pair | {"steered": steered[i * parts : (i + 1) * parts], "direct": direct[i * parts : (i + 1) * parts]}
-            for i, pair in enumerate(spec["pairs"])
-        ],
-        items=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.rows, strict=True)],
+        steering=with_files(steering, snakemake.input.direct, RESPONSE_VERDICTS, "direct", many=True),
+        items=with_files(spec["cells"], snakemake.input.rows, SCORE),
         spec=spec,
         output_csv=snakemake.output.csv,
         output_md=snakemake.output.md,

@@ -6,6 +6,7 @@ from statistics import stdev
 from thinksafe.analysis.perplexity import corpus_perplexity, example_perplexity
 from thinksafe.files import Row, read_rows
 from thinksafe.intervals import Estimate, over_replicates
+from thinksafe.layout import PERPLEXITY, with_files
 from thinksafe.reporting.tables import write_csv
 
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "tokens", "replicates", "std"]
@@ -65,7 +66,7 @@ if __name__ == "__main__":
     start(
         snakemake,
         "write_figure8_table",
-        scores=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.scores, strict=True)],
+        scores=with_files(spec["cells"], snakemake.input.scores, PERPLEXITY),
         spec=spec,
         output_csv=snakemake.output.csv,
     )

@@ -7,6 +7,7 @@ from thinksafe.analysis.pairing import Outcomes, by_seed, known, over_seeds, see
 from thinksafe.analysis.scores import AVERAGES
 from thinksafe.files import Row
 from thinksafe.intervals import average, independent_ratio, paired, ratio, seeded
+from thinksafe.layout import SCORE, with_files
 from thinksafe.reporting.tables import write_csv
 
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n"]
@@ -92,7 +93,7 @@ if __name__ == "__main__":
     start(
         snakemake,
         "write_gains",
-        items=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.rows, strict=True)],
+        items=with_files(spec["cells"], snakemake.input.rows, SCORE),
         spec=spec,
         output_csv=snakemake.output.csv,
     )

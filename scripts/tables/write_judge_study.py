@@ -14,6 +14,7 @@ from typing import Any
 from thinksafe.analysis.pairing import Outcomes, by_seed, known, means, over_seeds
 from thinksafe.files import Row, read_rows
 from thinksafe.intervals import Estimate, average, clustered, paired, seeded, wilson
+from thinksafe.layout import ANSWER_VERDICTS, VIEW_VERDICTS, with_files
 from thinksafe.reporting.tables import markdown, plain, printed, write_csv, write_markdown
 from thinksafe.seeds import seed_for
 
@@ -346,15 +347,21 @@ if __name__ == "__main__":
     from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
-    paths = iter(snakemake.input.verdicts)
+    judged = [{**cell, "guard": guard, "view": view} for cell in spec["cells"] for guard, view in spec["judges"]]
+    # A guard's own view is that of the tables, whose verdicts have no view in their path.
+    own = [entry for entry in judged if entry["view"] == spec["own_views"][entry["guard"]]]
+    other = [entry for entry in judged if entry["view"] != spec["own_views"][entry["guard"]]]
+    tables = [path for path in snakemake.input.verdicts if ANSWER_VERDICTS.parse(path)]
+    further = [path for path in snakemake.input.verdicts if VIEW_VERDICTS.parse(path)]
     start(
         snakemake,
         "write_judge_study",
-        # Cell by cell, judge by judge, part by part: the order of the inputs.
         verdicts=[
-            cell | {"judge": name_of(*judge), "paths": [next(paths) for _ in range(spec["shards"])]}
-            for cell in spec["cells"]
-            for judge in spec["judges"]
+            entry | {"judge": name_of(entry["guard"], entry["view"])}
+            for entry in (
+                *with_files(own, tables, ANSWER_VERDICTS, "paths", many=True),
+                *with_files(other, further, VIEW_VERDICTS, "paths", many=True),
+            )
         ],
         spec=spec,
         output_csv=snakemake.output.csv,

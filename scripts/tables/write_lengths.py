@@ -6,6 +6,7 @@ from statistics import fmean, median, stdev
 
 from thinksafe.files import Row
 from thinksafe.intervals import Estimate, over_replicates
+from thinksafe.layout import TRAINING_SET, with_files
 from thinksafe.reporting.lengths import ROLES, drawn, lengths_by_role
 from thinksafe.reporting.tables import write_csv
 
@@ -85,7 +86,7 @@ if __name__ == "__main__":
     start(
         snakemake,
         "write_lengths",
-        datasets=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.datasets, strict=True)],
+        datasets=with_files(spec["cells"], snakemake.input.datasets, TRAINING_SET),
         spec=spec,
         output_csv=snakemake.output.csv,
     )

@@ -5,6 +5,7 @@ from statistics import stdev
 
 from thinksafe.files import Row, read_json
 from thinksafe.intervals import over_replicates, wilson
+from thinksafe.layout import TRAINING_SET, with_files
 from thinksafe.reporting.tables import latex, markdown, plain, printed, read_csv, write_csv, write_latex, write_markdown
 
 GUARD = ("unsafe", "unknown")  # an unknown verdict is never safe, so the guard's filter takes it out
@@ -116,9 +117,7 @@ if __name__ == "__main__":
     start(
         snakemake,
         "write_table3",
-        statistics=[
-            cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.statistics, strict=True)
-        ],
+        statistics=with_files(spec["cells"], snakemake.input.statistics, TRAINING_SET),
         spec=spec,
         output_csv=snakemake.output.csv,
         output_md=snakemake.output.md,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from thinksafe.files import IDENTITY, Row
+from thinksafe.layout import ADAPTER, named, with_files
 from thinksafe.reporting.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
 
 COLUMNS = [
@@ -123,13 +124,12 @@ if __name__ == "__main__":
     from thinksafe.jobs.start import start
 
     spec = json.loads(snakemake.params.spec)
-    sets = iter(snakemake.input.sets)
     start(
         snakemake,
         "write_table4",
         cells=[
-            cell | {"adapter": adapter, "sets": [next(sets) for _ in range(cell["files"])]}
-            for cell, adapter in zip(spec["cells"], snakemake.input.adapters, strict=True)
+            cell | {"sets": named(snakemake.input.sets, cell["sets"])}
+            for cell in with_files(spec["cells"], snakemake.input.adapters, ADAPTER, "adapter")
         ],
         spec=spec,
         paper=snakemake.input.paper,

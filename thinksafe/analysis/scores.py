@@ -9,6 +9,7 @@ from typing import Any
 from thinksafe.analysis.pairing import Outcomes, by_seed, over_seeds, seeds_of
 from thinksafe.files import Row, read_json
 from thinksafe.intervals import Estimate, average, clustered, seeded
+from thinksafe.layout import SCORE, with_files
 
 # Paper: Tables 1 and 2. "Average harmfulness" in the text is the mean of the first three; both are given.
 AVERAGES = {
@@ -80,9 +81,9 @@ def tidy(scores: Sequence[Row], spec: Row) -> list[Row]:
 
 def with_rows(cells: Sequence[Row], given: Any) -> list[Row]:
     """Return cells with the score files among a job's inputs, and of several replicates those of the rows per item."""
-    found = [cell | {"path": path} for cell, path in zip(cells, given.scores, strict=True)]
+    found = with_files(cells, given.scores, SCORE)
     rows = given.get("rows", [])
-    return [cell | {"rows": path} for cell, path in zip(found, rows, strict=True)] if rows else found
+    return with_files(found, rows, SCORE, "rows") if rows else found
 
 
 def _metrics(found: dict[str, Row], order: Sequence[str]) -> dict[str, Row]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from thinksafe.files import IDENTITY
 from thinksafe.reporting.tables import read_csv
 from thinksafe.study.paths import RESULTS, Paths
 from thinksafe.study.selection import Arm, Cell, Selection
@@ -271,7 +272,9 @@ class Paper:
                     ("filtering", self.paths.response_verdicts),
                 ):
                     made += [(stage, path) for path in self.paths.raw(pattern, who, what, arm.replicate, role)]
-            jobs += [(arm._asdict() | {"stage": stage}, f"{path}.identity.json") for stage, path in made]
+            for stage, path in made:
+                path = f"{path}{IDENTITY}"
+                jobs.append((arm._asdict() | {"stage": stage, "identity": path.removeprefix(f"{RESULTS}/")}, path))
         return jobs
 
     def cost_files(self, arms: Sequence[Arm]) -> list[str]:

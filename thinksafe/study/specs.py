@@ -16,7 +16,7 @@ from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.local_files import content_of
 from thinksafe.study.claims import Claims
 from thinksafe.study.miniature import Miniature
-from thinksafe.study.paper import LENGTHS, Shown
+from thinksafe.study.paper import LENGTHS, RESULTS, Shown
 from thinksafe.study.report import Report
 from thinksafe.study.selection import ROLES, Arm, Cell
 
@@ -234,7 +234,7 @@ class Specs(Miniature):
                 "epochs": self.sets.epochs_of(arm.method),
                 "steps": grpo.steps if grpo else None,
                 "take": self.prompts_taken(arm.method) if grpo else None,
-                "files": len(self.paths.trained_on(*arm)),
+                "sets": [path.removeprefix(f"{RESULTS}/") for path in self.paths.trained_on(*arm)],
             }
             cells.append(arm._asdict() | facts | self.sets.origin_of(arm.student, arm.method))
         return {"cells": cells, **self._labels(self.selection.students, self.selection.methods)}
@@ -271,7 +271,6 @@ class Specs(Miniature):
             "students": self.selection.labels("models", students),
             "methods": self.selection.labels("methods", ["initial", "rejection", "thinksafe"]),
             "benchmarks": self.selection.columns(),
-            "shards": self.config.shards.data,
             "confidence": self.config.scoring.confidence,
             "min_effect": self.config.scoring.min_effect,
         }
@@ -299,7 +298,7 @@ class Specs(Miniature):
         return {
             "cells": _dicts(self.paper.judged_cells()),
             "judges": self.paper.judges(),
-            "shards": self.config.shards.safety,
+            "own_views": {guard: self.config.guards[guard].judged_text for guard, _ in self.paper.judges()},
             **self._labels(self.selection.students, self.paper.table(6).methods),
             "benchmarks": self.selection.judged("harm"),
             "confidence": self.config.scoring.confidence,
