@@ -55,7 +55,7 @@ def with_files(
 ) -> list[dict[str, Any]]:
     """Return each cell with its own files under ``name``, told by the fields in their paths and not by their order.
 
-    ``many``: a cell has a list of files, in the order of ``paths``; otherwise exactly one. ``optional``: it may have none.
+    ``many``: a cell has a list of files, in the order of ``paths``; otherwise exactly one. ``optional``: or none.
 
     Raises
     ------

@@ -125,9 +125,8 @@ if __name__ == "__main__":
     cells = with_files(cells, given.rows, SCORE, "rows") if given.rows else [{**cell, "rows": None} for cell in cells]
     cells = with_files(cells, given.answers, ANSWERS, "answers", many=True, optional=True)
     cells = with_files(cells, given.verdicts, ANSWER_VERDICTS, "verdicts", many=True, optional=True)
-    benchmarks = with_files(
-        [{"benchmark": entry["id"]} for entry in spec["benchmarks"]], given.prompts, BENCHMARK, optional=True
-    )
+    benchmarks = [{"benchmark": entry["id"]} for entry in spec["benchmarks"]]
+    benchmarks = with_files(benchmarks, given.prompts, BENCHMARK, optional=True)
     start(
         snakemake,
         "write_report",

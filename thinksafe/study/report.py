@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from thinksafe.config.consistency import KINDS
 from thinksafe.files import IDENTITY
@@ -50,16 +49,6 @@ class Report:
     def adapters(self) -> list[str]:
         """Return the identities of all adapters, beside which are the training curves."""
         return self.paths.adapters(self.selection.arms(trained=True)) if self.sampled else []
-
-    @cached_property
-    def cells(self) -> list[dict[str, Any]]:
-        """Return every cell with the number of files that its answers and its verdicts are in."""
-        found = []
-        for cell in self.selection.cells():
-            shards = len(self.selection.shards_of(cell.benchmark)) if self.sampled else 0
-            judged = self.config.benchmarks[cell.benchmark].decoding == "safety"
-            found.append(cell._asdict() | {"answers": shards, "verdicts": shards if judged else 0})
-        return found
 
     @cached_property
     def answers(self) -> list[str]:

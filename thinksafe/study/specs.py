@@ -379,7 +379,6 @@ class Specs(Miniature):
         return scored | {
             "run": self.config.run,
             "use_paper_scores": self.config.use_paper_scores,
-            "cells": self.report.cells,
             "adapters": _dicts(self.selection.arms(trained=True)) if self.report.sampled else [],
             "template": {name: content_of(ROOT / "report/page" / name) for name in PAGE},
             **plain(self.config.report),
