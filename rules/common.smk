@@ -15,15 +15,16 @@ except ClaimError as error:
 except (HubError, settings.SettingsError) as error:
     raise WorkflowError(str(error)) from None
 paths, depends = study.paths, study.depends
+modifier = workflow.modifier
 
 driver.prepare()
 # A dry run lists every job with its reason; while jobs run, each prints its own progress (`--verbose` shows both).
-if workflow.modifier.is_main_snakefile() and not (workflow.output_settings.dryrun or workflow.output_settings.verbose):
+if modifier.is_main_snakefile() and not (workflow.output_settings.dryrun or workflow.output_settings.verbose):
     driver.shorten_log(workflow.local_exec)
 
 
 onstart:
     try:
-        driver.on_start(workflow, study, unpinned)
+        driver.on_start(workflow, modifier, study, unpinned)
     except driver.DriverError as error:
         raise WorkflowError(str(error)) from None

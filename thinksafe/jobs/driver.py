@@ -1,4 +1,4 @@
-"""What happens when a run starts: settings of its process, checks before anything is queued, what jobs find (docs/jobs.md)."""
+"""What happens when a run starts: its environment, checks before anything is queued, what jobs find (docs/jobs.md)."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def check_pins(jobs: Sequence[Any], unpinned: Callable[[str], list[str]], lock: 
     loose = sorted({name for job in jobs if job.params.get("spec") for name in unpinned(job.params.spec)})
     if loose:
         raise DriverError(
-            f"{', '.join(loose)}: taken from the hub at no fixed commit. Run `snakemake lock_hub` with this config, which "
-            f"writes them to {lock}, or give each `source` a `revision` of 40 hex digits"
+            f"{', '.join(loose)}: taken from the hub at no fixed commit. Run `snakemake lock_hub` with this config, "
+            f"which writes them to {lock}, or give each `source` a `revision` of 40 hex digits"
         )
 
 
@@ -137,16 +137,18 @@ def start_warm_worker(jobs: Sequence[Any]) -> None:
         subprocess.Popen(command, cwd=ROOT)
 
 
-def on_start(workflow: Any, study: Any, unpinned: Callable[[str], list[str]]) -> None:
+def on_start(workflow: Any, modifier: Any, study: Any, unpinned: Callable[[str], list[str]]) -> None:
     """Check what is about to run, and prepare what its jobs find; called by Snakemake's ``onstart``.
+
+    ``modifier`` is Snakemake's of the time when the rules were read: as a module of another workflow (docs/module.md)
+    paths and names may have a prefix.
 
     Raises
     ------
     DriverError
         If it may not start.
     """
-    # As a module of another workflow (docs/module.md), paths and names may have a prefix.
-    prefix, local = workflow.modifier.modify_rulename(""), workflow.local_exec
+    prefix, local = modifier.modify_rulename(""), workflow.local_exec
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name.removeprefix(prefix) not in ONLINE]
     check_pins(jobs, unpinned, study.config.hub.lock)
     if not workflow.deployment_settings.deployment_method:  # with conda or a container, jobs look for themselves
@@ -154,7 +156,7 @@ def on_start(workflow: Any, study: Any, unpinned: Callable[[str], list[str]]) ->
     if not jobs:
         return
     write_plan(jobs, study.config.run, prefix, local)
-    keep_claims(workflow.modifier.modify_path(f"results/{study.config.run}"), study.claims.all)
+    keep_claims(modifier.modify_path(f"results/{study.config.run}"), study.claims.all)
     gpus = workflow.global_resources.get("gpu")
     if local and gpus is not None and gpus.value:  # profiles/gpus
         os.environ["THINKSAFE_GPUS"] = ",".join(devices_of(gpus.value))
