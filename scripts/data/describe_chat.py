@@ -15,7 +15,7 @@ ASKED = "What is 2 + 3?"
 SAID = f"{STORED[0]}\n2 + 3 is 5.\n{STORED[1]}\n\nIt is 5."
 
 
-def describe_chat(model: list[str], spec: dict[str, Any], output: str, progress: Callable[[int, int], None]) -> None:
+def describe_chat(model: list[str], spec: dict[str, Any], report: str, progress: Callable[[int, int], None]) -> None:
     """Write the report on one student, and say it on the terminal.
 
     Parameters
@@ -30,14 +30,14 @@ def describe_chat(model: list[str], spec: dict[str, Any], output: str, progress:
         If something could not be found; names the keys to set.
     """
     folder = locate(spec["model"], model)
-    lines = report(folder, spec)
+    lines = describe(folder, spec)
     for line in lines:
         say(line)
-    write_text(output, "\n".join(lines) + "\n")
+    write_text(report, "\n".join(lines) + "\n")
     progress(1, 1)
 
 
-def report(folder: str | Path, spec: dict[str, Any]) -> list[str]:
+def describe(folder: str | Path, spec: dict[str, Any]) -> list[str]:
     """Return what was found, as lines of Markdown."""
     tokenizer = load_tokenizer(folder, spec.get("chat"))
     rules = rules_of(tokenizer)
@@ -85,14 +85,6 @@ def _starts(tokenizer: Any, prompt: list[int]) -> str:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "describe_chat",
-        model=list(snakemake.input.get("model", [])),
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.report,
-    )
+    start(snakemake, __file__)

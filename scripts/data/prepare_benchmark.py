@@ -12,14 +12,14 @@ SEED = 41  # SkyThought's default
 
 
 def prepare_benchmark(
-    files: list[str], spec: dict[str, Any], output: str, progress: Callable[[int, int], None]
+    source: list[str], spec: dict[str, Any], prompts: str, progress: Callable[[int, int], None]
 ) -> None:
     """Write one benchmark's prompts, with gold answers where it has some."""
     name = spec["benchmark"]
-    rows = select(source_rows(spec["source"], files), spec, f"benchmarks.{name}")
+    rows = select(source_rows(spec["source"], source), spec, f"benchmarks.{name}")
     # SkyThought draws all orders of options from Python's global stream, seeded once.
     stream = random.Random(SEED) if spec.get("option_order") == "skythought" else None
-    write_rows(output, [benchmark_row(row, spec, f"{name}-{n:05d}", stream) for n, row in enumerate(rows)], COLUMNS)
+    write_rows(prompts, [benchmark_row(row, spec, f"{name}-{n:05d}", stream) for n, row in enumerate(rows)], COLUMNS)
     print(f"{len(rows)} items of {name}")
     progress(1, 1)
 
@@ -63,14 +63,6 @@ def multiple_choice(row: dict[str, Any], columns: dict[str, Any], stream: random
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "prepare_benchmark",
-        files=list(snakemake.input.get("source", [])),
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.prompts,
-    )
+    start(snakemake, __file__)

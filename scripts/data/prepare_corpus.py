@@ -9,9 +9,10 @@ from thinksafe.files import write_json, write_rows
 
 
 def prepare_corpus(
-    files: dict[str, list[str]],
+    harmful: list[str],
+    benign: list[str],
     spec: dict[str, Any],
-    output: str,
+    corpus: str,
     statistics: str,
     progress: Callable[[int, int], None],
 ) -> None:
@@ -19,32 +20,23 @@ def prepare_corpus(
 
     Parameters
     ----------
-    files : dict
-        For each role of the corpus the local file behind its source, if it has one.
+    harmful, benign : the local file behind each half's source, if it has one
     spec : dict
         ``corpus``, ``format`` with its options, and the parts ``harmful`` and ``benign``, one of them at least.
     """
     rows: list[dict[str, Any]] = []
     counts: dict[str, Any] = {}
-    for role in [role for role in ROLES if role in spec]:
-        made, counts[role] = convert(source_rows(spec[role]["source"], files[role]), spec, role, spec["corpus"])
-        rows += made
-    write_rows(output, rows, COLUMNS)
+    for role, files in zip(ROLES, (harmful, benign), strict=True):
+        if role in spec:
+            made, counts[role] = convert(source_rows(spec[role]["source"], files), spec, role, spec["corpus"])
+            rows += made
+    write_rows(corpus, rows, COLUMNS)
     write_json(statistics, counts)
     print(counts)
     progress(1, 1)
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "prepare_corpus",
-        files={role: list(snakemake.input.get(role, [])) for role in ROLES},
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.corpus,
-        statistics=snakemake.output.statistics,
-    )
+    start(snakemake, __file__)

@@ -13,11 +13,11 @@ def sample_answers(
     model: list[str],
     adapter: list[str],
     spec: dict[str, Any],
-    output: str,
+    answers: str,
     key: str,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Write one student's answers to one part of a benchmark, with its adapter served live.
+    """Write one student's answers to one shard of a benchmark, with its adapter served live.
 
     Parameters
     ----------
@@ -29,20 +29,10 @@ def sample_answers(
     """
     rows = share_of(read_rows(prompts), spec["shard"], spec["shards"])
     folder = adapter[0].removesuffix(IDENTITY) if adapter else None
-    sample(rows, str(locate(spec["model"], model)), spec, output, key, adapter=folder, progress=progress)
+    sample(rows, str(locate(spec["model"], model)), spec, answers, key, adapter=folder, progress=progress)
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "sample_answers",
-        prompts=snakemake.input.prompts,
-        model=list(snakemake.input.get("model", [])),
-        adapter=list(snakemake.input.get("adapter", [])),
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.answers,
-    )
+    start(snakemake, __file__)

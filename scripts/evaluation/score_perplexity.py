@@ -13,7 +13,7 @@ COLUMNS: dict[str, type] = dict(id=str, role=str, tokens=int, nll=float)
 
 
 def score_perplexity(
-    dataset: str, model: list[str], spec: dict[str, Any], output: str, progress: Callable[[int, int], None]
+    dataset: str, model: list[str], spec: dict[str, Any], rows: str, progress: Callable[[int, int], None]
 ) -> None:
     """Write, for each row, how many tokens the method learns from it and the sum of their NLL in nats.
 
@@ -26,20 +26,20 @@ def score_perplexity(
     spec : dict
         ``model``, ``loss``, ``dtype``.
     """
-    rows = read_rows(dataset)
+    learnt = read_rows(dataset)
     folder = locate(spec["model"], model)
     loss, settings = loss_of(spec)
     examples, too_long = tokenise(
-        loss, load_tokenizer(folder, spec.get("chat")), rows, settings, context_tokens(folder)
+        loss, load_tokenizer(folder, spec.get("chat")), learnt, settings, context_tokens(folder)
     )
     if not examples:
-        raise ValueError(f"{dataset}: none of {len(rows)} rows fits into the model's context")
+        raise ValueError(f"{dataset}: none of {len(learnt)} rows fits into the model's context")
     print(f"{len(examples)} rows; {too_long} left out, longer than the context")
     sums = token_sums(examples, folder, spec["dtype"], progress)
     write_rows(
-        output,
+        rows,
         [
-            dict(id=rows[example["row"]]["id"], role=rows[example["row"]]["role"], tokens=tokens, nll=nll)
+            dict(id=learnt[example["row"]]["id"], role=learnt[example["row"]]["role"], tokens=tokens, nll=nll)
             for example, (tokens, nll) in zip(examples, sums, strict=True)
         ],
         COLUMNS,
@@ -47,15 +47,6 @@ def score_perplexity(
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "score_perplexity",
-        dataset=snakemake.input.dataset,
-        model=list(snakemake.input.get("model", [])),
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.rows,
-    )
+    start(snakemake, __file__)

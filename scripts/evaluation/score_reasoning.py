@@ -24,54 +24,56 @@ COLUMNS: dict[str, type] = {
 
 
 def score_reasoning(
-    responses: Sequence[str],
+    answers: Sequence[str],
     prompts: str,
     task: str,
-    seconds: float,
+    timeout_seconds: float,
     confidence: float,
-    output_json: str,
-    output_rows: str,
+    score: str,
+    rows: str,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Write and return pass@1 in per cent over all samples, with pass@k, a strict score and counts beside it.
 
     Parameters
     ----------
-    responses : sequence of paths
-        The parts of the sampled responses: the same number of draws for every problem.
+    answers : sequence of paths
+        The shards of the sampled answers: the same number of draws for every problem.
     prompts : path
         The benchmark's rows, with ``id`` and the gold ``answer``.
     task : str
         Whose answers are read (thinksafe.evaluation.reasoning).
-    seconds : float
+    timeout_seconds : float
         Limit of one comparison; what takes longer is wrong, and counted in ``timeouts``.
+    score, rows : paths
+        The score (JSON), and one row per answer (Parquet).
 
     Raises
     ------
     ValueError
         If there are no responses, or not the same draws of every problem.
     """
-    answered = read_rows(responses)
+    answered = read_rows(answers)
     golds = {row["id"]: row["answer"] for row in read_rows(prompts)}
     draws = _draws(answered, golds)
-    rows = _compare(answered, golds, task, seconds, progress)
+    scored = _compare(answered, golds, task, timeout_seconds, progress)
     right: dict[str, int] = defaultdict(int)
     strictly: dict[str, int] = defaultdict(int)
-    for row in rows:
+    for row in scored:
         right[row["id"]] += row["correct"]
         strictly[row["id"]] += row["strict"]
     estimate, strict = (
         clustered(list(right.values()), draws, confidence),
         clustered(list(strictly.values()), draws, confidence),
     )
-    failures = [row["failure"] for row in rows]
-    score = {
+    failures = [row["failure"] for row in scored]
+    found = {
         "kind": "reasoning",
         "task": task,
         "value": estimate.value,
         "low": estimate.low,
         "high": estimate.high,
-        "n": len(rows),
+        "n": len(scored),
         "count": sum(right.values()),
         "problems": len(right),
         "draws": draws,
@@ -85,9 +87,9 @@ def score_reasoning(
         "errors": failures.count("error"),
         **health(answered, confidence),
     }
-    write_rows(output_rows, rows, COLUMNS)
-    write_json(output_json, score)
-    return score
+    write_rows(rows, scored, COLUMNS)
+    write_json(score, found)
+    return found
 
 
 def _compare(
@@ -143,19 +145,6 @@ def _draws(answered: Sequence[dict[str, Any]], golds: dict[str, str | None]) -> 
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "score_reasoning",
-        responses=list(snakemake.input.answers),
-        prompts=snakemake.input.prompts,
-        task=spec["task"],
-        seconds=spec["timeout_seconds"],
-        confidence=spec["confidence"],
-        output_json=snakemake.output.score,
-        output_rows=snakemake.output.rows,
-    )
+    start(snakemake, __file__)

@@ -12,6 +12,7 @@ def write_printed_scores(
     cells: Sequence[Row],
     benchmarks: dict[str, Row],
     confidence: float,
+    scores: Sequence[str],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Write one score for each cell, marked ``printed``; there are no rows per item.
@@ -21,9 +22,11 @@ def write_printed_scores(
     tables : sequence of paths
         The paper's tables: ``student``, ``method``, ``metric``, ``value`` in per cent; the first with a cell counts.
     cells : sequence of dict
-        ``student``, ``method``, ``benchmark``, and ``path``, where the score goes.
+        ``student``, ``method``, ``benchmark``.
     benchmarks : dict
         ``kind``, ``rows`` (prompts) and ``samples`` of each benchmark.
+    scores : sequence of paths
+        Where the score of each cell goes.
 
     Raises
     ------
@@ -34,25 +37,15 @@ def write_printed_scores(
     for table in tables:
         for row in read_csv(table):
             values.setdefault((row["student"], row["method"], row["metric"]), float(row["value"]))
-    for cell in cells:
+    for cell, path in zip(cells, scores, strict=True):
         key = (cell["student"], cell["method"], cell["benchmark"])
         if key not in values:
             raise ValueError(f"{', '.join(key)}: printed in none of {', '.join(map(str, tables))}")
-        write_json(cell["path"], printed_score(values[key], **benchmarks[cell["benchmark"]], confidence=confidence))
+        write_json(path, printed_score(values[key], **benchmarks[cell["benchmark"]], confidence=confidence))
     progress(len(cells), len(cells))
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "write_printed_scores",
-        tables=list(snakemake.input.tables),
-        cells=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.output.scores, strict=True)],
-        benchmarks=spec["benchmarks"],
-        confidence=spec["confidence"],
-    )
+    start(snakemake, __file__)

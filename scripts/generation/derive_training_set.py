@@ -13,8 +13,8 @@ COLUMNS: dict[str, type] = dict(id=str, role=str, prompt=str, response=str, draw
 def derive_training_set(
     harmful: str,
     benign: str,
-    spec: dict[str, Any],
-    output: str,
+    strip_reasoning: bool,
+    dataset: str,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Write the harmful rows of one training set and the benign rows of another, in their order.
@@ -23,8 +23,8 @@ def derive_training_set(
     ----------
     harmful, benign : paths
         Filtered training sets (`scripts.generation.filter_responses`), of which the rows of that role are taken.
-    spec : dict
-        ``strip_reasoning``: whether the harmful rows keep their answers alone.
+    strip_reasoning : whether the harmful rows keep only their answers
+    dataset : path of the new training set
 
     Raises
     ------
@@ -32,10 +32,10 @@ def derive_training_set(
         If a refusal to be stripped has no answer.
     """
     rows = [row for row in read_rows(harmful) if row["role"] == "harmful"]
-    if spec["strip_reasoning"]:
+    if strip_reasoning:
         rows = [without_reasoning(row) for row in rows]
     rows += [row for row in read_rows(benign) if row["role"] == "benign"]
-    write_rows(output, rows, COLUMNS)
+    write_rows(dataset, rows, COLUMNS)
     progress(1, 1)
 
 
@@ -52,15 +52,6 @@ def without_reasoning(row: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "derive_training_set",
-        harmful=snakemake.input.harmful,
-        benign=snakemake.input.benign,
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.dataset,
-    )
+    start(snakemake, __file__)

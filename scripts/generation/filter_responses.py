@@ -13,10 +13,12 @@ REASONS = ("unsafe", "unknown", "unfinished", "too_long")
 
 
 def filter_responses(
-    responses: dict[str, list[str]],
-    verdicts: dict[str, list[str]],
-    spec: dict[str, Any],
-    output: str,
+    harmful_responses: list[str],
+    benign_responses: list[str],
+    harmful_verdicts: list[str],
+    benign_verdicts: list[str],
+    seed: list[str | int],
+    dataset: str,
     statistics: str,
     progress: Callable[[int, int], None],
 ) -> None:
@@ -27,20 +29,21 @@ def filter_responses(
 
     Parameters
     ----------
-    responses, verdicts : dict
-        For the roles ``harmful`` and ``benign`` the parts of the sampled responses and of the guard's verdicts.
+    harmful_responses, benign_responses : paths of the shards of the sampled responses
+    harmful_verdicts, benign_verdicts : paths of the shards of the guard's verdicts on them
     """
+    halves = {"harmful": (harmful_responses, harmful_verdicts), "benign": (benign_responses, benign_verdicts)}
     rows: list[dict[str, Any]] = []
     counts: dict[str, Any] = {}
-    for role in ("harmful", "benign"):
-        kept, counts[role] = keep_safe(read_rows(responses[role]), read_rows(verdicts[role]), spec["seed"] + [role])
+    for role, (responses, verdicts) in halves.items():
+        kept, counts[role] = keep_safe(read_rows(responses), read_rows(verdicts), [*seed, role])
         rows += [row | {"role": role} for row in kept]
     if not counts["harmful"]["kept"]:
         raise ValueError(
             f"no harmful row is left of {counts['harmful']['prompts']}: {counts['harmful']['dropped']}. The benign "
             "half alone teaches nothing about safety; look at the raw responses, the steering and the guard's verdicts"
         )
-    write_rows(output, rows, COLUMNS)
+    write_rows(dataset, rows, COLUMNS)
     write_json(statistics, counts)
     progress(1, 1)
 
@@ -79,16 +82,6 @@ def reason_against(row: dict[str, Any], harm: str) -> str | None:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "filter_responses",
-        responses={role: list(snakemake.input[f"{role}_responses"]) for role in ("harmful", "benign")},
-        verdicts={role: list(snakemake.input[f"{role}_verdicts"]) for role in ("harmful", "benign")},
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.dataset,
-        statistics=snakemake.output.statistics,
-    )
+    start(snakemake, __file__)

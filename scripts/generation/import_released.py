@@ -12,10 +12,11 @@ from thinksafe.models.location import locate
 
 
 def import_released(
-    files: dict[str, list[str]],
+    harmful: list[str],
+    benign: list[str],
     model: list[str],
     spec: Row,
-    output: str,
+    dataset: str,
     statistics: str,
     progress: Callable[[int, int], None],
 ) -> None:
@@ -26,8 +27,7 @@ def import_released(
 
     Parameters
     ----------
-    files : dict
-        For each role the local file behind its source, if it has one.
+    harmful, benign : the local file behind each half's source, if it has one
     model : files that stand for the student among the job's inputs; its tokenizer counts the tokens
     spec : dict
         ``student``, ``method``, ``model``, ``chat``, ``seed`` and the parts ``harmful`` and ``benign``.
@@ -42,31 +42,21 @@ def import_released(
     opened = opens_think(tokenizer)
     rows: list[Row] = []
     counts: Row = {}
-    for role in ROLES:
+    for role, files in zip(ROLES, (harmful, benign), strict=True):
         what = f"sources.{spec['student']}.{spec['method']}.{role}"
-        found = source_rows(spec[role]["source"], files[role])
+        found = source_rows(spec[role]["source"], files)
         kept, count = usable_rows(found, spec, role, safechain, what, f"released-{role}")
         for row in kept:
             tokens = len(completion_tokens(tokenizer, row["response"], opened))
             rows.append(row | {"draw": 0, "tokens": tokens})
         counts[role] = {"released": count.pop("source"), **count}
-    write_rows(output, rows, COLUMNS)
+    write_rows(dataset, rows, COLUMNS)
     write_json(statistics, counts)
     print(counts)
     progress(1, 1)
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "import_released",
-        files={role: list(snakemake.input.get(role, [])) for role in ROLES},
-        model=list(snakemake.input.get("model", [])),
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.dataset,
-        statistics=snakemake.output.statistics,
-    )
+    start(snakemake, __file__)

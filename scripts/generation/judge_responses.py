@@ -13,44 +13,36 @@ def judge_responses(
     prompts: str,
     model: list[str],
     form: list[str],
-    spec: dict[str, Any],
-    output: str,
+    guard: dict[str, Any],
+    verdicts: str,
     progress: Callable[[int, int], None],
+    engine: dict[str, Any] | None = None,
 ) -> None:
     """Write one verdict per response.
 
     Parameters
     ----------
-    responses : path of one part of sampled responses
+    responses : path of one shard of the sampled responses
     prompts : path of the prompts that they answer; only the oracle reads it, for what is true of each prompt
     model : files that stand for the guard among the job's inputs
     form : the guard's prompt format, for a guard whose tokenizer has none
+    guard : the guard's entry in config
+    engine : settings of the inference engine; the oracle needs none
     """
     rows = read_rows(responses)
     if not rows:
         raise ValueError(f"{responses}: there is no response to judge; are the prompts empty?")
     folder = None
-    if spec["guard"]["kind"] == "oracle":
+    if guard["kind"] == "oracle":
         meta = {row["id"]: row["meta"] for row in read_rows(prompts)}
         rows = [row | {"meta": meta[row["id"]]} for row in rows]
     else:
-        folder = str(locate(spec["guard"]["source"], model))
-    settings = spec["guard"] | {"engine": spec.get("engine")}
-    write_rows(output, judge(rows, folder, settings, form[0] if form else None, progress), COLUMNS)
+        folder = str(locate(guard["source"], model))
+    settings = guard | {"engine": engine}
+    write_rows(verdicts, judge(rows, folder, settings, form[0] if form else None, progress), COLUMNS)
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "judge_responses",
-        responses=snakemake.input.responses,
-        prompts=snakemake.input.prompts,
-        model=list(snakemake.input.get("model", [])),
-        form=list(snakemake.input.get("form", [])),
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.verdicts,
-    )
+    start(snakemake, __file__)

@@ -9,9 +9,14 @@ from thinksafe.models.location import locate
 
 
 def sample_responses(
-    prompts: str, model: list[str], spec: dict[str, Any], output: str, key: str, progress: Callable[[int, int], None]
+    prompts: str,
+    model: list[str],
+    spec: dict[str, Any],
+    responses: str,
+    key: str,
+    progress: Callable[[int, int], None],
 ) -> None:
-    """Write the responses of one model to one part of a prompt set.
+    """Write the responses of one model to one shard of a prompt set.
 
     Parameters
     ----------
@@ -19,22 +24,13 @@ def sample_responses(
     model : files that stand for the model among the job's inputs
     spec : dict
         ``model``, ``chat``, ``steering``, ``samples``, ``sampling``, ``engine``, ``seed``, ``take`` (how many of the
-        prompts, or None), ``part``, ``parts``.
+        prompts, or None), ``shard``, ``shards``.
     """
     rows = share_of(taken(read_rows(prompts), spec["take"]), spec["shard"], spec["shards"])
-    sample(rows, str(locate(spec["model"], model)), spec, output, key, progress=progress)
+    sample(rows, str(locate(spec["model"], model)), spec, responses, key, progress=progress)
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "sample_responses",
-        prompts=snakemake.input.prompts,
-        model=list(snakemake.input.get("model", [])),
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.responses,
-    )
+    start(snakemake, __file__)

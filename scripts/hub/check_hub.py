@@ -15,4 +15,4 @@ def check_hub(sources: list[dict[str, Any]], lock: str) -> list[str]:
 if __name__ == "__main__":
     from thinksafe.jobs.start import online
 
-    online(snakemake, "check_hub")
+    online(snakemake, __file__)

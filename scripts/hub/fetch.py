@@ -22,4 +22,4 @@ def fetch(sources: list[dict[str, Any]], lock: str) -> list[str]:
 if __name__ == "__main__":
     from thinksafe.jobs.start import online
 
-    online(snakemake, "fetch")
+    online(snakemake, __file__)

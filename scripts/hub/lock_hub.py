@@ -21,4 +21,4 @@ def lock_hub(sources: list[dict[str, Any]], lock: str, accept: list[str]) -> lis
 if __name__ == "__main__":
     from thinksafe.jobs.start import online
 
-    online(snakemake, "lock_hub")
+    online(snakemake, __file__)

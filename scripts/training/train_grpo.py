@@ -24,8 +24,8 @@ def train_grpo(
     guard: list[str],
     form: list[str],
     spec: dict[str, Any],
-    output: str,
-    servers: str,
+    adapter: str,
+    log: str,
     key: str,
     per_device_batch: int,
     checkpoint_steps: int,
@@ -42,8 +42,7 @@ def train_grpo(
     spec : dict
         ``model``, ``grpo``, ``training``, ``epochs``, ``guard``, ``engine``, ``seed``, ``take`` (of each of the files,
         how many of its prompts, or None).
-    servers : str
-        Beginning of the paths of the servers' logs.
+    log : path of the job's log, beside which the servers have theirs
     gpus : int
         Devices of the job; those that no server needs share the policy, one process each.
     """
@@ -57,12 +56,12 @@ def train_grpo(
         prompts=prompts,
         folder=folder,
         spec=spec,
-        output=output,
+        adapter=adapter,
         key=key,
         per_device_batch=per_device_batch,
         checkpoint_steps=checkpoint_steps,
     )
-    with _servers(folder, spec, judge, servers, gpus, progress) as (policies, asked, rollouts):
+    with _servers(folder, spec, judge, log.removesuffix(".log"), gpus, progress) as (policies, asked, rollouts):
         step = spec["grpo"]["rollouts"] * spec["grpo"]["prompts_per_step"]
         arguments["per_device_batch"] = min(per_device_batch, max(1, step // policies))
         in_processes(policies, train, arguments | dict(guard=asked, server=rollouts), progress)
@@ -72,7 +71,7 @@ def train(
     prompts: list[str],
     folder: str,
     spec: dict[str, Any],
-    output: str,
+    adapter: str,
     key: str,
     per_device_batch: int,
     checkpoint_steps: int,
@@ -85,7 +84,7 @@ def train(
     facts = reinforce(
         rows_of(prompts, spec["take"]),
         folder,
-        output,
+        adapter,
         spec | {"seed": seed_for(*spec["seed"]), "base": base_of(spec["model"], spec["student"])},
         key,
         asking,
@@ -160,21 +159,6 @@ def _gpus(wanted: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    import json
+    from thinksafe.jobs.start import start
 
-    from thinksafe.jobs.start import gpus_of, start
-
-    start(
-        snakemake,
-        "train_grpo",
-        prompts=list(snakemake.input.prompts),
-        model=list(snakemake.input.get("model", [])),
-        guard=list(snakemake.input.get("guard", [])),
-        form=list(snakemake.input.get("form", [])),
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.adapter,
-        servers=str(snakemake.log[0]).removesuffix(".log"),
-        per_device_batch=int(snakemake.resources.per_device_batch),
-        checkpoint_steps=int(snakemake.resources.checkpoint_steps),
-        gpus=gpus_of(snakemake.resources),
-    )
+    start(snakemake, __file__)

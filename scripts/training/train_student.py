@@ -14,11 +14,11 @@ def train_student(
     dataset: str,
     model: list[str],
     spec: dict[str, Any],
-    output: str,
+    adapter: str,
     key: str,
     per_device_batch: int,
     checkpoint_steps: int,
-    processes: int,
+    gpus: int,
     progress: Callable[[int, int], None],
 ) -> None:
     """Train and save one adapter.
@@ -29,13 +29,14 @@ def train_student(
     model : files that stand for the student among the job's inputs
     spec : dict
         ``model``, ``training``, ``epochs``, ``loss``, ``seed``.
-    processes : devices that share the work, one process each
+    gpus : devices that share the work, one process each
     """
+    processes = max(1, gpus)
     arguments = dict(
         dataset=dataset,
         model=model,
         spec=spec,
-        output=output,
+        adapter=adapter,
         key=key,
         per_device_batch=min(per_device_batch, max(1, spec["training"]["batch_size"] // processes)),
         checkpoint_steps=checkpoint_steps,
@@ -47,7 +48,7 @@ def train(
     dataset: str,
     model: list[str],
     spec: dict[str, Any],
-    output: str,
+    adapter: str,
     key: str,
     per_device_batch: int,
     checkpoint_steps: int,
@@ -57,23 +58,11 @@ def train(
     rows = read_rows(dataset)
     source = spec["model"]
     settings = spec | {"seed": seed_for(*spec["seed"]), "base": base_of(source, spec["student"])}
-    facts = finetune(rows, locate(source, model), output, settings, key, per_device_batch, checkpoint_steps, progress)
+    facts = finetune(rows, locate(source, model), adapter, settings, key, per_device_batch, checkpoint_steps, progress)
     print(facts)
 
 
 if __name__ == "__main__":
-    import json
+    from thinksafe.jobs.start import start
 
-    from thinksafe.jobs.start import gpus_of, start
-
-    start(
-        snakemake,
-        "train_student",
-        dataset=snakemake.input.dataset,
-        model=list(snakemake.input.get("model", [])),
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.adapter,
-        per_device_batch=int(snakemake.resources.per_device_batch),
-        checkpoint_steps=int(snakemake.resources.checkpoint_steps),
-        processes=max(1, gpus_of(snakemake.resources)),
-    )
+    start(snakemake, __file__)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,28 @@ from thinksafe.jobs.log import log_to, say
 from thinksafe.jobs.run import run, script_function
 from thinksafe.jobs.signals import Stopped, end_with
 
+OFFERED = ("progress", "key")  # arguments that `thinksafe.jobs.run.run` adds
 
-def start(snakemake: Any, function: str, **arguments: Any) -> None:
-    """Run one job: ``function`` of the script of the same name, with JSON-like arguments, then exit.
 
-    Afterwards writes the identity (`snakemake.output.identity`) and the record of what was made. Uses the workflow's
-    warm process where one is running (docs/jobs.md), so that importing torch is paid once.
+def start(snakemake: Any, script: str, **arguments: Any) -> None:
+    """Run the job of ``script`` (its ``__file__``), write its identity and record, and exit.
+
+    The function with the script's name receives its arguments by name (`arguments_of`). Uses the workflow's warm
+    process where one is running, so that the workflow imports torch once.
     """
+    function, identity, gpus = Path(script).stem, str(snakemake.output.identity), gpus_of(snakemake.resources)
     job = dict(
         function=function,
-        arguments=arguments,
+        arguments=arguments or arguments_of(script_function(function), snakemake),
         log=str(snakemake.log[0]),
         title=title_of(snakemake.rule, snakemake.wildcards),
         threads=int(snakemake.threads),
-        devices=gpus_of(snakemake.resources) or int(snakemake.threads),
-        gpus=gpus_of(snakemake.resources),
+        devices=gpus or int(snakemake.threads),
+        gpus=gpus,
         params={name: str(snakemake.params.get(name)) for name in ("spec", "code", "environment")},
         inputs=sorted({str(path) for path in snakemake.input}),
-        outputs=[str(path) for path in snakemake.output if str(path) != str(snakemake.output.identity)],
-        identity=str(snakemake.output.identity),
+        outputs=[str(path) for path in snakemake.output if str(path) != identity],
+        identity=identity,
         driver=int(os.environ.get("THINKSAFE_DRIVER", "0")),
     )
     address = os.environ.get("THINKSAFE_WARM", "")
@@ -43,6 +47,39 @@ def start(snakemake: Any, function: str, **arguments: Any) -> None:
         except ConnectionRefusedError:
             pass  # the warm process is gone, or does not listen yet
     sys.exit(run(job))
+
+
+def arguments_of(function: Callable[..., Any], snakemake: Any) -> dict[str, Any]:
+    """Return the arguments of a script's ``function``, found by the names of its parameters.
+
+    A parameter is, in this order: an input or output of the rule (a path, or a list of paths where the rule has a
+    list); ``spec``, the rule's whole share of the config; ``log``, the path of the job's log; ``gpus``, the number of
+    its GPUs; a key of the spec; a resource. What a rule does not have keeps its default.
+
+    Raises
+    ------
+    TypeError
+        If a parameter has neither a value nor a default, or is the name of an input and of an output.
+    """
+    spec, given = json.loads(snakemake.params.spec), dict(snakemake.resources.items())
+    given |= spec | {"spec": spec, "log": str(snakemake.log[0]), "gpus": gpus_of(snakemake.resources)}
+    inputs, outputs = (
+        {name: str(found) if isinstance(found, str) else list(map(str, found)) for name, found in files.items()}
+        for files in (snakemake.input, snakemake.output)
+    )
+    given |= inputs | outputs
+    arguments = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in inputs and name in outputs:
+            raise TypeError(f"{function.__name__}: `{name}` is both an input and an output of rule {snakemake.rule}")
+        if name in given:
+            arguments[name] = given[name]
+        elif parameter.default is parameter.empty and name not in OFFERED:
+            raise TypeError(
+                f"{function.__name__} needs `{name}`, which is no input, output, resource or key of the spec of rule "
+                f"{snakemake.rule}"
+            )
+    return arguments
 
 
 def title_of(rule: str, wildcards: Iterable[Any]) -> str:
@@ -58,11 +95,12 @@ def gpus_of(resources: Any) -> int:
     return int(rest[-1]) if rest and rest[-1].isdigit() else 1
 
 
-def online(snakemake: Any, function: str) -> None:
-    """Run a rule that talks to the hub and makes no artifact, then exit; ``function`` is as in `start`.
+def online(snakemake: Any, script: str) -> None:
+    """Run a rule that talks to the hub and makes no artifact, then exit; ``script`` is as in `start`.
 
     The script's function takes the keys of `snakemake.params.spec` and returns the problems, as lines to print.
     """
+    function = Path(script).stem
     for variable in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"):  # set for all other jobs
         os.environ.pop(variable, None)
     log_to(snakemake.log[0])
