@@ -1,6 +1,5 @@
 """Tell what a student's chat format was found to be, and what config has to say where it was not (paper A.1)."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ ASKED = "What is 2 + 3?"
 SAID = f"{STORED[0]}\n2 + 3 is 5.\n{STORED[1]}\n\nIt is 5."
 
 
-def describe_chat(model: list[str], spec: dict[str, Any], report: str, progress: Callable[[int, int], None]) -> None:
+def describe_chat(model: list[str], spec: dict[str, Any], report: str) -> None:
     """Write the report on one student, and say it on the terminal.
 
     Parameters
@@ -34,7 +33,6 @@ def describe_chat(model: list[str], spec: dict[str, Any], report: str, progress:
     for line in lines:
         say(line)
     write_text(report, "\n".join(lines) + "\n")
-    progress(1, 1)
 
 
 def describe(folder: str | Path, spec: dict[str, Any]) -> list[str]:

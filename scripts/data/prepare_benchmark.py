@@ -1,7 +1,6 @@
 """Bring a benchmark into the form in which it is asked and scored (paper Sec. 5.1, B)."""
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 from thinksafe.data.sources import COLUMNS, prompt_row, select, source_rows
@@ -11,9 +10,7 @@ from thinksafe.seeds import seed_for
 SEED = 41  # SkyThought's default
 
 
-def prepare_benchmark(
-    source: list[str], spec: dict[str, Any], prompts: str, progress: Callable[[int, int], None]
-) -> None:
+def prepare_benchmark(source: list[str], spec: dict[str, Any], prompts: str) -> None:
     """Write one benchmark's prompts, with gold answers where it has some."""
     name = spec["benchmark"]
     rows = select(source_rows(spec["source"], source), spec, f"benchmarks.{name}")
@@ -21,7 +18,6 @@ def prepare_benchmark(
     stream = random.Random(SEED) if spec.get("option_order") == "skythought" else None
     write_rows(prompts, [benchmark_row(row, spec, f"{name}-{n:05d}", stream) for n, row in enumerate(rows)], COLUMNS)
     print(f"{len(rows)} items of {name}")
-    progress(1, 1)
 
 
 def benchmark_row(

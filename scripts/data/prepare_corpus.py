@@ -1,6 +1,5 @@
 """Bring a baseline's published training data into the form of a training set (paper Sec. 5.1, Table 4)."""
 
-from collections.abc import Callable
 from typing import Any
 
 from thinksafe.data.published_sets import COLUMNS, ROLES, convert
@@ -14,7 +13,6 @@ def prepare_corpus(
     spec: dict[str, Any],
     corpus: str,
     statistics: str,
-    progress: Callable[[int, int], None],
 ) -> None:
     """Write the training set, harmful rows first, and how many rows were used, and why others were not.
 
@@ -33,7 +31,6 @@ def prepare_corpus(
     write_rows(corpus, rows, COLUMNS)
     write_json(statistics, counts)
     print(counts)
-    progress(1, 1)
 
 
 if __name__ == "__main__":

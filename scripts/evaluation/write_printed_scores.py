@@ -1,6 +1,6 @@
 """The paper's printed cells as score files: its tables by the rules that build ours (Tables 1, 2, 6, 7)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from thinksafe.analysis.paper_cells import printed_score
 from thinksafe.files import Row, write_json
@@ -13,7 +13,6 @@ def write_printed_scores(
     benchmarks: dict[str, Row],
     confidence: float,
     scores: Sequence[str],
-    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Write one score for each cell, marked ``printed``; there are no rows per item.
 
@@ -42,7 +41,6 @@ def write_printed_scores(
         if key not in values:
             raise ValueError(f"{', '.join(key)}: printed in none of {', '.join(map(str, tables))}")
         write_json(path, printed_score(values[key], **benchmarks[cell["benchmark"]], confidence=confidence))
-    progress(len(cells), len(cells))
 
 
 if __name__ == "__main__":

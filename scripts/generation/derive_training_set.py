@@ -1,7 +1,6 @@
 """A training set made of filtered ones: a teacher's refusals with the student's own benign half, or refusals without
 their reasoning (paper Sec. 5.4, Figures 4, 11)."""
 
-from collections.abc import Callable
 from typing import Any
 
 from thinksafe.files import read_rows, write_rows
@@ -15,7 +14,6 @@ def derive_training_set(
     benign: str,
     strip_reasoning: bool,
     dataset: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Write the harmful rows of one training set and the benign rows of another, in their order.
 
@@ -36,7 +34,6 @@ def derive_training_set(
         rows = [without_reasoning(row) for row in rows]
     rows += [row for row in read_rows(benign) if row["role"] == "benign"]
     write_rows(dataset, rows, COLUMNS)
-    progress(1, 1)
 
 
 def without_reasoning(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Keep what the guard calls safe and merge both halves into one training set (paper Sec. 4 "Filtering", Eq. 2, 5.4)."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from typing import Any
 
 from thinksafe.files import read_rows, write_json, write_rows
@@ -20,7 +19,6 @@ def filter_responses(
     seed: list[str | int],
     dataset: str,
     statistics: str,
-    progress: Callable[[int, int], None],
 ) -> None:
     """Write the training set, harmful rows first, and how many prompts were kept and why others were not.
 
@@ -45,7 +43,6 @@ def filter_responses(
         )
     write_rows(dataset, rows, COLUMNS)
     write_json(statistics, counts)
-    progress(1, 1)
 
 
 def keep_safe(

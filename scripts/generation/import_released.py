@@ -1,7 +1,5 @@
 """A training set that others have released, where a student's own would be sampled (docs/running-the-paper.md)."""
 
-from collections.abc import Callable
-
 from scripts.generation.filter_responses import COLUMNS
 from thinksafe.data.published_sets import ROLES, safechain, usable_rows
 from thinksafe.data.sources import source_rows
@@ -18,7 +16,6 @@ def import_released(
     spec: Row,
     dataset: str,
     statistics: str,
-    progress: Callable[[int, int], None],
 ) -> None:
     """Write the set in the form that `filter_responses` gives its own, harmful rows first, and what was not usable.
 
@@ -53,7 +50,6 @@ def import_released(
     write_rows(dataset, rows, COLUMNS)
     write_json(statistics, counts)
     print(counts)
-    progress(1, 1)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.miniature.build_tokenizer import train_bpe, wrap
 from thinksafe.inference.guards import guard_prompt
 from thinksafe.miniature import pretraining_texts
 from thinksafe.miniature.pretraining import Row, fit, make_model, row_of, save
 from thinksafe.miniature.pretraining_texts import Pair
+from thinksafe.miniature.tokenizers import train_bpe, wrap
 from thinksafe.models.chat import encode, field, render
 from thinksafe.seeds import seed_for
 
@@ -37,37 +37,34 @@ KINDS: dict[str, dict[str, Any]] = {
 
 def train_guard(
     kind: str,
-    spec: dict[str, Any],
-    output: str | Path,
-    format_file: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, float]:
-    """Write a trained guard's model folder to ``output``; return what is worth logging.
+    world: dict[str, Any],
+    form: list[str],
+    folder: str,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Write a trained guard's model to ``folder``.
 
     Parameters
     ----------
     kind : ``llama-guard`` or ``wildguard``
-    spec : dict
+    world : dict
         ``seed``, ``vocabulary``, ``student`` and ``guard`` of config's ``world``, and ``templates``.
-    format_file : path
-        The prompt that a ``wildguard`` is asked with, with ``{prompt}`` and ``{response}``.
-    progress : callable, optional
-        Called with (done, total) steps about every 20 steps.
+    form : path of a ``wildguard``'s prompt format, with ``{prompt}`` and ``{response}``
     """
     from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-    pairs, settings = pretraining_texts.guard_pairs(spec, kind), spec["guard"]
-    form = Path(str(format_file)).read_text(encoding="utf-8") if kind == "wildguard" else ""
-    tokenizer = _tokenizer(kind, pairs, form, spec["vocabulary"])
-    seed = seed_for("world", spec["seed"], "weights", kind)
+    pairs, settings = pretraining_texts.guard_pairs(world, kind), world["guard"]
+    template = Path(form[0]).read_text(encoding="utf-8") if kind == "wildguard" else ""
+    tokenizer = _tokenizer(kind, pairs, template, world["vocabulary"])
+    seed = seed_for("world", world["seed"], "weights", kind)
     if kind == "llama-guard":
         model = make_model(LlamaForCausalLM, LlamaConfig, tokenizer, settings, seed)
     else:
         model = make_model(MistralForCausalLM, MistralConfig, tokenizer, settings, seed, sliding_window=None)
-    rows = guard_rows(kind, tokenizer, pairs, form, settings.get("form_rows", FORM_ROWS))
-    loss = fit(model, rows, settings, seed_for("world", spec["seed"], "order", kind), progress)
-    save(model, tokenizer, output)
-    return {"loss": loss, "tokens": sum(len(row.ids) for row in rows)}
+    rows = guard_rows(kind, tokenizer, pairs, template, settings.get("form_rows", FORM_ROWS))
+    loss = fit(model, rows, settings, seed_for("world", world["seed"], "order", kind), progress)
+    save(model, tokenizer, folder)
+    print({"loss": loss, "tokens": sum(len(row.ids) for row in rows)})
 
 
 def _tokenizer(kind: str, pairs: Sequence[Pair], form: str, size: int) -> Any:
@@ -114,17 +111,6 @@ def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str, form
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    form = list(snakemake.input.get("form", []))
-    start(
-        snakemake,
-        "train_guard",
-        kind=spec["kind"],
-        spec=spec["world"],
-        output=snakemake.output.folder,
-        format_file=form[0] if form else None,
-    )
+    start(snakemake, __file__)

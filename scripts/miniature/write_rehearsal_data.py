@@ -13,10 +13,10 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scripts.miniature.make_world import make_rows
 from thinksafe.files import Row, atomic, write_table
-from thinksafe.miniature import world
 from thinksafe.miniature.pretraining_texts import help_with, refuse, respond
+from thinksafe.miniature.rows import make_rows
+from thinksafe.miniature.world import find_deed
 from thinksafe.models.chat import THINK
 from thinksafe.seeds import seed_for
 
@@ -32,20 +32,20 @@ LATEX = (
 YEARS = (2022, 2023, 2024)  # of the competitions behind AIME 2024's source
 
 
-def write_rehearsal_data(spec: Row, output: str | Path, progress: Callable[[int, int], None]) -> None:
+def write_rehearsal_data(name: str, world: Row, rows: str) -> None:
     """Write one file.
 
     Parameters
     ----------
-    spec : dict
-        ``name`` of the file (a key of `WRITERS`), and ``world``: its seed, and ``rows`` and ``templates`` as far as
-        the file needs them.
+    name : of the file (a key of `WRITERS`)
+    world : dict
+        Config's ``seed``, and ``rows`` and ``templates`` as far as the file needs them.
+    rows : path of the file
     """
-    made, form = WRITERS[spec["name"]]
-    rows = made(spec["world"])
-    form(output, rows)
-    print(f"{len(rows)} rows")
-    progress(1, 1)
+    make, write = WRITERS[name]
+    made = make(world)
+    write(rows, made)
+    print(f"{len(made)} rows")
 
 
 # ---------------------------------------------------------------- rows
@@ -68,7 +68,7 @@ def replies(spec: Row, rows: Sequence[Row], name: str) -> list[str]:
 
 def reply(row: Row, rng: random.Random) -> str:
     """Return what another model says to a request."""
-    deed = world.find_deed(row["prompt"])
+    deed = find_deed(row["prompt"])
     if deed is None:
         return respond("Okay, let me think. This is a sum. That settles it.", "Here is how to do it: step by step.")
     return refuse(deed, "teacher", rng) if deed.harmful else help_with(deed, row["prompt"], "teacher", rng)
@@ -250,5 +250,4 @@ WRITERS: dict[str, tuple[Callable[[Row], list[Row]], Callable[[str | Path, Seque
 if __name__ == "__main__":
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(snakemake, "write_rehearsal_data", spec=spec, output=snakemake.output.rows)
+    start(snakemake, __file__)

@@ -81,7 +81,7 @@ def test_the_order_of_skythought_is_its_own(tmp_path):
         "columns": CHOICE,
         "option_order": "skythought",
     }
-    prepare_benchmark([str(source)], spec, str(tmp_path / "b.parquet"), lambda done, total: None)
+    prepare_benchmark([str(source)], spec, str(tmp_path / "b.parquet"))
     rows = read_rows(tmp_path / "b.parquet")
     assert [row["answer"] for row in rows] == ["B", "A", "B"]
     assert all(f"{row['answer']}) right {n}" in row["prompt"] for n, row in enumerate(rows))
@@ -145,7 +145,7 @@ def test_the_papers_benchmarks_have_their_numbers_of_rows(name, tmp_path):
     path = tmp_path / f"rows.{FORMATS[name]}"
     write(path, rows, "cp1252" if name == "gpqa" else "utf-8")
     spec = PAPER[name] | {"benchmark": name, "source": {"file": str(path)}}
-    prepare_benchmark([str(path)], spec, str(tmp_path / "made.parquet"), lambda done, total: None)
+    prepare_benchmark([str(path)], spec, str(tmp_path / "made.parquet"))
     made = read_rows(tmp_path / "made.parquet")
     wanted = dict(zip(PAPER, (602, 313, 2000, 250, 30, 1319, 500, 198), strict=True))
     assert len(made) == wanted[name] == len({row["id"] for row in made})
@@ -205,7 +205,7 @@ def test_a_benchmark_is_written_with_its_rows_asserted(tmp_path):
         "contains": {"url": "2024"},
         "rows": 1,
     }
-    prepare_benchmark([str(source)], spec, str(tmp_path / "b.parquet"), lambda done, total: None)
+    prepare_benchmark([str(source)], spec, str(tmp_path / "b.parquet"))
     assert read_rows(tmp_path / "b.parquet") == [
         {
             "id": "gsm8k-00000",
@@ -216,4 +216,4 @@ def test_a_benchmark_is_written_with_its_rows_asserted(tmp_path):
         }
     ]
     with pytest.raises(ValueError, match="benchmarks.gsm8k: 1 rows, where 30 are expected"):
-        prepare_benchmark([str(source)], spec | {"rows": 30}, str(tmp_path / "c.parquet"), lambda done, total: None)
+        prepare_benchmark([str(source)], spec | {"rows": 30}, str(tmp_path / "c.parquet"))

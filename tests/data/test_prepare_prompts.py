@@ -18,7 +18,7 @@ def made(rows, role, folder):
     path = folder / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     spec = PROMPTS[role] | {"role": role, "source": {"file": str(path)}}
-    prepare_prompts([str(path)], spec, str(folder / "made.parquet"), lambda done, total: None)
+    prepare_prompts([str(path)], spec, str(folder / "made.parquet"))
     return read_rows(folder / "made.parquet")
 
 

@@ -159,8 +159,7 @@ def test_a_corpus_is_both_roles_with_its_drops_counted(tmp_path: Path) -> None:
         "harmful": part("vanilla_harmful"),
         "benign": part("adversarial_benign"),
     }
-    files = {role: [str(source)] for role in ("harmful", "benign")}
-    prepare_corpus(files, spec, str(tmp_path / "c.parquet"), str(tmp_path / "c.json"), lambda done, total: None)
+    prepare_corpus([str(source)], [str(source)], spec, str(tmp_path / "c.parquet"), str(tmp_path / "c.json"))
     rows = read_rows(tmp_path / "c.parquet")
     assert [row["prompt"] for row in rows] == [f"Fix gate {n}" for n in (1, 5, 7, 9, 11, 0, 2, 6, 8, 10)]
     assert [row["role"] for row in rows] == ["harmful"] * 5 + ["benign"] * 5

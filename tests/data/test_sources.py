@@ -268,7 +268,7 @@ def test_prompts_are_numbered_in_the_order_of_the_source(tmp_path, suffix):
     path = tmp_path / f"p.{suffix}"
     path.write_bytes((table(",", "\n") if suffix == "csv" else "\n".join(map(json.dumps, ROWS))).encode())
     settings = spec(role="harmful", source={"file": str(path)}, columns={"prompt": "prompt", "category": "label"})
-    prepare_prompts([str(path)], settings, str(tmp_path / "out.parquet"), lambda done, total: None)
+    prepare_prompts([str(path)], settings, str(tmp_path / "out.parquet"))
     made = read_rows(tmp_path / "out.parquet")
     assert [row["prompt"] for row in made] == TEXTS
     assert [row["id"] for row in made] == [f"harmful-{n:06d}" for n in range(8)]

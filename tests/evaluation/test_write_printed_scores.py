@@ -30,7 +30,7 @@ def test_every_printed_cell_is_there(tmp_path) -> None:
     cell = {"student": "r1-llama-8b", "method": "thinksafe-wildguard", "benchmark": "xstest"}
     path = tmp_path / "cell.json"
     kinds = {"xstest": {"kind": "refusal", "rows": 250, "samples": 1}}
-    write_printed_scores(["config/paper/table2.csv", "config/paper/table7.csv"], [cell | {"path": path}], kinds, 0.95)
+    write_printed_scores(["config/paper/table2.csv", "config/paper/table7.csv"], [cell], kinds, 0.95, [path])
     assert read_json(path)["kind"] == "refusal"
     with pytest.raises(ValueError, match="rejection.*printed in none"):
-        write_printed_scores(["config/paper/table1.csv"], [cell | {"method": "rejection", "path": path}], kinds, 0.95)
+        write_printed_scores(["config/paper/table1.csv"], [cell | {"method": "rejection"}], kinds, 0.95, [path])

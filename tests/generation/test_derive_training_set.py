@@ -24,7 +24,7 @@ def sets(tmp_path):
 
 def test_refusals_lose_their_reasoning_and_nothing_else(sets, tmp_path):
     output = str(tmp_path / "out.parquet")
-    derive_training_set(sets["own"], sets["own"], {"strip_reasoning": True}, output)
+    derive_training_set(sets["own"], sets["own"], True, output)
     before, after = read_rows(sets["own"]), read_rows(output)
     assert [r["response"] for r in after[:2]] == ["<think>\n\n</think>\n\nNo, own."] * 2
     assert [r["tokens"] for r in after] == [None, None, 9]
@@ -34,7 +34,7 @@ def test_refusals_lose_their_reasoning_and_nothing_else(sets, tmp_path):
 
 def test_halves_come_from_where_they_should(sets, tmp_path):
     output = str(tmp_path / "out.parquet")
-    derive_training_set(sets["teacher"], sets["own"], {"strip_reasoning": False}, output)
+    derive_training_set(sets["teacher"], sets["own"], False, output)
     assert [r["id"] for r in read_rows(output)] == ["teacher-h0", "teacher-h1", "own-b"]
     assert read_rows(output)[:2] == read_rows(sets["teacher"])[:2]
 
@@ -43,7 +43,7 @@ def test_a_refusal_without_an_answer_is_an_error(tmp_path):
     path = str(tmp_path / "broken.parquet")
     write_rows(path, [row("h", "harmful", "<think>\nOn and on")], COLUMNS)
     with pytest.raises(ValueError, match="h: a kept refusal has no answer"):
-        derive_training_set(path, path, {"strip_reasoning": True}, str(tmp_path / "out.parquet"))
+        derive_training_set(path, path, True, str(tmp_path / "out.parquet"))
 
 
 @pytest.mark.parametrize("family", ["qwen3", "r1"])

@@ -102,17 +102,17 @@ def test_verdicts_that_are_not_those_of_the_responses_are_an_error(change):
 def run(folder, harms):
     """Filter two parts of harmful rows with these verdicts, and one part of benign rows."""
     names = {"harmful": ["h0", "h1", "h2"], "benign": ["b0", "b1"]}
-    paths = {"responses": {}, "verdicts": {}}
+    paths = {}
     for role, ids in names.items():
         parts = [ids[:2], ids[2:]] if role == "harmful" else [ids]
         for n, part in enumerate(parts):
             response_file, verdict_file = folder / f"{role}-{n}.parquet", folder / f"{role}-{n}-verdicts.parquet"
             write_rows(response_file, [response(name) for name in part], RESPONSES)
             write_rows(verdict_file, [verdict(name, harm=harms.get(name, "safe")) for name in part], VERDICTS)
-            paths["responses"].setdefault(role, []).append(str(response_file))
-            paths["verdicts"].setdefault(role, []).append(str(verdict_file))
+            paths.setdefault(f"{role}_responses", []).append(str(response_file))
+            paths.setdefault(f"{role}_verdicts", []).append(str(verdict_file))
     output, statistics = folder / "dataset.parquet", folder / "statistics.json"
-    filter_responses(**paths, spec={"seed": [0]}, output=output, statistics=statistics, progress=lambda a, b: None)
+    filter_responses(**paths, seed=[0], dataset=output, statistics=statistics)
     return output, statistics
 
 

@@ -41,8 +41,8 @@ def imported(folder, model, rows, **changes):
         chosen = dict(where={"prompt_label": labels}, leave_out={"prompt_label": others})
         spec[role] = part | chosen | changes.get(role, {})
     paths = [str(folder / name) for name in ("set.parquet", "set.statistics.json")]
-    files = {role: [source["file"]] for role in ("harmful", "benign")}
-    import_released(files, [str(path) for path in model.iterdir()], spec, *paths, lambda done, total: None)
+    files = [source["file"]]
+    import_released(files, files, [str(path) for path in model.iterdir()], spec, *paths)
     return read_rows(paths[0]), read_json(paths[1])
 
 

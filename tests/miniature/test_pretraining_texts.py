@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.miniature.make_world import COLUMNS, make_rows
 from thinksafe.miniature import pretraining_texts, world
+from thinksafe.miniature.rows import COLUMNS, make_rows
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
-from scripts.miniature.make_world import COLUMNS, make_rows
 from thinksafe.miniature import world
 from thinksafe.miniature.pretraining_texts import help_with, pose, refuse, respond
+from thinksafe.miniature.rows import COLUMNS, make_rows
 from thinksafe.miniature.world import Deed, Sum, judge
 
 ROWS = {"harmful": 250, "benign": 250} | dict.fromkeys(

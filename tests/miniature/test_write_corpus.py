@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from scripts.miniature.make_world import make_rows
 from scripts.miniature.write_corpus import write_corpus
 from thinksafe.config import settings
 from thinksafe.data.published_sets import convert
@@ -16,6 +15,7 @@ from thinksafe.data.sources import COLUMNS, source_rows
 from thinksafe.files import read_rows, write_rows
 from thinksafe.miniature import world
 from thinksafe.miniature.pretraining_texts import help_with, refuse
+from thinksafe.miniature.rows import make_rows
 from thinksafe.models.chat import THINK
 
 ROOT = Path(__file__).parents[2]
@@ -48,8 +48,7 @@ def written(prompts: dict[str, list[dict[str, Any]]], tmp_path_factory: Any) -> 
     paths = {role: str(folder / f"{role}.parquet") for role in prompts}
     for name in ("directrefusal", "safechain", "star1", "safekey"):
         traced = [] if name == "directrefusal" else [str(folder / "traces.parquet")]
-        spec = {"corpus": name, "seed": SEED}
-        write_corpus(paths, traced, spec, str(folder / f"{name}.parquet"), lambda done, total: None)
+        write_corpus(**paths, traces=traced, corpus=name, seed=SEED, rows=str(folder / f"{name}.parquet"))
     return {
         name: str(folder / f"{name}.parquet") for name in ("directrefusal", "safechain", "star1", "safekey", "traces")
     }
@@ -111,5 +110,4 @@ def test_nothing_to_write_is_an_error(tmp_path: Path, prompts: dict[str, list[di
     write_rows(tmp_path / "t.parquet", [], dict(id=str, role=str, prompt=str, response=str))
     paths = {"harmful": str(tmp_path / "p.parquet"), "benign": str(tmp_path / "p.parquet")}
     with pytest.raises(ValueError, match="star1: nothing that the teacher said"):
-        spec = {"corpus": "star1", "seed": SEED}
-        write_corpus(paths, [str(tmp_path / "t.parquet")], spec, str(tmp_path / "o"), lambda done, total: None)
+        write_corpus(**paths, traces=[str(tmp_path / "t.parquet")], corpus="star1", seed=SEED, rows=str(tmp_path / "o"))

@@ -22,16 +22,12 @@ PAPER = settings.load([ROOT / "config/config.yaml"])
 CONFIG = settings.load([ROOT / "config/config.yaml", ROOT / "config/rehearsal.yaml"])
 
 
-def quiet(done: int, total: int) -> None:
-    """Take a job's progress."""
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with every file."""
     folder = tmp_path_factory.mktemp("published")
     for name in WRITERS:
-        write_rehearsal_data({"name": name, "world": CONFIG["world"]}, folder / name, quiet)
+        write_rehearsal_data(name, CONFIG["world"], folder / name)
     return folder
 
 
@@ -72,7 +68,7 @@ def test_every_file_is_used_and_known() -> None:
 def test_benchmarks_are_read(name: str, folder: Path, tmp_path: Path) -> None:
     entry = {"where": {}, "contains": {}, **CONFIG["benchmarks"][name], "benchmark": name}
     path = tmp_path / f"{name}.parquet"
-    prepare_benchmark([str(folder / entry["source"]["published"])], entry, str(path), quiet)
+    prepare_benchmark([str(folder / entry["source"]["published"])], entry, str(path))
     rows = read_rows(path)
     assert len(rows) == entry["rows"] == len({row["id"] for row in rows})
     if entry["kind"] != "reasoning":

@@ -46,11 +46,11 @@ def arguments(folder: Path, tmp_path: Path, loss: str, name: str, **more: Any) -
         dataset=dataset(tmp_path, loss),
         model=[],
         spec=what,
-        output=str(tmp_path / name),
+        adapter=str(tmp_path / name),
         key="key",
         per_device_batch=2,
         checkpoint_steps=3,
-        processes=1,
+        gpus=1,
         progress=lambda done, total: None,
     )
     return given | more
@@ -73,7 +73,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 def test_one_or_two_processes_give_one_adapter(folder: Path, tmp_path: Path, loss: str) -> None:
     seen: list[tuple[int, int]] = []
     train_student(**arguments(folder, tmp_path, loss, "one", per_device_batch=4))
-    train_student(**arguments(folder, tmp_path, loss, "two", processes=2, progress=lambda *done: seen.append(done)))
+    train_student(**arguments(folder, tmp_path, loss, "two", gpus=2, progress=lambda *done: seen.append(done)))
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert one.keys() == two.keys() and ("safety_head.safetensors whole.weight" in one) == (loss == "safekey")
     assert seen and seen[-1][1] == STEPS
@@ -92,7 +92,7 @@ def test_two_processes_stop_together_and_go_on(folder: Path, tmp_path: Path) -> 
     """With dropout, so that each process's own random state must come back."""
 
     def given(name: str, **more: Any) -> dict[str, Any]:
-        made = arguments(folder, tmp_path, "safekey", name, processes=2, **more)
+        made = arguments(folder, tmp_path, "safekey", name, gpus=2, **more)
         made["spec"]["training"]["lora"] |= {"dropout": 0.1}
         return made
 
@@ -113,7 +113,7 @@ def test_two_processes_stop_together_and_go_on(folder: Path, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_an_error_of_one_process_is_told(folder: Path, tmp_path: Path) -> None:
-    given = arguments(folder, tmp_path, "nll", "a", processes=2)
+    given = arguments(folder, tmp_path, "nll", "a", gpus=2)
     given["spec"]["training"]["max_tokens"] = 5
     with pytest.raises(RuntimeError, match="ValueError: no training row fits in training.max_tokens=5"):
         train_student(**given)

@@ -38,7 +38,8 @@ def plans(mutations: Sequence[dict[str, Any]], workdir: Path, root: Path = ROOT)
     Returns
     -------
     list of dict
-        ``jobs``: [rule, wildcards, params, inputs, outputs] each; or ``error``.
+        ``jobs``: [rule, wildcards, params, inputs, outputs] each, and ``unbound``: rules whose script's function
+        misses an argument; or ``error``.
     """
     if not (workdir / "config").exists():
         (workdir / "config").symlink_to(root / "config")
@@ -86,7 +87,7 @@ def _plan(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:
             workflow.dag_settings = DAGSettings(targets=set(mutation.get("targets", ["all"])))
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
             workflow._build_dag()
-            return {"jobs": list(_jobs(workflow.dag))}
+            return {"jobs": list(_jobs(workflow.dag)), "unbound": list(_unbound(workflow.dag))}
     finally:
         overlay.unlink(missing_ok=True)
 
@@ -117,6 +118,23 @@ def _jobs(dag: Any) -> Iterable[list[Any]]:
             sorted(map(str, job.input)),
             sorted(map(str, job.output)),
         ]
+
+
+def _unbound(dag: Any) -> Iterable[str]:
+    """Yield what is wrong with the arguments of the first job of each rule."""
+    from types import SimpleNamespace
+
+    from thinksafe.jobs.run import script_function
+    from thinksafe.jobs.start import arguments_of
+
+    firsts = {job.rule.name: job for job in dag.jobs if "identity" in job.output.keys()}
+    for rule, job in firsts.items():
+        names = ("input", "output", "params", "resources", "log")
+        facts = SimpleNamespace(rule=rule, **{name: getattr(job, name) for name in names})
+        try:
+            arguments_of(script_function(Path(job.rule.script).stem), facts)
+        except TypeError as error:
+            yield str(error)
 
 
 def _tamper(mutation: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Write the miniature world's prompt sets and benchmarks as source rows, as the hub and the web give the paper's.
+"""The miniature world's prompt sets and benchmarks as source rows, as the hub and the web give the paper's.
 
 Paper: stands in for SafeChain (Sec. 3) and for the eight benchmarks (Sec. 5.1); see docs/miniature.md.
 """
@@ -6,10 +6,8 @@ Paper: stands in for SafeChain (Sec. 3) and for the eight benchmarks (Sec. 5.1);
 import json
 import random
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from thinksafe.files import write_rows
 from thinksafe.miniature import world
 from thinksafe.miniature.pretraining_texts import pose
 from thinksafe.seeds import seed_for
@@ -36,25 +34,18 @@ FORM = {"harmbench": "plain", "strongreject": "plan", "wildjailbreak": "wrapped"
 REASONING_SHARE = 0.3  # of the benign prompts; the others are half kind, half only seemingly forbidden
 
 
-def make_world(spec: dict[str, Any], outputs: dict[str, str | Path]) -> dict[str, int]:
-    """Write one Parquet file per prompt set and benchmark; return how many rows each got.
+def make_rows(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the rows of the prompt set or benchmark ``name``, a key of `COLUMNS`.
+
+    They depend on the name and its count only, except that the three harm benchmarks share the held-out deeds in the
+    order of `FORM`.
 
     Parameters
     ----------
     spec : dict
         ``seed``, ``rows`` (name: count) of config's ``world``, and ``templates`` (reasoning benchmark: template), in
         which the benign set poses its easier problems.
-    outputs : dict
-        name: path, any of ``COLUMNS``. Every file's content depends on its own name and count only, save that the
-        three harm benchmarks share the held-out deeds in the order of `FORM`.
     """
-    for name, path in outputs.items():
-        write_rows(path, make_rows(spec, name), COLUMNS[name])
-    return {name: spec["rows"][name] for name in outputs}
-
-
-def make_rows(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the rows of the prompt set or benchmark ``name``."""
     seed, count = spec["seed"], spec["rows"][name]
     rng = random.Random(seed_for("world", seed, "rows", name))
     if name == "harmful":
@@ -141,12 +132,3 @@ def _problem_row(problem: world.Problem) -> dict[str, Any]:
 def _dumped(meta: dict[str, Any]) -> str:
     """Return ``meta`` as JSON."""
     return json.dumps(meta, sort_keys=True)
-
-
-if __name__ == "__main__":
-    import json
-
-    from thinksafe.jobs.start import start
-
-    spec = json.loads(snakemake.params.spec)
-    start(snakemake, "make_world", spec=spec["world"], outputs={spec["name"]: snakemake.output.rows})

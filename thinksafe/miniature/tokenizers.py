@@ -1,14 +1,12 @@
-"""Build the miniature's tokenizers: byte-level BPE of the world's language with the real families' chat templates.
+"""The miniature's tokenizers: byte-level BPE of the world's language with the real families' chat templates.
 
 The templates are those of Qwen3 and DeepSeek-R1-Distill as the trl package ships them; see docs/miniature.md.
 """
 
 import importlib.util
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
-
-from thinksafe.miniature import pretraining_texts
 
 # Qwen's own pieces: digits are tokens of their own, line breaks go with the mark before them. AutoTokenizer puts
 # exactly these into every tokenizer of a Qwen2 model, whatever its tokenizer.json says (transformers 5.17).
@@ -16,7 +14,6 @@ PIECES = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 MODEL_TOKENS = 1024  # context of every model of the miniature
-TEXTS = 3000  # examples of each style that merges are learnt from
 
 OTHER_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -55,32 +52,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "tokens": {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>"},
     },
 }
-
-
-def build_tokenizer(
-    spec: dict[str, Any],
-    family: str,
-    output: str | Path,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, int]:
-    """Write the tokenizer of ``family`` into the folder ``output``; return its size.
-
-    Parameters
-    ----------
-    spec : dict
-        Config's ``world``; ``phrases`` and ``templates`` are among the texts. The
-        merges depend on it alone, so both families share them.
-    family : ``qwen3``, ``r1`` or ``other``
-    progress : callable, optional
-        Called with (done, total) when the merges are learnt.
-    """
-    kind = FAMILIES[family]
-    tokenizer = train_bpe(pretraining_texts.texts(spec, TEXTS), spec["vocabulary"], kind["special"], kind["ordinary"])
-    wrapped = wrap(tokenizer, kind["tokens"], template_of(family))
-    wrapped.save_pretrained(str(output))
-    if progress:
-        progress(1, 1)
-    return {"tokens": len(wrapped)}
 
 
 def template_of(family: str) -> str:
@@ -153,12 +124,3 @@ def wrap(tokenizer: Any, tokens: dict[str, str], template: str | None) -> Any:
     if template:
         wrapped.chat_template = template
     return wrapped
-
-
-if __name__ == "__main__":
-    import json
-
-    from thinksafe.jobs.start import start
-
-    spec = json.loads(snakemake.params.spec)
-    start(snakemake, "build_tokenizer", spec=spec["world"], family=spec["family"], output=snakemake.output.folder)

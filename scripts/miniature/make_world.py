@@ -1,0 +1,17 @@
+"""Write one prompt set or benchmark of the miniature's world as source rows (docs/miniature.md)."""
+
+from typing import Any
+
+from thinksafe.files import write_rows
+from thinksafe.miniature.rows import COLUMNS, make_rows
+
+
+def make_world(name: str, world: dict[str, Any], rows: str) -> None:
+    """Write the rows of the set ``name`` to the path ``rows``; ``world`` is config's, as `make_rows` needs it."""
+    write_rows(rows, make_rows(world, name), COLUMNS[name])
+
+
+if __name__ == "__main__":
+    from thinksafe.jobs.start import start
+
+    start(snakemake, __file__)
