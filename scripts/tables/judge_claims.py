@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from thinksafe.analysis.claim_verdicts import Cells, judge
-from thinksafe.analysis.claims import Cell, asked, read_claims
+from thinksafe.analysis.claim_verdicts import claim_verdict
+from thinksafe.analysis.claims import Cell, Cells, asked, read_claims
 from thinksafe.analysis.pairing import Outcomes, by_seed, over_seeds, seeds_of
 from thinksafe.analysis.scores import AVERAGES, tidy, with_rows
 from thinksafe.files import Row, read_json, write_json
@@ -57,11 +57,11 @@ def judge_claims(
     values = with_draws(numbers, draws, 0 if spec["use_paper_scores"] else RESAMPLINGS, spec["confidence"])
     cells = Cells(values, partial=spec["use_paper_scores"])
     found = []
-    for done, claim in enumerate(claims):
+    for done, claim in enumerate(claims.values()):
         about = {"id": claim.id, "section": claim.section, "text": claim.text, "reading": claim.reading}
         over = spec["over"].get(claim.id, {})
         sizes = [numbers[cell].n for cell in asked(claim.predicate, {**sets, **own, **over}, True) if cell in numbers]
-        verdict = judge(claim, {**sets, **own, **over}, cells, spec["confidence"])
+        verdict = claim_verdict(claim, {**sets, **own, **over}, cells, spec["confidence"])
         found.append(
             {
                 **about,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from thinksafe.analysis.claim_verdicts import Cells, judge
-from thinksafe.analysis.claims import ClaimError, asked, check_metrics, counted, read_claims
+from thinksafe.analysis.claim_verdicts import claim_verdict
+from thinksafe.analysis.claims import Cells, ClaimError, asked, at_least, check_metrics, counted, read_claims
 
 QWEN3 = ["qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b"]
 R1 = ["r1-qwen-1.5b", "r1-qwen-7b", "r1-llama-8b"]
@@ -46,7 +46,7 @@ def printed() -> Cells:
 def test_printed_numbers_give_the_verdicts_that_they_give_by_hand() -> None:
     claims, sets = ours()
     cells = printed()
-    found = {claim.id: judge(claim, sets | RUN, cells, 0.95)["by_numbers"] for claim in claims}
+    found = {name: claim_verdict(claim, sets | RUN, cells, 0.95)["by_numbers"] for name, claim in claims.items()}
     with open("tests/analysis/paper_verdicts.yaml", encoding="utf-8") as handle:
         wanted = {name: verdict for verdict, names in yaml.safe_load(handle).items() for name in names}
     assert len(wanted) == 77
@@ -54,146 +54,199 @@ def test_printed_numbers_give_the_verdicts_that_they_give_by_hand() -> None:
     assert {name: found[name] for name in found.keys() - wanted.keys()} == {"T01": "not run", "T02": "not run"}
 
 
-def small(predicate: dict) -> tuple:
-    entry = {"section": "1", "text": "Something.", **predicate}
-    claims, sets = read_claims({"sets": {"pair": ["a", "b"]}, "claims": {"A01": entry}}, FAMILIES)
-    return claims[0], sets | {"students": ["s", "t"], "qwen3": ["s"], "r1": ["t"]}
+def small(holds: str) -> tuple:
+    entry = {"section": "1", "text": "Something.", "holds": holds}
+    claims, sets = read_claims({"sets": {"pair": ["ma", "mb"]}, "claims": {"A01": entry}}, FAMILIES)
+    return claims["A01"], sets | {"students": ["s1", "t1"], "qwen3": ["s1"], "r1": ["t1"]}
 
 
 @pytest.mark.parametrize(
-    "predicate, message",
+    "holds, message",
     [
-        ({"that": "__import__('os')"}, "A01.that: no condition"),
-        ({"that": [1, "==", 2]}, r"A01.that: \[term, one of"),
-        ({"that": [["s", "m", "$x"], "<", 1]}, r"A01.that\[0\]: nothing says what \$x"),
-        ({"every": {"s": "nobody"}, "that": [1, "<", 2]}, "A01.every.s: no set 'nobody'"),
-        ({"that": [{"power": [2, 3]}, "<", 1]}, "A01.that.0.: no term"),
-        ({"that": [{"minus": [2]}, "<", 1]}, "minus: 2 terms"),
-        ({"at_least": True, "of": {"s": "pair"}, "that": [1, "<", 2]}, "A01.at_least: a number"),
+        ("__import__('os')", r"A01.holds: `__import__\('os'\)` is not a condition"),
+        ("__import__('os').system('true') < 1", "is not a term"),
+        ("[1 for s in students][0] < 1", "is not a term|must be metric"),
+        ("(lambda: 1) < 2", "is not a term"),
+        ("1 == 2", "`1 == 2` is not a condition"),
+        ("1 < 2 == 2", "is not a condition"),
+        ("not 1 < 2", "is not a condition"),
+        ("m1[s1, x] < 1", r"A01.holds: nothing says what `x` stands for in `m1\[s1, x\]`"),
+        ("m1[s1] < 1", r"must be metric\[student, method\]"),
+        ("1 < 2 for s in nobody", "no set 'nobody'; there are pair, qwen3, r1, students"),
+        ("1 < 2 for s in students if 1 < 2", "without an `if`"),
+        ("all(1 < 2 for s in pair) for s in pair", "one letter that is not in use"),
+        ("1 < 2 for student in pair", "one letter"),
+        ("2 ** 3 < 1", r"`2 \*\* 3` is not a term"),
+        ("abs(2, 3) < 1", "is not a term"),
+        ("change(2) < 1", "is not a term"),
+        ("True < 1", "`True` is not a number"),
+        ("count(1 < 2 for s in pair) >= True", "`True` is not a number"),
+        ("count(1 < 2 for s in pair) <= 1", "is not a term"),
+        ("rank_correlation((p1[s, ma], r1[s, ma]) for s in pair) < __import__('os')", "is not a term"),
+        ("1 <", "A01.holds: invalid syntax"),
     ],
 )
-def test_what_no_claim_can_say(predicate: dict, message: str) -> None:
+def test_what_no_claim_can_say(holds: str, message: str) -> None:
     with pytest.raises(ClaimError, match=message):
-        small(predicate)
+        small(holds)
+
+
+@pytest.mark.parametrize(
+    "entry, message",
+    [
+        ({"text": "Something.", "holds": "1 < 2"}, "A01: must have `section`, `text` and `holds`"),
+        ({"section": 5.2, "text": "Something.", "holds": "1 < 2"}, "A01.section: must be text"),
+        ({"section": "1", "text": "Something.", "holds": "1 < 2", "reading": "mine"}, "A01.reading: must be paper or"),
+        ({"section": "1", "text": "Something.", "holds": "1 < 2", "every": {}}, "A01: must have"),
+    ],
+)
+def test_what_an_entry_must_have(entry: dict, message: str) -> None:
+    with pytest.raises(ClaimError, match=message):
+        read_claims({"sets": {}, "claims": {"A01": entry}}, FAMILIES)
 
 
 def test_a_misspelt_metric_is_told() -> None:
     """It would be a claim that is never run."""
-    claims = {"A01": {"every": {"s": "r1", "b": "pair"}, "that": [["$s", "m", "$b"], "<", ["$s", "m", "saftey_avg"]]}}
-    given = {"sets": {"pair": ["harmbench", "xstest"]}, "claims": claims}
+    claims, sets = read_claims(
+        {
+            "sets": {"pair": ["harmbench", "xstest"]},
+            "claims": {
+                "A01": {"section": "1", "text": "A.", "holds": "b[s, m1] < saftey_avg[s, m1] for s in r1 for b in pair"}
+            },
+        },
+        ["r1"],
+    )
     with pytest.raises(ClaimError, match="A01: no metric is 'saftey_avg'; did you mean 'safety_avg'"):
-        check_metrics(given, ["r1"], ["harmbench", "xstest", "safety_avg"])
+        check_metrics(claims, sets, ["r1"], ["harmbench", "xstest", "safety_avg"])
     with pytest.raises(ClaimError, match="A01: no metric is 'xstest'; there are harmbench, saftey_avg"):
-        check_metrics(given, ["r1"], ["harmbench", "saftey_avg"])
+        check_metrics(claims, sets, ["r1"], ["harmbench", "saftey_avg"])
 
 
 def test_resamplings_decide() -> None:
-    claim, sets = small({"every": {"s": "qwen3"}, "that": [["$s", "m", "harm"], "<", 10]})
+    claim, sets = small("harm[s, ma] < 10 for s in qwen3")
     draws = np.arange(100.0)
 
     def verdict(below: int) -> dict:
-        return judge(claim, sets, Cells({("s", "m", "harm"): np.r_[9.0, np.where(draws < below, 9.0, 11.0)]}), 0.95)
+        values = {("s1", "ma", "harm"): np.r_[9.0, np.where(draws < below, 9.0, 11.0)]}
+        return claim_verdict(claim, sets, Cells(values), 0.95)
 
     assert [verdict(n)["verdict"] for n in (100, 95, 94, 6, 5)] == ["holds", "holds", "undecided", "undecided", "fails"]
     found = verdict(94)
     assert (found["by_numbers"], found["share"], found["missing"]) == ("holds", 0.94, [])
 
 
-@pytest.mark.parametrize("rule", [{"every": {}}, {"at_least": 1, "of": {}}, {"more_than": 0.4, "of": {}}])
-def test_a_claim_wants_all_of_its_cells(rule: dict) -> None:
-    over = {key: value if key in ("at_least", "more_than") else {"s": "students"} for key, value in rule.items()}
-    claim, sets = small({**over, "that": [["$s", "m", "harm"], "<", 10]})
-    some = {("s", "m", "harm"): np.array([9.0])}
-    found = judge(claim, sets, Cells(some), 0.95)
-    assert (found["verdict"], found["by_numbers"], found["missing"]) == ("not run", "not run", ["t, m, harm"])
-    assert found["parts"]["s"]["by_numbers"] == "holds" and found["parts"]["t"]["by_numbers"] == "not run"
-    assert judge(claim, sets, Cells(some, partial=True), 0.95)["verdict"] == "holds"
-    assert judge(claim, {**sets, "students": ["s"]}, Cells(some), 0.95)["verdict"] == "holds"  # the run's students
-    assert judge(claim, {**sets, "students": []}, Cells(some), 0.95)["verdict"] == "not run"
+@pytest.mark.parametrize("rule", ["{}", "count({}) >= 1", "share({}) > 0.4"])
+def test_a_claim_wants_all_of_its_cells(rule: str) -> None:
+    claim, sets = small(rule.format("harm[s, ma] < 10 for s in students"))
+    some = {("s1", "ma", "harm"): np.array([9.0])}
+    found = claim_verdict(claim, sets, Cells(some), 0.95)
+    assert (found["verdict"], found["by_numbers"], found["missing"]) == ("not run", "not run", ["t1, ma, harm"])
+    assert found["parts"]["s1"]["by_numbers"] == "holds" and found["parts"]["t1"]["by_numbers"] == "not run"
+    assert claim_verdict(claim, sets, Cells(some, partial=True), 0.95)["verdict"] == "holds"
+    assert claim_verdict(claim, {**sets, "students": ["s1"]}, Cells(some), 0.95)["verdict"] == "holds"  # the run's
+    assert claim_verdict(claim, {**sets, "students": []}, Cells(some), 0.95)["verdict"] == "not run"
 
 
 def test_so_many_cannot_be_told_of_fewer() -> None:
-    claim, sets = small({"at_least": 2, "of": {"s": "qwen3"}, "that": [["$s", "m", "harm"], "<", 10]})
-    assert judge(claim, sets, Cells({("s", "m", "harm"): np.array([9.0])}), 0.95)["verdict"] == "not run"
+    claim, sets = small("count(harm[s, ma] < 10 for s in qwen3) >= 2")
+    assert at_least(claim.predicate) == 2
+    found = claim_verdict(claim, sets, Cells({("s1", "ma", "harm"): np.array([9.0])}), 0.95)
+    assert found["verdict"] == "not run"
+
+
+def test_terms_and_conditions_compute_what_they_say() -> None:
+    values = {("s1", "ma", "harm"): np.array([6.0]), ("s1", "initial", "harm"): np.array([9.0])}
+    for holds, wanted in {
+        "change(harm[s1, ma]) <= -3": "holds",
+        "change(harm[s1, ma]) < -3": "fails",
+        "abs(harm[s1, ma] - harm[s1, initial]) > 2.9": "holds",
+        "2 * harm[s1, ma] + 1 > 12": "holds",
+        "harm[s1, initial] / harm[s1, ma] >= 1.5": "holds",
+        "5 < harm[s1, ma] < 7": "holds",
+        "5 < harm[s1, ma] < 6": "fails",
+        "harm[s1, ma] > 6 or harm[s1, ma] < 7": "holds",
+        "any(harm[s1, ma] > 6, harm[s1, ma] > 7)": "fails",
+        "all(harm[s1, ma] > 5, harm[s1, ma] > 7)": "fails",
+        "count(harm[s1, ma] > 5, harm[s1, ma] > 7) >= 1": "holds",
+        "mean(harm[s1, x] for x in [ma, initial]) >= 7.5": "holds",
+        "mean(harm[s1, x] for x in [ma, initial]) > 7.5": "fails",
+        "0 / 0 < 1": "fails",
+    }.items():
+        claim, sets = small(holds)
+        assert claim_verdict(claim, sets, Cells(values), 0.95)["verdict"] == wanted, holds
 
 
 def test_a_correlation_over_methods() -> None:
-    claim, sets = small(
-        {
-            "that": [
-                {"rank_correlation": [["$s", "$x", "p"], ["$s", "$x", "r"]], "of": {"s": "students", "x": "pair"}},
-                "<",
-                0,
-            ]
-        }
-    )
+    holds = "rank_correlation((p1[s, x], r1[s, x]) for s in students for x in {}) < 0"
+    claim, sets = small(holds.format("pair"))
     cells = {}
-    for place, (student, method) in enumerate([("s", "a"), ("s", "b"), ("t", "a"), ("t", "b")]):
-        cells[student, method, "p"], cells[student, method, "r"] = np.array([1.0 * place]), np.array([-2.0 * place])
-    assert judge(claim, sets, Cells(cells), 0.95)["by_numbers"] == "holds"
-    more, _ = small({"that": [claim.predicate["that"][0] | {"of": {"s": "students", "x": ["a", "b", "c"]}}, "<", 0]})
-    found = judge(more, sets, Cells(cells), 0.95)
+    for place, (student, method) in enumerate([("s1", "ma"), ("s1", "mb"), ("t1", "ma"), ("t1", "mb")]):
+        cells[student, method, "p1"], cells[student, method, "r1"] = np.array([1.0 * place]), np.array([-2.0 * place])
+    assert claim_verdict(claim, sets, Cells(cells), 0.95)["by_numbers"] == "holds"
+    more, _ = small(holds.format("[ma, mb, mc]"))
+    found = claim_verdict(more, sets, Cells(cells), 0.95)
     assert (found["by_numbers"], found["missing"]) == ("holds", [])  # it takes the points that there are
-    cells.pop(("t", "b", "p"))
-    found = judge(claim, sets, Cells(cells), 0.95)
-    assert (found["by_numbers"], found["missing"]) == ("not run", ["t, b, p"])
+    cells.pop(("t1", "mb", "p1"))
+    found = claim_verdict(claim, sets, Cells(cells), 0.95)
+    assert (found["by_numbers"], found["missing"]) == ("not run", ["t1, mb, p1"])
 
 
 def test_what_a_claim_asks_for() -> None:
-    change = {"change": ["$s", "$x", "harm"]}
-    claim, sets = small({"every": {"s": "students", "x": "pair"}, "that": {"all": [[change, "<", 0], [1, "<", 2]]}})
+    claim, sets = small("change(harm[s, x]) < 0 and 1 < 2 for s in students for x in pair")
     found = set(asked(claim.predicate, sets))
-    assert found == {(s, m, "harm") for s in ("s", "t") for m in ("a", "b", "initial")}
-    term = {"rank_correlation": [["$s", "a", "p"], ["$s", "a", "r"]], "of": {"s": "qwen3"}}
-    correlation, _ = small({"that": [term, "<", 0]})
+    assert found == {(s, m, "harm") for s in ("s1", "t1") for m in ("ma", "mb", "initial")}
+    correlation, _ = small("rank_correlation((p1[s, ma], r1[s, ma]) for s in qwen3) < 0")
     assert not set(asked(correlation.predicate, sets))
-    assert set(asked(correlation.predicate, sets, correlated=True)) == {("s", "a", "p"), ("s", "a", "r")}
+    assert set(asked(correlation.predicate, sets, correlated=True)) == {("s1", "ma", "p1"), ("s1", "ma", "r1")}
+    named, _ = small("generation:train_hours[qwen3-0.6b, thinksafe-from-r1-qwen-1.5b] < 1")
+    wanted = [("qwen3-0.6b", "thinksafe-from-r1-qwen-1.5b", "generation:train_hours")]
+    assert list(asked(named.predicate, sets)) == wanted
 
 
 def test_every_claim_asks_for_cells() -> None:
     claims, sets = ours()
-    for claim in claims:
+    for claim in claims.values():
         assert set(asked(claim.predicate, sets | RUN, correlated=True)), claim.id
 
 
 def test_students_count_who_are_meant_to_have_every_method() -> None:
     """A student without a method by the config does not count; one whose cell should be there and is not, does."""
-    claim, sets = small({"every": {"s": "students"}, "that": [["$s", "m", "harm"], "<", ["$s", "initial", "harm"]]})
-    own = {"students": ["s", "t"], "qwen3": ["s"], "r1": ["t"]}
-    over = counted(claim.predicate, sets, own, lambda cell: cell[:2] != ("t", "m"))
-    assert over == {"students": ["s"]}
-    one = {("s", "m", "harm"): np.array([1.0]), ("s", "initial", "harm"): np.array([2.0])}
-    assert judge(claim, sets | over, Cells(one), 0.95)["verdict"] == "holds"
+    claim, sets = small("harm[s, ma] < harm[s, initial] for s in students")
+    own = {"students": ["s1", "t1"], "qwen3": ["s1"], "r1": ["t1"]}
+    over = counted(claim.predicate, sets, own, lambda cell: cell[:2] != ("t1", "ma"))
+    assert over == {"students": ["s1"]}
+    one = {("s1", "ma", "harm"): np.array([1.0]), ("s1", "initial", "harm"): np.array([2.0])}
+    assert claim_verdict(claim, sets | over, Cells(one), 0.95)["verdict"] == "holds"
     both = counted(claim.predicate, sets, own, lambda cell: True)
-    assert both == {"students": ["s", "t"]} and judge(claim, sets | both, Cells(one), 0.95)["verdict"] == "not run"
-    assert counted(claim.predicate, sets, own, lambda cell: False) == {
-        "students": ["s", "t"]
-    }  # and their cells missing
-    named, _ = small({"every": {"s": ["t"]}, "that": [["$s", "m", "harm"], "<", 1]})
+    assert both == {"students": ["s1", "t1"]}
+    assert claim_verdict(claim, sets | both, Cells(one), 0.95)["verdict"] == "not run"
+    nobody = counted(claim.predicate, sets, own, lambda cell: False)
+    assert nobody == {"students": ["s1", "t1"]}  # and their cells missing
+    named, _ = small("harm[s, ma] < 1 for s in [t1]")
     assert counted(named.predicate, sets, own, lambda cell: False) == {}
 
 
 @pytest.mark.parametrize(
     "rule, margin, verdict",
     [
-        ({"every": {"x": "pair"}}, -1.0, "fails"),
-        ({"at_least": 1, "of": {"x": "pair"}}, 3.0, "holds"),
-        ({"more_than": 0.5, "of": {"x": "pair"}}, -1.0, "fails"),
-        ({"more_than": 0.4, "of": {"x": "pair"}}, 3.0, "holds"),
+        ("{}", -1.0, "fails"),
+        ("count({}) >= 1", 3.0, "holds"),
+        ("share({}) > 0.5", -1.0, "fails"),
+        ("share({}) > 0.4", 3.0, "holds"),
     ],
 )
-def test_a_margin_is_where_the_claim_is_decided(rule: dict, margin: float, verdict: str) -> None:
-    claim, sets = small({**rule, "that": [["s", "$x", "harm"], "<", 10]})
-    cells = {("s", "a", "harm"): np.array([7.0]), ("s", "b", "harm"): np.array([11.0])}
-    found = judge(claim, sets, Cells(cells), 0.95)
+def test_a_margin_is_where_the_claim_is_decided(rule: str, margin: float, verdict: str) -> None:
+    claim, sets = small(rule.format("harm[s1, x] < 10 for x in pair"))
+    cells = {("s1", "ma", "harm"): np.array([7.0]), ("s1", "mb", "harm"): np.array([11.0])}
+    found = claim_verdict(claim, sets, Cells(cells), 0.95)
     assert (found["margin"], found["verdict"], found["low"]) == (margin, verdict, None)
 
 
 def test_a_margins_interval_says_what_the_verdict_says() -> None:
-    claim, sets = small({"that": [["s", "m", "harm"], "<", 10]})
+    claim, sets = small("harm[s1, ma] < 10")
     draws = np.arange(400.0)
     for below in (400, 381, 379, 200, 21, 19, 0):
-        cells = Cells({("s", "m", "harm"): np.r_[9.0, np.where(draws < below, 9.0, 11.0)]})
-        found = judge(claim, sets, cells, 0.95)
+        cells = Cells({("s1", "ma", "harm"): np.r_[9.0, np.where(draws < below, 9.0, 11.0)]})
+        found = claim_verdict(claim, sets, cells, 0.95)
         said = "holds" if found["low"] > 0 else "fails" if found["high"] < 0 else "undecided"
         assert found["verdict"] == said, below

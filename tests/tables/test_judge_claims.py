@@ -10,17 +10,16 @@ from thinksafe.analysis.pairing import seeds_of
 from thinksafe.files import read_json, write_json
 from thinksafe.intervals import Estimate
 
-HARM = {"section": "1", "every": {"s": "qwen3"}}
+HOLDS = {
+    "A01": ("Far safer.", "harm_avg3[s, thinksafe] < harm_avg3[s, initial] for s in qwen3"),
+    "A02": ("As it was.", "change(harm_avg3[s, initial]) >= 0 for s in qwen3"),
+    "A03": ("Even.", "harmbench[s, thinksafe] < 20.5 for s in qwen3"),
+    "A04": ("Named.", "xstest[s, initial] < 101 for s in named"),
+    "A05": ("Twice.", "train_hours[s, thinksafe] > 2 for s in qwen3"),
+}
 CLAIMS = {
     "sets": {"named": ["qwen3-8b"]},
-    "claims": {
-        "A01": HARM
-        | {"text": "Far safer.", "that": [["$s", "thinksafe", "harm_avg3"], "<", ["$s", "initial", "harm_avg3"]]},
-        "A02": HARM | {"text": "As it was.", "that": [{"change": ["$s", "initial", "harm_avg3"]}, ">=", 0]},
-        "A03": HARM | {"text": "Even.", "that": [["$s", "thinksafe", "harmbench"], "<", 20.5]},
-        "A04": HARM | {"text": "Named.", "every": {"s": "named"}, "that": [["$s", "initial", "xstest"], "<", 101]},
-        "A05": HARM | {"text": "Twice.", "that": [["$s", "thinksafe", "train_hours"], ">", 2]},
-    },
+    "claims": {name: {"section": "1", "text": text, "holds": holds} for name, (text, holds) in HOLDS.items()},
 }
 SPEC = {
     "students": [("qwen3-mini", "qwen3-mini")],

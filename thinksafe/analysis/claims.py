@@ -1,37 +1,38 @@
-"""Claims as data: what `config/claims.yaml` may say, and errors where it says anything else (docs/claims.md).
+"""Claims as data: expressions over results, and errors where a claim says anything else (docs/claims.md).
 
-A claim is a tree of lists and mappings with a closed vocabulary. Nothing in it is ever executed.
+A claim is one expression in the grammar of Python, of which a small part is allowed. `ast` reads it; nothing in it is
+ever executed.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import product
+from math import floor
+from operator import ge, gt, le, lt
 from typing import Any
 
-COMPARISONS = ("<", "<=", ">", ">=")
-CONDITIONS = {
-    frozenset({"every", "that"}),
-    frozenset({"at_least", "of", "that"}),
-    frozenset({"more_than", "of", "that"}),
-    frozenset({"at_least", "among"}),
-    frozenset({"all"}),
-    frozenset({"any"}),
-    frozenset({"that"}),
-}
-TERMS = {"change": 1, "size": 1, "minus": 2, "plus": 2, "over": 2, "times": 2, "mean": 1, "rank_correlation": 2}
-LOOPED = ("mean", "rank_correlation")  # terms over all values of their variables
+import numpy as np
+
+COMPARISONS = {ast.Lt: lt, ast.LtE: le, ast.Gt: gt, ast.GtE: ge}
+OPERATIONS = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide}
 ID = re.compile(r"[A-Z]\d\d")
-Names = Mapping[str, str]
+COMPOUND = re.compile(r"[A-Za-z]\w*(?:[-.:]\w+)+")  # names that are not one name to Python: qwen3-0.6b
+Names = Mapping[str, str]  # what variables stand for
 Sets = Mapping[str, Sequence[str]]
-Cell = tuple[str, str, str]
+Cell = tuple[str, str, str]  # student, method, metric
 
 
 class ClaimError(ValueError):
     """A claim says what no claim can say."""
+
+
+class Missing(LookupError):  # noqa: N818 - an answer, not a fault
+    """A cell that the run has not."""
 
 
 @dataclass(frozen=True)
@@ -42,175 +43,292 @@ class Claim:
     section: str
     text: str
     reading: str
-    predicate: Mapping[str, Any]
+    predicate: ast.expr
 
 
-def read_claims(given: Any, families: Sequence[str]) -> tuple[list[Claim], dict[str, list[str]]]:
-    """Return the claims of a file that YAML has read, and its named sets.
+@dataclass
+class Cells:
+    """What is known of each (student, method, metric): the number itself, then the same in each resampling.
+
+    Parameters
+    ----------
+    values : mapping from (student, method, metric) to array of shape (1 + resamplings,)
+        All of the same length. Resampling ``i`` draws the same prompts for every method, so that differences are
+        paired.
+    partial : bool
+        Whether a claim over several cases is judged by those that have all of their cells: the paper's own numbers,
+        which are what its claims were read from, "where printed". Of a run every case is wanted.
+    """
+
+    values: Mapping[Cell, np.ndarray]
+    partial: bool = False
+    missing: set[Cell] = field(default_factory=set)
+
+    def __getitem__(self, cell: Cell) -> np.ndarray:
+        if cell not in self.values:
+            self.missing.add(cell)
+            raise Missing(", ".join(cell))
+        return self.values[cell]
+
+
+class _Anything(Cells):
+    """Every cell, without a value: what a claim is checked with before there are results."""
+
+    def __getitem__(self, cell: Cell) -> np.ndarray:
+        return np.empty(0)
+
+
+def read_claims(given: Any, families: Collection[str]) -> tuple[dict[str, Claim], dict[str, list[str]]]:
+    """Return the claims of a file that YAML has read, by id, and its named sets.
 
     Parameters
     ----------
     given : what YAML returned
-    families : sequence of str
+    families : collection of str
         Families of students, each a set that a claim may name beside ``students`` (all).
 
     Raises
     ------
     ClaimError
-        With the claim's id, where and what is wrong.
+        With the claim's id and what is wrong.
     """
     if not isinstance(given, Mapping) or set(given) != {"sets", "claims"}:
-        raise ClaimError("claims: a mapping with `sets` and `claims` is wanted, and nothing else")
-    sets = {name: _names(members, f"sets.{name}") for name, members in given["sets"].items()}
+        raise ClaimError("claims: must be a mapping with `sets` and `claims`, and nothing else")
+    sets = given["sets"]
+    for name, members in sets.items():
+        if not isinstance(members, list) or not members or not all(isinstance(member, str) for member in members):
+            raise ClaimError(f"sets.{name}: must be a list of names")
     if taken := {"students", *families} & set(sets):
-        raise ClaimError(f"sets: {', '.join(sorted(taken))} is the run's own")
-    known = {*sets, "students", *families}
-    claims = []
-    for name, entry in given["claims"].items():
-        if not ID.fullmatch(str(name)):
-            raise ClaimError(f"{name}: an id is one capital letter and two figures")
-        if not isinstance(entry, Mapping):
-            raise ClaimError(f"{name}: a mapping is wanted")
-        about = {key: entry.get(key) for key in ("section", "text")}
-        for key, value in about.items():
-            if not isinstance(value, str):
-                raise ClaimError(f"{name}.{key}: text is wanted, in quotes where it reads as a number")
-        reading = entry.get("reading", "paper")
-        if reading not in ("paper", "ours"):
-            raise ClaimError(f"{name}.reading: paper or ours, not {reading!r}")
-        predicate = {key: value for key, value in entry.items() if key not in ("section", "text", "reading")}
-        _condition(predicate, (), known, name)
-        claims.append(Claim(name, about["section"], about["text"], reading, predicate))
-    return claims, sets
+        raise ClaimError(f"sets: {', '.join(sorted(taken))} is defined by the run")
+    known = [*sets, "students", *families]
+    return {name: _claim(name, entry, known) for name, entry in given["claims"].items()}, sets
 
 
-def check_metrics(given: Mapping[str, Any], families: Sequence[str], metrics: Collection[str]) -> None:
+def _claim(name: str, entry: Any, known: Collection[str]) -> Claim:
+    if not ID.fullmatch(str(name)):
+        raise ClaimError(f"{name}: an id is one capital letter and two digits")
+    required = {"section", "text", "holds"}
+    if not isinstance(entry, Mapping) or not required <= set(entry) <= {*required, "reading"}:
+        raise ClaimError(f"{name}: must have `section`, `text` and `holds`, and may have `reading`")
+    for key, value in entry.items():
+        if not isinstance(value, str):
+            raise ClaimError(f"{name}.{key}: must be text, in quotes where it reads as a number")
+    reading = entry.get("reading", "paper")
+    if reading not in ("paper", "ours"):
+        raise ClaimError(f"{name}.reading: must be paper or ours, not {reading!r}")
+    try:
+        source = COMPOUND.sub(lambda compound: repr(compound[0]), entry["holds"])
+        predicate = ast.parse(f"({source})", mode="eval").body
+        condition(predicate, {}, {one: list("1234") for one in known}, _Anything({}))  # four: see rank_correlation
+    except (SyntaxError, ClaimError) as error:
+        raise ClaimError(f"{name}.holds: {error.args[0]}; see docs/claims.md") from None
+    return Claim(name, entry["section"], entry["text"], reading, predicate)
+
+
+def check_metrics(claims: Mapping[str, Claim], sets: Sets, families: Collection[str], metrics: Collection[str]) -> None:
     """Raise a ClaimError where a claim asks for a metric that no table has: misspelt, it would never be run."""
-    sets = {**given["sets"], **{name: [name] for name in ("students", *families)}}
-    for name, claim in given["claims"].items():
-        for *_, metric in asked(claim, sets):
+    sets = {**sets, **{name: [name] for name in ("students", *families)}}
+    for claim in claims.values():
+        for *_, metric in asked(claim.predicate, sets):
             if metric not in metrics:
                 near = get_close_matches(metric, metrics, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(metrics))}"
-                raise ClaimError(f"{name}: no metric is {metric!r}; {hint}")
+                raise ClaimError(f"{claim.id}: no metric is {metric!r}; {hint}")
 
 
-def _names(given: Any, where: str) -> list[str]:
-    if not isinstance(given, list) or not given or not all(isinstance(name, str) for name in given):
-        raise ClaimError(f"{where}: a list of names is wanted")
-    return given
+# ---------------------------------------------------------------- expressions
+def condition(
+    node: ast.expr, names: Names, sets: Sets, cells: Cells, parts: dict[str, Any] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return for the numbers and for each resampling whether a condition is true, and by how much.
+
+    ``parts`` is filled with the outcome of each case (None where a cell is missing), by its label.
+
+    Raises
+    ------
+    Missing
+        If the cells do not decide it.
+    ClaimError
+        If it is no condition.
+    """
+    least, share = 0, None
+    match node:
+        case ast.GeneratorExp():
+            kind, listed = "all", [node]
+        case ast.BoolOp(values=listed):
+            kind = "all" if isinstance(node.op, ast.And) else "any"
+        case ast.Call(func=ast.Name(id="all" | "any" as kind), args=[_, *_] as listed, keywords=[]):
+            pass
+        case ast.Compare(ops=[ast.GtE()], left=ast.Call(func=ast.Name(id="count" as kind), args=[_, *_] as listed)):
+            least = _number(node.comparators[0])
+        case ast.Compare(ops=[ast.Gt()], left=ast.Call(func=ast.Name(id="share" as kind), args=[_, *_] as listed)):
+            share = _number(node.comparators[0])
+        case ast.Compare(ops=ops) if all(type(op) in COMPARISONS for op in ops):
+            terms = [_term(term, names, sets, cells) for term in (node.left, *node.comparators)]
+            found = [_compared(*pair) for pair in zip(ops, terms, terms[1:], strict=False)]
+            return _decided(found, len(found))
+        case _:
+            raise ClaimError(f"`{ast.unparse(node)}` is not a condition")
+    if len(listed) == 1 and isinstance(loop := listed[0], ast.GeneratorExp):
+        cases = [(", ".join(values), loop.elt, bound) for values, bound in _bindings(loop, names, sets)]
+    else:
+        cases = [(str(place), part, names) for place, part in enumerate(listed, 1)]
+    found = []
+    for label, part, bound in cases:
+        try:
+            outcome = condition(part, bound, sets, cells)
+        except Missing:
+            if parts is None:
+                raise
+            outcome = None  # the other cases are still told
+        else:
+            found.append(outcome)
+        if parts is not None:
+            parts[label] = outcome and outcome[0]
+    enough = max(1, least)
+    if len(found) < (enough if cells.partial else max(enough, len(cases))):
+        raise Missing("cases of the claim have not all of their cells")
+    if share is not None:
+        enough = min(floor(share * len(found)) + 1, len(found))
+    return _decided(found, len(found) if kind == "all" else enough)
 
 
-def _variables(given: Any, bound: tuple[str, ...], known: set[str], where: str) -> tuple[str, ...]:
-    if not isinstance(given, Mapping) or not given:
-        raise ClaimError(f"{where}: variables with their sets are wanted, as {{s: students}}")
-    for name, members in given.items():
-        if isinstance(members, str) and members not in known:
-            raise ClaimError(f"{where}.{name}: no set {members!r}; there are {', '.join(sorted(known))}")
-        if not isinstance(members, str):
-            _names(members, f"{where}.{name}")
-        if name in bound:
-            raise ClaimError(f"{where}.{name}: this variable is in use already")
-    return (*bound, *given)
+def _compared(op: ast.cmpop, left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether two terms compare so, and by how much."""
+    with np.errstate(invalid="ignore"):
+        margin = np.atleast_1d(np.subtract(right, left) * (1 if isinstance(op, (ast.Lt, ast.LtE)) else -1))
+    # A ratio that has no value makes no comparison true.
+    return np.atleast_1d(COMPARISONS[type(op)](left, right)), np.where(np.isnan(margin), -np.inf, margin)
 
 
-def _condition(given: Any, bound: tuple[str, ...], known: set[str], where: str) -> None:
-    if isinstance(given, list):
-        if len(given) != 3 or given[1] not in COMPARISONS:
-            raise ClaimError(f"{where}: [term, one of {' '.join(COMPARISONS)}, term] is wanted, not {given!r}")
-        _term(given[0], bound, known, f"{where}[0]")
-        _term(given[2], bound, known, f"{where}[2]")
-        return
-    if not isinstance(given, Mapping) or frozenset(given) not in CONDITIONS:
-        raise ClaimError(f"{where}: no condition has {given!r}; see docs/claims.md for the vocabulary")
-    for key in ("every", "of"):
-        if key in given:
-            bound = _variables(given[key], bound, known, f"{where}.{key}")
-    for key in ("at_least", "more_than"):
-        if key in given and not _is_number(given[key]):
-            raise ClaimError(f"{where}.{key}: a number is wanted, not {given[key]!r}")
-    if "that" in given:
-        _condition(given["that"], bound, known, f"{where}.that")
-    for key in {"all", "any", "among"} & set(given):
-        if not isinstance(given[key], list) or not given[key]:
-            raise ClaimError(f"{where}.{key}: a list of conditions is wanted")
-        for place, part in enumerate(given[key]):
-            _condition(part, bound, known, f"{where}.{key}[{place}]")
+def _decided(found: Sequence[tuple[np.ndarray, np.ndarray]], enough: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where at least so many of the conditions are true, and the margin of the one that decides it."""
+    true, margins = (np.stack(np.broadcast_arrays(*part)) for part in zip(*found, strict=True))
+    return true.sum(0) >= enough, np.sort(margins, 0)[len(found) - enough]
 
 
-def _is_number(given: Any) -> bool:
-    return isinstance(given, (int, float)) and not isinstance(given, bool)
+def _term(node: ast.expr, names: Names, sets: Sets, cells: Cells) -> Any:
+    """Return a number, or one for the numbers as they stand and one for each resampling."""
+    match node:
+        case ast.Constant():
+            return _number(node)
+        case ast.UnaryOp(op=ast.USub()):
+            return -_number(node.operand)
+        case ast.Subscript():
+            return cells[_cell(node, names)]
+        case ast.BinOp() if type(node.op) in OPERATIONS:
+            one, other = (_term(part, names, sets, cells) for part in (node.left, node.right))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return OPERATIONS[type(node.op)](one, other)
+        case ast.Call(func=ast.Name(id="abs"), args=[term], keywords=[]):
+            return np.abs(_term(term, names, sets, cells))
+        case ast.Call(func=ast.Name(id="change"), args=[ast.Subscript() as cell], keywords=[]):
+            student, method, metric = _cell(cell, names)
+            return cells[student, method, metric] - cells[student, "initial", metric]
+        case ast.Call(func=ast.Name(id="mean"), args=[ast.GeneratorExp() as loop], keywords=[]):
+            return np.mean([_term(loop.elt, bound, sets, cells) for _, bound in _bindings(loop, names, sets)], 0)
+        case ast.Call(
+            func=ast.Name(id="rank_correlation"),
+            args=[ast.GeneratorExp(elt=ast.Tuple(elts=[_, _])) as loop],
+            keywords=[],
+        ):
+            return _rank_correlation(loop, names, sets, cells)
+    raise ClaimError(f"`{ast.unparse(node)}` is not a term")
 
 
-def _term(given: Any, bound: tuple[str, ...], known: set[str], where: str) -> None:
-    if _is_number(given):
-        return
-    if isinstance(given, list):
-        if len(given) != 3 or not all(isinstance(part, str) for part in given):
-            raise ClaimError(f"{where}: a cell is [student, method, metric], not {given!r}")
-        for part in given:
-            if part.startswith("$") and part[1:] not in bound:
-                raise ClaimError(f"{where}: nothing says what {part} stands for")
-        return
-    kinds = set(given) - {"of"} if isinstance(given, Mapping) else set()
-    if len(kinds) != 1 or not kinds <= TERMS.keys() or ("of" in given) != bool(kinds & set(LOOPED)):
-        raise ClaimError(f"{where}: no term is {given!r}; see docs/claims.md for the vocabulary")
-    (kind,) = kinds
-    if "of" in given:
-        bound = _variables(given["of"], bound, known, f"{where}.of")
-    parts = [given[kind]] if TERMS[kind] == 1 else given[kind]
-    if not isinstance(parts, list) or len(parts) != TERMS[kind]:
-        raise ClaimError(f"{where}.{kind}: {TERMS[kind]} terms are wanted")
-    if kind == "change" and not isinstance(parts[0], list):
-        raise ClaimError(f"{where}.change: a cell is wanted")
-    for place, part in enumerate(parts):
-        _term(part, bound, known, f"{where}.{kind}[{place}]")
+def _rank_correlation(loop: ast.GeneratorExp, names: Names, sets: Sets, cells: Cells) -> np.ndarray:
+    """Return Spearman's correlation of two terms over their variables' values."""
+    pairs, before = [], set(cells.missing)
+    for _, bound in _bindings(loop, names, sets):
+        try:
+            pairs.append([_term(part, bound, sets, cells) for part in loop.elt.elts])
+        except Missing:
+            continue  # not every method has data of its own for every student
+    if len(pairs) < 4:
+        raise Missing("a correlation wants four points")
+    cells.missing &= before
+    points = np.array(pairs, dtype=float)  # points, sides, resamplings
+    if points.size:  # planning, which checks claims without values, does not import scipy
+        from scipy.stats import spearmanr
+    return np.array([spearmanr(*points[:, :, place].T).statistic for place in range(points.shape[2])])
 
 
-# ---------------------------------------------------------------- what a claim is about
-def bindings(variables: Mapping[str, Any], names: Names, sets: Sets) -> Iterator[Names]:
-    """Yield every combination of the variables' values, with what is bound already."""
-    members = [sets[one] if isinstance(one, str) else one for one in variables.values()]
+def _bindings(loop: ast.GeneratorExp, names: Names, sets: Sets) -> Iterator[tuple[tuple[str, ...], Names]]:
+    """Yield every combination of a loop's variables: their values, and these with what is bound already."""
+    variables, members = [], []
+    for clause in loop.generators:
+        variables.append(_name(clause.target))
+        if len(variables[-1]) != 1 or variables[-1] in (*names, *variables[:-1]) or clause.ifs:
+            raise ClaimError(f"`{ast.unparse(clause)}`: a variable is one letter that is not in use, without an `if`")
+        if isinstance(clause.iter, ast.List) and clause.iter.elts:
+            members.append(list(map(_name, clause.iter.elts)))
+        elif (name := _name(clause.iter)) in sets:
+            members.append(sets[name])
+        else:
+            raise ClaimError(f"no set {name!r}; there are {', '.join(sorted(sets))}")
     for values in product(*members):
-        yield {**names, **dict(zip(variables, values, strict=True))}
+        yield values, {**names, **dict(zip(variables, values, strict=True))}
 
 
-def resolved(cell: Sequence[str], names: Names) -> Cell:
-    """Return a cell with each variable's value in its place."""
-    student, method, metric = (names[part[1:]] if part.startswith("$") else part for part in cell)
+def _cell(node: ast.Subscript, names: Names) -> Cell:
+    """Return ``metric[student, method]`` with each variable's value in its place."""
+    if not isinstance(node.slice, ast.Tuple) or len(node.slice.elts) != 2:
+        raise ClaimError(f"`{ast.unparse(node)}` must be metric[student, method]")
+    parts = [_name(part) for part in (node.value, *node.slice.elts)]
+    if unknown := [part for part in parts if len(part) == 1 and part not in names]:
+        raise ClaimError(f"nothing says what `{unknown[0]}` stands for in `{ast.unparse(node)}`")
+    metric, student, method = (names.get(part, part) for part in parts)
     return student, method, metric
 
 
-def asked(given: Any, sets: Sets, correlated: bool = False, names: Names | None = None) -> Iterator[Cell]:
-    """Yield every cell that a predicate reads, some of them more than once.
+def _name(node: ast.expr) -> str:
+    name = node.id if isinstance(node, ast.Name) else node.value if isinstance(node, ast.Constant) else None
+    if not isinstance(name, str):
+        raise ClaimError(f"`{ast.unparse(node)}` is not a name")
+    return name
+
+
+def _number(node: ast.expr) -> float:
+    if not isinstance(node, ast.Constant) or type(node.value) not in (int, float):
+        raise ClaimError(f"`{ast.unparse(node)}` is not a number")
+    return node.value
+
+
+# ---------------------------------------------------------------- what a claim is about
+def asked(node: ast.AST, sets: Sets, correlated: bool = False, names: Names | None = None) -> Iterator[Cell]:
+    """Yield every cell that an expression reads, some of them more than once.
 
     Parameters
     ----------
-    given : a condition or a term
     correlated : bool
         Whether those of a correlation count as well, which takes the points that there are.
     """
     names = names or {}
-    if isinstance(given, list):
-        if len(given) == 3 and all(isinstance(part, str) for part in given):
-            yield resolved(given, names)
-        else:  # the parts of a comparison, of a term, or conditions
-            for part in given:
-                yield from asked(part, sets, correlated, names)
-    if not isinstance(given, Mapping) or ("rank_correlation" in given and not correlated):
-        return
-    if "change" in given:
-        student, method, metric = resolved(given["change"], names)
-        yield from ((student, method, metric), (student, "initial", metric))
-        return
-    variables = given.get("every", given.get("of", {}))
-    for bound in bindings(variables, names, sets):
-        for key, part in given.items():
-            if key not in ("every", "of"):
-                yield from asked(part, sets, correlated, bound)
+    match node:
+        case ast.Subscript():
+            yield _cell(node, names)
+        case ast.Call(func=ast.Name(id="change"), args=[cell]):
+            student, method, metric = _cell(cell, names)
+            yield from ((student, method, metric), (student, "initial", metric))
+        case ast.Call(func=ast.Name(id="rank_correlation")) if not correlated:
+            return
+        case ast.GeneratorExp():
+            for _, bound in _bindings(node, names, sets):
+                yield from asked(node.elt, sets, correlated, bound)
+        case _:
+            for child in ast.iter_child_nodes(node):
+                yield from asked(child, sets, correlated, names)
 
 
-def counted(predicate: Any, sets: Sets, own: Sets, has: Callable[[Cell], bool]) -> dict[str, list[str]]:
+def at_least(predicate: ast.expr) -> float:
+    """Return how many cases a claim of the form ``count(...) >= number`` wants, else 0."""
+    match predicate:
+        case ast.Compare(left=ast.Call(func=ast.Name(id="count"))):
+            return _number(predicate.comparators[0])
+    return 0
+
+
+def counted(predicate: ast.expr, sets: Sets, own: Sets, has: Callable[[Cell], bool]) -> dict[str, list[str]]:
     """Return for each of the run's own sets that a claim ranges over the students that count.
 
     A student counts for whom the run means to have every cell that the claim asks of it: not each method is meant for
@@ -225,20 +343,14 @@ def counted(predicate: Any, sets: Sets, own: Sets, has: Callable[[Cell], bool]) 
     has : callable
         Whether a cell is in the run by its config.
     """
-    over = {}
-    for name in sorted(_ranges(predicate) & set(own)):
-        over[name] = [
+    loops = (node.iter for node in ast.walk(predicate) if isinstance(node, ast.comprehension))
+    ranges = {_name(one) for one in loops if not isinstance(one, ast.List)}
+    return {
+        name: [
             one
             for one in own[name]
             if all(has(cell) for cell in asked(predicate, {**sets, **own, name: [one]}) if cell[0] == one)
-        ] or list(own[name])
-    return over
-
-
-def _ranges(given: Any) -> set[str]:
-    """Return the names of the sets that a predicate's variables range over."""
-    if isinstance(given, Mapping):
-        variables = given.get("every", given.get("of", {}))
-        found = {one for one in variables.values() if isinstance(one, str)}
-        return found.union(*map(_ranges, given.values()))
-    return set().union(*map(_ranges, given)) if isinstance(given, list) else set()
+        ]
+        or list(own[name])
+        for name in sorted(ranges & set(own))
+    }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from thinksafe.analysis.claims import asked, check_metrics, counted, read_claims
+from thinksafe.analysis.claims import asked, at_least, check_metrics, counted, read_claims
 from thinksafe.analysis.scores import AVERAGES
 from thinksafe.provenance.digests import canonical
 from thinksafe.study.paper import LENGTHS, RESULTS, Paper
@@ -55,8 +55,8 @@ class Claims:
         self.paper, self.selection, self.config = paper, paper.selection, paper.config
         self.all = claims
         families = list(self.config.families)
-        read_claims(claims, families)
-        check_metrics(claims, families, {*self.config.benchmarks, *AVERAGES, *METRIC_TABLES})
+        self.read, sets = read_claims(claims, families)
+        check_metrics(self.read, sets, families, {*self.config.benchmarks, *AVERAGES, *METRIC_TABLES})
         self.own_sets = {
             "students": sorted(self.selection.students),
             **{family: sorted(self.selection.students_of(family)) for family in families},
@@ -86,7 +86,7 @@ class Claims:
         """Return the students that count in a claim; the paper's numbers say for themselves which they have."""
         if self.config.use_paper_scores:
             return {}
-        return counted(self.all["claims"][claim], self.all["sets"], self.own_sets, self.is_in_run)
+        return counted(self.read[claim].predicate, self.all["sets"], self.own_sets, self.is_in_run)
 
     def asked_by(self, claim: str) -> list[tuple[str, str, str]]:
         """Return the run's student, method and metric that decide a claim.
@@ -96,14 +96,14 @@ class Claims:
         Undecidable
             If it cannot be decided, with what is missing. The paper's numbers say for themselves what they decide.
         """
-        predicate, over = self.all["claims"][claim], self.students_over(claim)
+        predicate, over = self.read[claim].predicate, self.students_over(claim)
         sets = {**self.all["sets"], **self.own_sets, **over}
         cells = sorted({cell for cell in asked(predicate, sets, correlated=True) if self.is_in_run(cell)})
         if self.config.use_paper_scores:
             return cells
         missing = sorted({cell for cell in asked(predicate, sets) if not self.is_in_run(cell)})
         students = min(map(len, over.values()), default=len(self.own_sets["students"]))
-        if not cells or missing or predicate.get("at_least", 0) > students:
+        if not cells or missing or at_least(predicate) > students:
             some = "; ".join(" ".join(cell) for cell in missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise Undecidable(
                 f"claim_{claim}: this run cannot decide it, as it has not {some or 'the students that it counts'}. Add "
