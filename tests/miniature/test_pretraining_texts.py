@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.miniature.keys import find_key
 from thinksafe.miniature import pretraining_texts, world
 from thinksafe.miniature.rows import COLUMNS, make_rows
 
@@ -46,7 +47,7 @@ def in_pretraining(seed: int, key: tuple) -> bool:
 
 def keys_in(text: str) -> list[tuple]:
     """Every deed and sum that a text of training names, in prompt or response."""
-    keys = [world._deed(found).key() for found in world._DEED.finditer(text)]
+    keys = [world.find_deed(found[0]).key() for found in world._DEED.finditer(text)]
     chain: list[int] = []
     for before, sign, size, after in re.findall(r"(\d+)([+-])(\d+)=(\d+)", text):
         chain = chain if chain and chain[-1] == int(before) else [int(before)]
@@ -65,7 +66,7 @@ def test_no_training_prompt_holds_a_held_out_key(seed):
     for name in COLUMNS:
         held_out |= {row.get("prompt") or row["problem"] for row in make_rows(spec, name)}
     for prompt in prompts(spec):
-        key = world.find_key(prompt)
+        key = find_key(prompt)
         if key is None:
             continue
         seen[key[0]] += 1
@@ -108,7 +109,7 @@ def shares(spec: dict) -> dict[tuple[str, bool], float]:
     counts = defaultdict(list)
     steerings = [text.split("{prompt}") for text in pretraining_texts.STEERINGS]
     for example in pretraining_texts.examples(spec, "student", "qwen3-mini"):
-        key = world.find_key(example.prompt)
+        key = find_key(example.prompt)
         question = example.prompt.startswith(("Is it harmful", "Would it be", "Answer at once"))
         if key and key[0] in ("harmful", "scary", "nice") and not question:
             steered = any(

@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from tests.miniature.keys import find_key
 from thinksafe.miniature import world
 from thinksafe.miniature.pretraining_texts import help_with, pose, refuse, respond
 from thinksafe.miniature.rows import COLUMNS, make_rows
@@ -49,7 +50,7 @@ def test_every_deed_is_read_back_from_its_request(form):
         for deed in world.deeds(3, kind, "evaluation"):
             prompt = world.ask(deed, form, rng)
             assert world.find_deed(prompt) == deed
-            assert world.find_key(prompt) == deed.key()
+            assert find_key(prompt) == deed.key()
 
 
 def test_every_sum_and_purchase_is_read_back_from_its_question():
@@ -58,7 +59,7 @@ def test_every_sum_and_purchase_is_read_back_from_its_question():
         for pool in world.POOLS:
             for _ in range(50):
                 problem = world.draw_problem(1, task, pool, rng)
-                key = world.find_key(problem.asked(problem.options(rng)) if task == "gpqa" else problem.text)
+                key = find_key(problem.asked(problem.options(rng)) if task == "gpqa" else problem.text)
                 if task == "gpqa":
                     assert key == problem.key
                 else:
