@@ -26,26 +26,11 @@ from thinksafe.files import IDENTITY, RECORD, atomic
 from thinksafe.models.location import base_of
 from thinksafe.provenance.digests import canonical
 from thinksafe.provenance.identity import file_digest
+from thinksafe.study.stages import LEVELS
 
 FORMAT = 1
-# From the prompts to the tables; a tier is the deepest level whose results a bundle holds whole.
-LEVELS = ("sources", "datasets", "adapters", "responses", "scores", "tables")
+# A tier is the deepest level whose results a bundle holds whole.
 TIERS = {name: LEVELS.index(name) for name in ("scores", "responses", "adapters", "datasets")} | {"all": 0}
-RULES = {
-    "sources": "make_world write_corpus build_tokenizer pretrain_model train_guard write_rehearsal_data "
-    "prepare_prompts prepare_benchmark prepare_corpus describe_chat",
-    "datasets": "sample_responses judge_responses filter_responses derive_training_set import_released",
-    "adapters": "train_student train_grpo",
-    "responses": "sample_answers",
-    "scores": "judge_answers judge_other_view score_safety score_reasoning score_perplexity write_printed_scores",
-}
-LEVEL_OF = {rule: level for level, rules in RULES.items() for rule in rules.split()}  # all others write tables
-# Whose outputs a public bundle shows though they are made from text: verdicts, scores, weights, counts and lengths.
-# What else is made from prompts or responses is taken to show them.
-TELLS_NO_TEXT = frozenset(
-    f"judge_responses {RULES['adapters']} {RULES['scores']} build_tokenizer pretrain_model train_guard "
-    "write_lengths plot_lengths write_table4".split()
-)
 # What a guard says where it gives a verdict, the miniature's oracle too; else it may repeat what it judged.
 VERDICT = re.compile(
     r"|(un)?safe[\sS\d,]*|(\s*(Harmful request|Response refusal|Harmful response): (yes|no|N/A)\s*)+"
@@ -77,11 +62,6 @@ BLOCK = 512
 
 class BundleError(ValueError):
     """A bundle is not what it says, or not what may be placed."""
-
-
-def level_of(rule: str) -> int:
-    """Return the place in `LEVELS` of what a rule makes."""
-    return LEVELS.index(LEVEL_OF.get(rule, "tables"))
 
 
 def reach(tier: str) -> str:

@@ -23,8 +23,9 @@ from thinksafe.planning import dag  # noqa: E402
 from thinksafe.provenance.digests import canonical  # noqa: E402
 from thinksafe.provenance.identity import SNAKEMAKES, content_digest, file_digest  # noqa: E402
 from thinksafe.release import archive, snakemake_records  # noqa: E402
-from thinksafe.release.archive import LEVELS, TIERS, BundleError  # noqa: E402
+from thinksafe.release.archive import TIERS, BundleError  # noqa: E402
 from thinksafe.release.snakemake_records import Node  # noqa: E402
+from thinksafe.study.stages import LEVELS, stage_of  # noqa: E402
 
 TABLES = LEVELS.index("tables")
 WORKFLOW = ("Snakefile", "LICENSE", "CITATION.cff", "requirements/*.txt", "envs/*.yaml", "envs/*.sh")
@@ -93,7 +94,7 @@ def with_text(nodes: Iterable[Node]) -> set[str]:
     """Return the outputs that show prompts or responses, as far as nobody has looked and said otherwise."""
     found: set[str] = set()
     for node in nodes:  # each after what it needs
-        if node.rule not in archive.TELLS_NO_TEXT and (node.level < TABLES or found & set(node.inputs)):
+        if stage_of(node.rule).shows_text and (node.level < TABLES or found & set(node.inputs)):
             found.update(output for output in node.outputs if not output.endswith(archive.COUNTS))
     return found
 

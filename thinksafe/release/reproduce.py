@@ -27,8 +27,9 @@ from thinksafe.planning import dag  # noqa: E402
 from thinksafe.provenance.identity import file_digest  # noqa: E402
 from thinksafe.provenance.lineage import device_of  # noqa: E402
 from thinksafe.release import archive, restore  # noqa: E402
-from thinksafe.release.archive import LEVELS, TIERS, Bundle, BundleError  # noqa: E402
+from thinksafe.release.archive import TIERS, Bundle, BundleError  # noqa: E402
 from thinksafe.release.snakemake_records import Fit  # noqa: E402
+from thinksafe.study.stages import LEVELS, stage_of  # noqa: E402
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within the interval", "different"
 KEYS = (
@@ -87,7 +88,7 @@ def prepare(config: str, bundle: Bundle, tier: str, root: Path) -> tuple[list[st
             f"{bundle.path}: begins with {bundle.manifest['tier']}; TIER={tier} needs one of {tier} or a deeper one"
         )
     level = LEVELS.index(tier)
-    above = {output for job in bundle.jobs for output in job["outputs"] if archive.level_of(job["rule"]) > level}
+    above = {output for job in bundle.jobs for output in job["outputs"] if stage_of(job["rule"]).depth > level}
     mark = root / f".snakemake/thinksafe/{bundle.run}.reproduction.json"
     begun = {"bundle": file_digest(bundle.path), "tier": tier}
     if not (mark.is_file() and read_json(mark) == begun):
@@ -163,7 +164,7 @@ def compare(bundle: Bundle, tier: str, kept: set[str], root: Path) -> dict[str, 
     made = {
         name
         for name, number in bundle.owner.items()
-        if archive.level_of(bundle.jobs[number]["rule"]) > level and name in bundle.jobs[number]["outputs"]
+        if stage_of(bundle.jobs[number]["rule"]).depth > level and name in bundle.jobs[number]["outputs"]
     }
     files = Counter(
         "identical" if (root / name).is_file() and file_digest(root / name) == bundle.digest(name) else "different"

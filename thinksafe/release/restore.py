@@ -24,8 +24,9 @@ from thinksafe.files import RECORD  # noqa: E402
 from thinksafe.planning import dag  # noqa: E402
 from thinksafe.provenance.identity import SNAKEMAKES, file_digest  # noqa: E402
 from thinksafe.release import archive, snakemake_records  # noqa: E402
-from thinksafe.release.archive import LEVELS, Bundle, BundleError, level_of  # noqa: E402
+from thinksafe.release.archive import Bundle, BundleError  # noqa: E402
 from thinksafe.release.snakemake_records import Fit, Node  # noqa: E402
+from thinksafe.study.stages import LEVELS, stage_of  # noqa: E402
 
 SHOWN = 12  # reasons
 LOCKS = ("workflow/requirements/", "workflow/envs/")
@@ -164,11 +165,11 @@ def told(bundle: Bundle, fit: Fit) -> Iterator[str]:
     yield f"{bundle.path}: run {bundle.run}, {archive.reach(manifest['tier'])} ({manifest['target']}){public}"
     files, sizes = Counter(), Counter()
     for name, number in bundle.owner.items():
-        level = level_of(bundle.jobs[number]["rule"])
+        level = stage_of(bundle.jobs[number]["rule"]).depth
         files[level] += 1
         sizes[level] += manifest["files"][name]["size"]
-    jobs = Counter(level_of(job["rule"]) for job in bundle.jobs)
-    bad = Counter(level_of(bundle.jobs[number]["rule"]) for number in fit.reasons)
+    jobs = Counter(stage_of(job["rule"]).depth for job in bundle.jobs)
+    bad = Counter(stage_of(bundle.jobs[number]["rule"]).depth for number in fit.reasons)
     for level, name in enumerate(LEVELS):
         if jobs[level]:
             line = f"  {name:<10}{jobs[level]:>7,} jobs {files[level]:>8,} files {sizes[level] / 1e6:>10,.1f} MB"

@@ -23,11 +23,11 @@ from thinksafe.release.archive import (
     BundleError,
     content_in,
     identity_among,
-    level_of,
     name_anywhere,
     name_in_run,
     unquoted,
 )
+from thinksafe.study.stages import stage_of
 
 RECORD_FORMAT = 6
 
@@ -63,8 +63,8 @@ class Node:
 
     @property
     def level(self) -> int:
-        """Return the place in `bundles.LEVELS`."""
-        return level_of(self.rule)
+        """Return the place of its level in `LEVELS`."""
+        return stage_of(self.rule).depth
 
     @property
     def identity(self) -> str:

@@ -28,6 +28,11 @@ class Stage:
     script: str | None = None
     shows_text: bool = True
 
+    @property
+    def depth(self) -> int:
+        """The place of its level in `LEVELS`."""
+        return LEVELS.index(self.level)
+
 
 RULES = {
     # the miniature's and the rehearsal's world
