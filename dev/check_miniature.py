@@ -1,7 +1,10 @@
 """Run the miniature in several worlds, hold the results against the bar, and see the controls say no.
 
-`make bar` runs worlds on which nothing was tuned; `make controls` runs a student that never learnt what is harmful, one
-that never complies, and a guard whose labels are shuffled. What stands in docs/miniature.md is what these print.
+  python -m dev.check_miniature bar         # three fresh worlds (half an hour)
+  python -m dev.check_miniature controls    # worlds in which ThinkSafe must not help (half an hour)
+
+The bar runs worlds on which nothing was tuned; the controls are a student that never learnt what is harmful, one that
+never complies, and a guard whose labels are shuffled. docs/miniature.md has what these print.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 SEEDS = (21, 22, 23)  # tuned on 0 and 1; 11 and 12 had shown the faults of an earlier world
 CONTROLS = {
@@ -142,7 +144,7 @@ def show(rows: Sequence[Row]) -> None:
 
 def main() -> None:
     """Run what is asked for and print it; fail where the bar is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("bar", "controls"))
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--cores", type=int, default=2)

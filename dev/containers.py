@@ -1,4 +1,4 @@
-"""Write the recipes under containers/ from the conda files under envs/: `make containers`.
+"""Write the recipes under containers/ from the conda files under envs/: `python -m dev.containers`.
 
 One image holds the environment of every kind of job, each where Snakemake looks for it in a `containerized` image:
 under a digest of the conda file and its post-deploy script. (`snakemake --containerize` does nearly this. It needs
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BASE = "condaforge/miniforge3:24.11.3-2"
 LEFT_OUT = ("versions", "scoring-py310", "sampling-transformers")  # the last two are not the paper's
-MADE = "# Made by `make containers` from envs/*.yaml; edit those. How to build and use it: docs/environments.md."
+MADE = "# Made by `python -m dev.containers` from envs/*.yaml; edit those. Build and use: docs/environments.md."
 
 
 def environments() -> dict[Path, str]:

@@ -76,6 +76,10 @@ for name in "$@"; do
         install "skythought" --no-deps --ignore-requires-python --requirement "$lock/skythought.txt"
         finished cpu "${files[@]}"
       fi
+      if part project pyproject.toml; then
+        install "the command thinksafe" --no-deps --no-build-isolation --editable .
+        finished project pyproject.toml
+      fi
       ;;
     dev)
       files=("$lock/dev.txt" "$lock/cpu.txt")

@@ -174,7 +174,7 @@ def test_a_job_is_not_charged_for_waiting_for_a_gpu(project, tmp_path, monkeypat
             time.sleep(0.05)
         time.sleep(3)
         early, freed = list((tmp_path / "made").glob("*out*")), time.time()
-        assert freed - (tmp_path / "made/log").stat().st_mtime < 2  # it is there: `make status` looks at this
+        assert freed - (tmp_path / "made/log").stat().st_mtime < 2  # it is there: `thinksafe status` looks at this
         os.rename(tmp_path / f"thinksafe-gpus-{os.getuid()}/7", tmp_path / "still-held")  # who comes now finds it free
         assert waiting.result().returncode == 0
     record = json.loads((tmp_path / "made/out.record.json").read_text())

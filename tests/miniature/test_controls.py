@@ -1,4 +1,4 @@
-"""Where ThinkSafe must not help, the same run says so: worlds of `make controls`, one student each."""
+"""Where ThinkSafe must not help, the same run says so: the controls of dev.check_miniature, one student each."""
 
 from __future__ import annotations
 

@@ -19,6 +19,11 @@ def config():
     return settings.load(["config/config.yaml"])
 
 
+@pytest.fixture(scope="module")
+def miniature():
+    return settings.load(["config/config.yaml", "config/miniature.yaml"])
+
+
 def job(rule, gpus=1, needs=(), **wildcards):
     name = "-".join([rule, *wildcards.values()])
     inputs = tuple(path for need in needs for path in need.outputs)
@@ -27,8 +32,8 @@ def job(rule, gpus=1, needs=(), **wildcards):
 
 def chain(student):
     """Return ThinkSafe's jobs up to the adapter, and GRPO's."""
-    raw = dict(student=student, steering="prefix", draws="1", replicate="0")
-    sampled = [job("sample_responses", **raw, prompts=half, part=str(part)) for half in PROMPTS for part in range(8)]
+    raw = dict(student=student, steering="prefix", samples="1", replicate="0")
+    sampled = [job("sample_responses", **raw, prompts=half, shard=str(part)) for half in PROMPTS for part in range(8)]
     judged = [job("judge_responses", needs=[one], guard="llama-guard-3", **one.wildcards) for one in sampled]
     trained = job("train_student", needs=judged, student=student, method="thinksafe", replicate="0")
     return ordered([*sampled, *judged, trained, job("train_grpo", 2, student=student, method="grpo", replicate="0")])
@@ -50,7 +55,7 @@ def test_more_work_and_larger_models_cost_more(config):
     def seconds(rule, **names):
         return model.seconds(job(rule, **names)).value
 
-    answers = dict(method="initial", replicate="0", part="0")
+    answers = dict(method="initial", replicate="0", shard="0")
     assert seconds("sample_answers", student="qwen3-0.6b", benchmark="gsm8k", **answers) > seconds(
         "sample_answers", student="qwen3-0.6b", benchmark="aime24", **answers
     )
@@ -76,20 +81,27 @@ def test_adapters_have_the_size_that_they_have(config):
     assert model.adapter("qwen3-8b") == pytest.approx(61.3e6, rel=0.01)
 
 
-def finish(one, folder: Path, seconds, device="NVIDIA H100 80GB HBM3", devices=1):
-    path = folder / one.outputs[0].replace(".identity.", ".record.")
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return an empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def finish(one, seconds, device="NVIDIA H100 80GB HBM3", devices=1):
+    path = Path(one.outputs[0].replace(".identity.", ".record."))
     record = {"wall_seconds": seconds, "device_seconds": seconds * devices, "device": device}
     path.write_text(json.dumps(record))
 
 
-def test_finished_jobs_are_believed(config, tmp_path):
+def test_finished_jobs_are_believed(config, folder):
     """Same rule and student: their rate; another student: the assumptions, corrected; a narrower range for both."""
     done, other = chain("qwen3-0.6b"), chain("qwen3-8b")
     model, blind = CostModel(config, PROMPTS), CostModel(config, PROMPTS)
     sampled = [one for one in done if one.rule == "sample_responses"]
     for one in sampled[:4]:
-        finish(one, tmp_path, blind.predicted(one) * 2)
-    assert model.calibrate(done, tmp_path) == 4
+        finish(one, blind.predicted(one) * 2)
+    assert model.calibrate(done) == 4
     assert model.seconds(sampled[5]).value == pytest.approx(blind.predicted(sampled[5]) * 2)
     larger = next(one for one in other if one.rule == "sample_responses")
     guess, before = model.seconds(larger), blind.seconds(larger)
@@ -100,47 +112,46 @@ def test_finished_jobs_are_believed(config, tmp_path):
     assert model.seconds(judged) == blind.seconds(judged)
 
 
-def test_short_answers_do_not_tell_how_long_reasoning_takes(config, tmp_path):
+def test_short_answers_do_not_tell_how_long_reasoning_takes(config, folder):
     """The same student's XSTest as fast as assumed, or half: so is its MATH500, which is four times as long a job."""
-    names = dict(student="qwen3-8b", method="initial", replicate="0", part="0")
+    names = dict(student="qwen3-8b", method="initial", replicate="0", shard="0")
     short, long = (job("sample_answers", benchmark=benchmark, **names) for benchmark in ("xstest", "math500"))
     alike = job("sample_answers", benchmark="harmbench", **names)
     blind = CostModel(config, PROMPTS)
     for factor in (1, 2):
         model = CostModel(config, PROMPTS)
-        finish(short, tmp_path, blind.predicted(short) * factor)
-        model.calibrate([short], tmp_path)
+        finish(short, blind.predicted(short) * factor)
+        model.calibrate([short])
         assert model.seconds(long).value == pytest.approx(blind.predicted(long) * factor)
         assert model.seconds(alike).value == pytest.approx(
             blind.predicted(short) * factor * model.work(alike).units / model.work(short).units
         )
 
 
-def test_what_a_profile_gave_a_job_is_counted(config, tmp_path):
+def test_what_a_profile_gave_a_job_is_counted(config, folder):
     """Two GPUs for an hour are two GPU-hours, also where the rule by itself asks for one (profiles/slurm)."""
     one = job("train_student", student="qwen3-8b", method="thinksafe", replicate="0")
-    finish(one, tmp_path, 3600.0, devices=2)
+    finish(one, 3600.0, devices=2)
     model = CostModel(config, PROMPTS)
-    model.calibrate([one], tmp_path)
+    model.calibrate([one])
     assert cost([one], model, 8)["gpu_hours"]["value"] == 2.0
 
 
-def test_another_device_says_nothing_about_students_that_did_not_run_on_it(config, tmp_path):
+def test_another_device_says_nothing_about_students_that_did_not_run_on_it(config, folder):
     done, model = chain("qwen3-0.6b"), CostModel(config, PROMPTS)
-    finish(done[0], tmp_path, 1e6, device="cpu")
-    model.calibrate(done, tmp_path)
+    finish(done[0], 1e6, device="cpu")
+    model.calibrate(done)
     larger = chain("qwen3-8b")[0]
     assert model.seconds(larger) == CostModel(config, PROMPTS).seconds(larger)
 
 
-def test_a_model_of_unknown_size_is_told_until_it_has_run(tmp_path):
-    config = settings.load(["config/config.yaml", "config/miniature.yaml"])
+def test_a_model_of_unknown_size_is_told_until_it_has_run(miniature, folder):
     one = job("train_student", 0, student="qwen3-mini", method="thinksafe", replicate="0")
-    model = CostModel(config, {"harmful": 250, "benign": 250})
-    assert model.calibrate([one], tmp_path) == 0 and model.seconds(one) is None
+    model = CostModel(miniature, {"harmful": 250, "benign": 250})
+    assert model.calibrate([one]) == 0 and model.seconds(one) is None
     assert cost([one], model, 1)["jobs_without_estimate"] == 1
-    finish(one, tmp_path, 5.0)
-    assert model.calibrate([one], tmp_path) == 1 and model.seconds(one).value == pytest.approx(5.0)
+    finish(one, 5.0)
+    assert model.calibrate([one]) == 1 and model.seconds(one).value == pytest.approx(5.0)
 
 
 def test_wall_time_follows_gpus_and_chains():
@@ -150,7 +161,7 @@ def test_wall_time_follows_gpus_and_chains():
     jobs = ordered([first, second, third, last, small])
     seconds = dict.fromkeys(jobs, 1.0)
     assert [wall(jobs, seconds, gpus) for gpus in (1, 2, 8)] == [4.0, 3.0, 2.0]
-    assert behind(last) == {first, last} and reached(jobs, [second]) == {second, small}
+    assert behind([last]) == {first, last} and reached(jobs, [second]) == {second, small}
     large = job("d", 4, n="0")  # more than there are: it takes all, one after the other
     assert wall([large, first], {large: 1.0, first: 1.0}, 2) == 2.0
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from thinksafe.config import settings
+from thinksafe.errors import UserError
 from thinksafe.planning import dag
 from thinksafe.planning.plan import prompts_of
 
@@ -18,7 +19,7 @@ PAPER = Path(__file__).parents[2] / "config/config.yaml"
 def counted(folder, harmful):
     (folder / "mine.yaml").write_text(yaml.safe_dump({"prompts": {"harmful": harmful}}))
     config = settings.load([PAPER, folder / "mine.yaml"])
-    return prompts_of(config, folder)["harmful"]
+    return prompts_of(config)["harmful"]
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_a_file_has_as_many_prompts_as_the_job_finds_in_it(rows):
     assert counted(folder, mine | {"where": {"label": ["vanilla_harmful"]}}) == 20
     assert counted(folder, mine | {"where": None, "take": 7}) == 7
     assert counted(folder, mine | {"where": None, "approx_rows": 25}) == 25
-    with pytest.raises(SystemExit, match="prompts.harmful: .*no column"):
+    with pytest.raises(UserError, match="prompts.harmful: .*no column"):
         counted(folder, mine | {"where": {"kind": ["a"]}})
 
 
@@ -52,5 +53,5 @@ def test_what_the_paper_says_of_its_prompts_is_about_its_prompts(rows):
 
 def test_a_config_that_is_wrong_is_told_in_words(tmp_path):
     (tmp_path / "mine.yaml").write_text("steering: {mine: text}")
-    with pytest.raises(SystemExit, match="config: steering: .*steerings"):
-        dag.settings_of(str(tmp_path / "mine.yaml"))
+    with pytest.raises(UserError, match="config: steering: .*steerings"):
+        dag.settings_of(dag.Overlay([tmp_path / "mine.yaml"]))

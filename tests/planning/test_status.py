@@ -1,4 +1,4 @@
-"""`make status`: states from files alone, while a run goes on and after it has ended; meters of a job's GPUs."""
+"""`thinksafe status`: states from files alone, while a run goes on and after it has ended."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import time
 
 import pytest
 
-from thinksafe.jobs.gpu_meter import GpuMeter
-from thinksafe.planning.status import report
+from thinksafe.planning import status
 
 BEGAN = 1_000_000.0
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Return a run an hour old with a job in each state, and the folder that it is in."""
+def run(tmp_path, monkeypatch):
+    """Return a run an hour old with a job in each state, and the folder that it is in, which is the current one."""
+    monkeypatch.chdir(tmp_path)
     jobs = []
     for number, state in enumerate(["done", "done", "running", "queued", "failed"]):
         made = tmp_path / f"results/mine/responses/part-{number}"
@@ -48,6 +48,10 @@ def run(tmp_path):
     return {"run": "mine", "began": BEGAN, "driver": os.getpid(), "host": platform.node(), "jobs": jobs}, tmp_path
 
 
+def report(plan, now):
+    return status.render(status.report(plan, now))
+
+
 def write(path, text, when):
     path.write_text(text)
     os.utime(path, (when, when))
@@ -55,7 +59,7 @@ def write(path, text, when):
 
 def test_states_of_a_run_that_goes_on(run):
     plan, folder = run
-    lines = report(plan, folder, BEGAN + 3600)
+    lines = report(plan, BEGAN + 3600)
     assert lines[0] == "mine: running for 1 h 00 min"
     assert lines[1].split() == ["done", "running", "queued", "failed"]
     assert lines[2].split() == ["generation", "2", "1", "1", "1"] and lines[3].split() == ["all", "2", "1", "1", "1"]
@@ -75,7 +79,7 @@ def test_the_time_left_says_of_what_it_knows_nothing(run):
     plan, folder = run
     more = {"title": "", "wildcards": {}, "identity": "results/mine/x.identity.json", "log": "results/mine/logs/x.log"}
     plan["jobs"] += [{"rule": "train_student"} | more, {"rule": "train_student"} | more, {"rule": "write_cost"} | more]
-    lines = report(plan, folder, BEGAN + 3600)
+    lines = report(plan, BEGAN + 3600)
     told = "time left: about 36 min 00 s, not counting 2 train student, 1 write cost: none of these has ended yet"
     assert told in lines
 
@@ -84,7 +88,7 @@ def test_a_run_whose_driver_is_gone(run):
     """What ran has stopped, what waited has not begun, and nothing is left to wait for."""
     plan, folder = run
     plan["driver"] = 2**22 + 1  # beyond the largest process id
-    lines = report(plan, folder, BEGAN + 7200)
+    lines = report(plan, BEGAN + 7200)
     assert lines[0].startswith("mine: ended after ") and not [line for line in lines if line.startswith("time left")]
     assert lines[1].split() == ["done", "running", "queued", "failed", "not", "begun"]
     assert lines[2].split() == ["generation", "2", "0", "0", "2", "1"]
@@ -94,17 +98,17 @@ def test_jobs_on_a_cluster_go_on_without_their_driver(run):
     """SLURM has them: a job runs as long as it renews its file."""
     plan, folder = run
     plan |= {"driver": 2**22 + 1, "elsewhere": True}
-    lines = report(plan, folder, BEGAN + 3600)
+    lines = report(plan, BEGAN + 3600)
     assert lines[2].split() == ["generation", "2", "1", "0", "1", "1"]
-    assert "the driver is gone; jobs that it had submitted go on without it (docs/slurm.md)" in lines
-    assert report(plan, folder, BEGAN + 7200)[2].split() == ["generation", "2", "0", "0", "2", "1"]
+    assert "Snakemake has ended; jobs that it had submitted go on without it (docs/slurm.md)" in lines
+    assert report(plan, BEGAN + 7200)[2].split() == ["generation", "2", "0", "0", "2", "1"]
 
 
 def test_a_driver_on_another_node_is_not_said_to_run(run):
     plan, folder = run
-    told = "whether the driver still runs is known on login02 alone, where it was started"
-    assert told in report(plan | {"host": "login02"}, folder, BEGAN + 3600)
-    assert told not in report(plan, folder, BEGAN + 3600)
+    told = "whether Snakemake still runs is known only on login02, where it was started"
+    assert told in report(plan | {"host": "login02"}, BEGAN + 3600)
+    assert told not in report(plan, BEGAN + 3600)
 
 
 def test_what_was_done_before_this_driver_says_nothing_of_how_much_runs_at_once(run):
@@ -120,71 +124,32 @@ def test_what_was_done_before_this_driver_says_nothing_of_how_much_runs_at_once(
     attempts = [{"began": BEGAN - 40_000, "wall_seconds": 28_200.0}, {"began": BEGAN + 3000, "wall_seconds": 0.0}]
     write(folder / "results/mine/responses/.part-2.attempts.json", json.dumps({"attempts": attempts}), BEGAN + 3595)
     plan["jobs"] = plan["jobs"][1:3]
-    assert "time left: about 1 h 00 min" in report(plan, folder, BEGAN + 3600)  # 7,200 s of one, two at once
+    assert "time left: about 1 h 00 min" in report(plan, BEGAN + 3600)  # 7,200 s of one, two at once
 
 
 def test_a_job_that_waits_for_a_gpu_runs(run):
     """It renews its log only, and what an earlier attempt left is old (thinksafe/jobs/run.py)."""
     plan, folder = run
     write(folder / plan["jobs"][4]["log"], "", BEGAN + 3595)
-    assert report(plan, folder, BEGAN + 3600)[2].split() == ["generation", "2", "2", "1", "0"]
+    assert report(plan, BEGAN + 3600)[2].split() == ["generation", "2", "2", "1", "0"]
 
 
 def test_what_an_earlier_run_left_is_queued(run):
     plan, folder = run
     plan["began"] = BEGAN + 3590
-    assert report(plan, folder, BEGAN + 3600)[2].split() == ["generation", "0", "1", "4", "0"]
+    assert report(plan, BEGAN + 3600)[2].split() == ["generation", "0", "1", "4", "0"]
 
 
 def test_a_job_that_has_just_failed_is_told_at_once(run):
     plan, folder = run
     write(folder / plan["jobs"][2]["log"], "thinksafe: error in it: OSError: full\n", BEGAN + 3580)
     os.utime(folder / "results/mine/responses/.part-2.attempts.json", (BEGAN + 3580, BEGAN + 3580))
-    assert report(plan, folder, BEGAN + 3600)[2].split() == ["generation", "2", "0", "1", "2"]
-
-
-def fake_tool(folder, monkeypatch, body):
-    tool = folder / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\n{body}\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-
-
-def test_gpus_of_a_job_are_measured(tmp_path, monkeypatch):
-    """Only the job's own GPUs are asked for; utilisation is a mean, memory a peak."""
-    fake_tool(tmp_path, monkeypatch, f'echo "$@" >> {tmp_path}/asked; cat {tmp_path}/answer')
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
-    meter = GpuMeter(2)
-    for busy, used in ((80, 1000), (40, 3000)):
-        (tmp_path / "answer").write_text(f"GPU-a, {busy}, {used}, 81559\nGPU-b, {busy - 20}, 500, 81559\n")
-        meter.sample()
-    assert meter.summary() == {
-        "gpu_utilisation": 50.0,
-        "gpu_memory_mb": 3000,
-        "gpu_memory_total_mb": 81559,
-        "gpu_samples": 2,
-    }
-    assert (tmp_path / "asked").read_text().count("--id=2,3") == 2
-
-
-def test_without_gpus_or_with_a_broken_tool_nothing_is_measured(tmp_path, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    fake_tool(tmp_path, monkeypatch, f"echo x >> {tmp_path}/asked; exit 9")
-    meter = GpuMeter(2)
-    meter.sample()
-    assert meter.summary() == {} and not (tmp_path / "asked").exists()
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    meter = GpuMeter(0)  # those that it sees are others'
-    meter.sample()
-    assert meter.summary() == {} and not (tmp_path / "asked").exists()
-    meter = GpuMeter(2)
-    meter.sample(), meter.sample()
-    assert meter.summary() == {} and (tmp_path / "asked").read_text() == "x\n"
+    assert report(plan, BEGAN + 3600)[2].split() == ["generation", "2", "0", "1", "2"]
 
 
 def test_status_is_quick_for_a_run_of_the_papers_size(run):
     plan, folder = run
     plan["jobs"] = plan["jobs"] * 532
     began = time.process_time()
-    report(plan, folder, BEGAN + 3600)
+    report(plan, BEGAN + 3600)
     assert time.process_time() - began < 3

@@ -1,9 +1,10 @@
-"""From a cell back to everything behind it, and from a file to every cell: `make trace`."""
+"""From a cell back to everything behind it, and from a file to every cell: `thinksafe trace`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from thinksafe.files import write_json, write_rows
 from thinksafe.provenance.identity import content_digest, write_identity
 from thinksafe.provenance.lineage import Lineage, graph, sources
-from thinksafe.provenance.trace import TraceError, asked, dependents, run_of, tree
+from thinksafe.provenance.trace import TraceError, asked, back, forth, render, render_forth, run_of
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
@@ -105,7 +106,7 @@ def write_run():
 
 
 def look(text, **options):
-    return "\n".join(tree(lineage := Lineage("results/trial"), asked(lineage, text), **options))
+    return "\n".join(render(back(lineage := Lineage("results/trial"), asked(lineage, text)), **options))
 
 
 def test_a_cell_goes_back_to_prompts_and_code(run):
@@ -182,35 +183,37 @@ def test_an_unknown_name_is_told_with_the_nearest(run, text, words):
         look(text)
 
 
-def forth(text):
-    return "\n".join(dependents(Lineage("results/trial"), text))
+def dependents(text):
+    return "\n".join(render_forth(forth(Lineage("results/trial"), text)))
 
 
 def test_what_rests_on_a_file(run):
-    told = forth("prompts/harmful.parquet")
+    told = dependents("prompts/harmful.parquet")
     assert "tables (1):\n  table1" in told and "figures (1):\n  figure1" in told
     assert f"  {STUDENT}/{METHOD}: harmbench" in told and "initial" not in told
-    assert forth("results/trial/prompts/harmful.parquet") == told
-    assert "table1" in forth("org/prompts") and "10 of 12" in told and "11 of 12" in forth("org/prompts")
-    assert f"  {ADAPTER}" not in forth(f"{ADAPTER}/weights.json") and "table1" in forth(f"{ADAPTER}/weights.json")
-    assert "table1" not in forth(f"datasets/{STUDENT}/for/{METHOD}/replicate-0.statistics.json")  # nobody reads it
-    assert "table1" in forth("scripts/training/train_student.py") and "figure1" in forth("config/guard.txt")
-    assert "nothing that has been made rests on it" in forth("figures/figure1.png")
+    assert dependents("results/trial/prompts/harmful.parquet") == told
+    assert "table1" in dependents("org/prompts") and "10 of 12" in told and "11 of 12" in dependents("org/prompts")
+    assert f"  {ADAPTER}" not in dependents(f"{ADAPTER}/weights.json") and "table1" in dependents(
+        f"{ADAPTER}/weights.json"
+    )
+    assert "table1" not in dependents(f"datasets/{STUDENT}/for/{METHOD}/replicate-0.statistics.json")  # nobody reads it
+    assert "table1" in dependents("scripts/training/train_student.py") and "figure1" in dependents("config/guard.txt")
+    assert "nothing that has been made rests on it" in dependents("figures/figure1.png")
     assert "CHANGED" not in told
     Path("config/guard.txt").write_text("changed")
-    assert "CHANGED since 2 of 2 that read it" in forth("config/guard.txt")
+    assert "CHANGED since 2 of 2 that read it" in dependents("config/guard.txt")
     with pytest.raises(TraceError, match="did you mean config/guard.txt"):
-        forth("config/gard.txt")
+        dependents("config/gard.txt")
 
 
 def test_a_run_in_the_making_is_read_as_far_as_it_is(run):
     Path(f"results/trial/{ADAPTER}.identity.json").write_text('{"content": ')  # being written
     assert f"{ADAPTER}.identity.json" in look(f"{STUDENT}/{METHOD}/harmbench")
-    assert "table1" in forth(f"answers/{ON}/part-0.parquet")
+    assert "table1" in dependents(f"answers/{ON}/part-0.parquet")
 
 
 def test_the_graph_of_the_page_is_the_chain(run):
-    """What the page shows and what `make trace` prints are one thing, each file once."""
+    """What the page shows and what `thinksafe trace` prints are one thing, each file once."""
     lineage = Lineage("results/trial")
     roots = [f"scores/safety/{ON}.json", "tables/table1.csv", "scores/unknown.json"]
     told = graph(lineage, roots)
@@ -225,13 +228,13 @@ def test_the_graph_of_the_page_is_the_chain(run):
 
 
 def test_which_run_is_meant(run):
-    assert run_of("small/x", None, run).name == "trial"
+    assert run_of("small/x", None).name == "trial"
     Path("results/other/logs").mkdir(parents=True)
-    assert run_of("results/other/tables/x.csv", None, run).name == "other"
-    with pytest.raises(TraceError, match="name one, as in RUN="):
-        run_of("small/x", None, run)
+    assert run_of("results/other/tables/x.csv", None).name == "other"
+    with pytest.raises(TraceError, match="name one, as in --run"):
+        run_of("small/x", None)
     with pytest.raises(TraceError, match="did you mean trial"):
-        run_of("small/x", "trail", run)
+        run_of("small/x", "trail")
 
 
 def test_sources_are_found_with_what_fixes_them():
@@ -245,10 +248,19 @@ def test_sources_are_found_with_what_fixes_them():
 
 def test_on_the_command_line(run):
     def call(*arguments):
-        command = [sys.executable, str(ROOT / "thinksafe/provenance/trace.py"), "--folder", str(run), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "thinksafe", "trace", *arguments]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=run, env=environment)
 
-    assert call(f"{STUDENT}/{METHOD}/harmbench").stdout.startswith("scores/safety/")
-    assert "table1" in call("--file", "config/guard.txt", "--run", "trial").stdout
+    done = call(f"{STUDENT}/{METHOD}/harmbench")
+    assert done.stdout.startswith("scores/safety/") and done.returncode == 1  # code has changed since
+    found = call("--file", "config/guard.txt", "--run", "trial")
+    assert "table1" in found.stdout and found.returncode == 0
+    Path("config/guard.txt").write_text("changed")
+    assert call("--file", "config/guard.txt").returncode == 1
     wrong = call("smal/thinksafe/x")
-    assert wrong.returncode == 1 and wrong.stderr.startswith("trace: no student 'smal'") and not wrong.stdout
+    assert wrong.returncode == 2 and wrong.stderr.startswith("trace: no student 'smal'") and not wrong.stdout
+    assert "at most five parts" in call("small/thinksafe/harmbench/a/0/1").stderr
+    told = json.loads(call(f"{STUDENT}/{METHOD}/harmbench", "--json").stdout)
+    assert told["steps"][0]["name"] == f"scores/safety/{ON}.json" and told["outside"] == {"org/prompts": COMMIT}
+    assert json.loads(call("--file", "org/prompts", "--json").stdout)["groups"]["tables"] == ["table1"]

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_what_is_stale_or_private_is_left_out_and_named(run):
     run[0].stale = True
     config = CONFIG | {"models": {"small": {"label": "Small", "source": {"folder": "/somewhere/model"}}}}
     found, left = items(run, config)
-    assert not found and "make explain" in left[0] and "its base is a folder of yours" in left[1]
+    assert not found and "thinksafe explain" in left[0] and "its base is a folder of yours" in left[1]
     run[0].stale = False
     config = CONFIG | {"prompts": CONFIG["prompts"] | {"harmful": {"source": {"file": "mine.csv"}}}}
     (adapter,), left = items(run, config)
@@ -190,6 +191,21 @@ def test_a_folder_gets_what_peft_and_datasets_load(run, model):
     assert not list(Path("out/models/trial-small-thinksafe").glob(".*"))
 
 
+def test_a_dry_run_sends_nothing(run, monkeypatch, capsys):
+    parser = ArgumentParser()
+    publish.add_arguments(parser)
+    monkeypatch.setattr(publish.dag, "settings_of", lambda overlay: CONFIG)
+    monkeypatch.setattr(publish.dag, "planned", lambda overlay: run)
+    assert publish.run(parser.parse_args(["out/lab", "--dry-run"])) == 0
+    assert "would publish dataset  lab/trial-small-thinksafe: README.md" in capsys.readouterr().out
+    assert not Path("out").exists()
+    assert publish.run(parser.parse_args(["out/lab", "--json"])) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [entry["kind"] for entry in told["repositories"]] == ["dataset", "model"] and not told["left_out"]
+    assert told["repositories"][0]["sent"] == told["repositories"][0]["files"]
+    assert Path("out/lab/datasets/trial-small-thinksafe/README.md").is_file()
+
+
 PUSH = """
 import json, sys
 from pathlib import Path
@@ -218,7 +234,7 @@ def test_the_hub_gets_each_file_once(run, tmp_path):
         hub.faults.append(Fault("/models/lab/trial-small-thinksafe/commit", 403, method="POST"))
         done, sent = push(hub)
         assert done.returncode and sent == [list(told[0]["files"])]  # cut off after the first
-        assert "publish: the hub refuses lab/trial-small-thinksafe" in done.stderr and "Traceback" not in done.stderr
+        assert "PublishError: the hub refuses lab/trial-small-thinksafe" in done.stderr
         done, sent = push(hub)
         assert not done.returncode, done.stderr
         assert sent == [[], list(told[1]["files"])]

@@ -244,7 +244,7 @@ def test_a_cells_lineage_unfolds(browser, tmp_path):
     browser.execute_script("document.querySelector('td .id[href$=safety_avg]').click()")
     place = browser.find_element(By.ID, "lineage-place")
     assert f"{base}.json cccccccccccc" in place.text and "Code: score_safety. With numpy 2.4.6." in place.text
-    assert "make trace CELL=student-0/initial/safety_avg RUN=trial" in place.text and "<b>" not in place.text
+    assert "thinksafe trace student-0/initial/safety_avg --run trial" in place.text and "<b>" not in place.text
     browser.execute_script("arguments[0].click()", place.find_element(By.CSS_SELECTOR, "details details summary"))
     assert "<b>&amp; bbbbbbbbbbbb" in place.text
     assert place.find_element(By.CSS_SELECTOR, "a").get_attribute("href") == (tmp_path / f"{base}.json").as_uri()

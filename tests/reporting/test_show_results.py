@@ -1,4 +1,4 @@
-"""What `make demo` ends with, and what `make lint` lets pass."""
+"""What `thinksafe show` prints, and what `make lint` lets pass."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def test_what_is_installed_is_what_is_locked() -> None:
 @pytest.mark.parametrize("name", containers.RECIPES)
 def test_recipes_are_what_the_conda_files_give(name: str) -> None:
     written = (ROOT / "containers" / name).read_text(encoding="utf-8")
-    assert written == containers.RECIPES[name](), "run `make containers`"
+    assert written == containers.RECIPES[name](), "run `python -m dev.containers`"
     assert re.search(rf"(?m)^(FROM|From:) {re.escape(containers.BASE)}$", written) and ":latest" not in written
     held = {path.stem for path in containers.environments()}
     assert held | set(containers.LEFT_OUT) == {*CONDA, "versions"}
@@ -283,8 +283,9 @@ def test_environments_are_where_snakemake_looks_for_them(tmp_path: Path) -> None
 def checkout(tmp_path: Path) -> Path:
     """Return a folder with the set-up script and the lock files."""
     shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
-    (tmp_path / "scripts").mkdir()
-    shutil.copy(ROOT / "dev/setup.sh", tmp_path / "scripts")
+    (tmp_path / "dev").mkdir()
+    shutil.copy(ROOT / "dev/setup.sh", tmp_path / "dev")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
 
@@ -339,15 +340,20 @@ def test_setup_does_nothing_twice_and_something_when_the_lock_changes(checkout: 
     pip_that(checkout, 0)
     assert setup(checkout, "cpu", "dev").returncode == 0
     asked = (checkout / "asked").read_text().splitlines()
-    assert len(asked) == 4
+    assert len(asked) == 5
     assert asked[0].endswith("--constraint requirements/cpu.txt torch==" + lock("cpu")["torch"])
     assert "--no-deps --ignore-requires-python --requirement requirements/skythought.txt" in asked[2]
+    assert asked[3].endswith("--no-deps --no-build-isolation --editable .")
     assert setup(checkout, "cpu", "dev").stderr == ""
     with open(checkout / "requirements/dev.txt", "a") as handle:
         handle.write("more==1\n")
     assert setup(checkout, "cpu").stderr == ""
     assert "requirements/dev.txt" in setup(checkout, "cpu", "dev").stderr
-    assert len((checkout / "asked").read_text().splitlines()) == 5
+    assert len((checkout / "asked").read_text().splitlines()) == 6
+    with open(checkout / "pyproject.toml", "a") as handle:
+        handle.write("# more\n")
+    assert setup(checkout, "cpu").stderr.startswith("setup: installing the command thinksafe")
+    assert setup(checkout, "cpu").stderr == ""
 
 
 # ---------------------------------------------------------------- Makefile
@@ -355,8 +361,10 @@ def test_setup_does_nothing_twice_and_something_when_the_lock_changes(checkout: 
 
 def test_make_lists_its_targets() -> None:
     done = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for target in ("setup", "demo", "test", "test-all", "lint", "containers", "plan", "trace", "gpu-check", "clean"):
-        assert re.search(rf"^make {target} +\S", done.stdout, re.MULTILINE), target
+    listed = set(re.findall(r"^make (\S+) +\S", done.stdout, re.MULTILINE))
+    assert {name for name in listed if not name.startswith("setup-")} == {
+        *("setup", "demo", "full", "test", "test-all", "lint", "gpu-check", "slurm-check", "clean", "plan", "help")
+    }
 
 
 @pytest.mark.parametrize(("answer", "extra", "kept"), [("n\n", [], True), ("", [], True), ("y\n", [], False)])

@@ -5,6 +5,8 @@ The quick tests take a table of the paper's printed numbers, the slow one the mi
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import multiprocessing
 import os
@@ -13,12 +15,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from argparse import ArgumentParser
 from collections.abc import Callable
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +30,7 @@ from snakemake.persistence.file import FilePersistence
 from tests.hub.hub_server import serving
 from tests.workflow.dags import ROOT
 from thinksafe import files
+from thinksafe.errors import UserError
 from thinksafe.planning import dag, explain
 from thinksafe.provenance.digests import canonical, code_digests
 from thinksafe.release import archive, bundle, reproduce, restore, snakemake_records
@@ -50,14 +53,15 @@ def warm() -> None:
         code_digests(str(path.relative_to(ROOT)))
 
 
-def forked(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a function gives in a process of its own: Snakemake leaves its mark on the one that it runs in."""
+def forked(folder: Path, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function gives in a folder and a process of its own: Snakemake changes the one that it runs in."""
     warm()
 
     def run(pipe: Any) -> None:
+        os.chdir(folder)
         try:
             pipe.send((function(*arguments), None))
-        except (BundleError, SystemExit) as error:
+        except UserError as error:
             pipe.send((None, str(error)))
 
     context = multiprocessing.get_context("fork")
@@ -83,6 +87,7 @@ class Place:
         if not (folder / "config").exists():
             (folder / "config").symlink_to(ROOT / "config")
         self.config = str(folder / "small.yaml")
+        self.overlay = dag.Overlay([Path(self.config)])
         self.change(**changes)
 
     def change(self, **changes: Any) -> None:
@@ -93,19 +98,31 @@ class Place:
         """Return the jobs that Snakemake would run."""
 
         def planned() -> set[str]:
-            return {job.title for job in dag.planned(self.config, target, self.root) if job.stale and job.params}
+            return {job.title for job in dag.planned(self.overlay, target) if job.stale and job.params}
 
-        return forked(planned)
+        return forked(self.root, planned)
 
-    def restore(self, path: Path, fitting: bool = False) -> list[str]:
-        """Restore a bundle and return what was told."""
+    def bundle(self, *options: Any) -> Path:
+        """Return a bundle of what is here."""
+        return self.root / forked(self.root, bundle.make_bundle, self.overlay, "scores", TABLE, *options)["path"]
+
+    def restore(self, path: Path, *options: str) -> list[str]:
+        """Restore a bundle and return what was printed."""
 
         def run() -> list[str]:
-            told: list[str] = []
-            restore.restore(self.config, archive.open_bundle(path), self.root, fitting, told.append)
-            return told
+            parser = ArgumentParser()
+            restore.add_arguments(parser)
+            with contextlib.redirect_stdout(printed := io.StringIO()):
+                restore.run(parser.parse_args([str(path), "--configfile", self.config, *options]))
+            return printed.getvalue().splitlines()
 
-        return forked(run)
+        return forked(self.root, run)
+
+    def thinksafe(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command here."""
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "thinksafe", *arguments]
+        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=environment)
 
     def files(self) -> dict[str, bytes]:
         """Return the results, without what Snakemake and bundles keep for themselves."""
@@ -129,7 +146,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def packed(made: Place) -> Path:
     """Return a bundle of it."""
-    return forked(bundle.make_bundle, made.config, "scores", TABLE, False, made.root)
+    return made.bundle()
 
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -144,6 +161,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 def test_the_round_trip(made: Place, packed: Path, tmp_path: Path) -> None:
     """The same files, the same records, nothing to do; then an edit makes stale exactly what it should."""
     there = Place(tmp_path / "there")
+    assert there.restore(packed, "--dry-run")[-1].endswith("with the provenance of 2 jobs")
+    assert not (there.root / "results").exists()
     told = there.restore(packed)
     assert there.files() == {name: data for name, data in made.files().items() if "claims" not in name}
     assert told[-1].startswith("placed ") and told[-1].endswith("with the provenance of 2 jobs")
@@ -174,7 +193,10 @@ def test_the_same_run_gives_the_same_bytes(made: Place, packed: Path) -> None:
     first = packed.read_bytes()
     for path in (made.root / TABLE, packed):
         os.utime(path, (1, 1))
-    assert forked(bundle.make_bundle, made.config, "scores", TABLE, False, made.root).read_bytes() == first
+    assert made.bundle().read_bytes() == first
+    packed.unlink()
+    assert made.bundle(False, True) == packed and not packed.exists()  # a dry run
+    made.bundle()
 
 
 def test_the_bundle_is_a_crate_of_a_workflow_run(packed: Path, tmp_path: Path) -> None:
@@ -204,15 +226,10 @@ def test_the_bundle_is_a_crate_of_a_workflow_run(packed: Path, tmp_path: Path) -
 
 def test_tables_are_made_again_to_the_byte(packed: Path, tmp_path: Path) -> None:
     there = Place(tmp_path / "there")
-    command = [
-        sys.executable,
-        str(ROOT / "thinksafe/release/reproduce.py"),
-        "--config",
-        there.config,
-        "--bundle",
-        str(packed),
-    ]
-    done = subprocess.run([*command, "--folder", str(there.root)], capture_output=True, text=True)
+    asked = [str(packed), "--configfile", there.config]
+    assert "would make 1 jobs of small again:" in there.thinksafe("reproduce", *asked, "--dry-run").stdout
+    assert not (there.root / "results").exists() and not (there.root / ".snakemake/thinksafe").exists()
+    done = there.thinksafe("reproduce", *asked)
     assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
     found = json.loads((there.root / "results/small/reproduction-scores.json").read_text())
     assert found["counts"] == {"identical": len(found["cells"])} and len(found["cells"]) > 3
@@ -222,13 +239,14 @@ def test_tables_are_made_again_to_the_byte(packed: Path, tmp_path: Path) -> None
     assert done.stdout.splitlines()[-1] == "results/small/reproduction-scores.md"
 
 
-def test_nothing_is_compared_with_itself(packed: Path, tmp_path: Path) -> None:
+def test_nothing_is_compared_with_itself(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / TABLE).parent.mkdir(parents=True)
     (tmp_path / TABLE).touch()
     with pytest.raises(BundleError, match="are here already.*nothing would be made again"):
-        reproduce.prepare("any", archive.open_bundle(packed), "scores", tmp_path)
-    with pytest.raises(BundleError, match="begins with scores; TIER=adapters needs one of adapters"):
-        reproduce.prepare("any", archive.open_bundle(packed), "adapters", tmp_path)
+        reproduce.prepare(dag.Overlay(), archive.open_bundle(packed), "scores")
+    with pytest.raises(BundleError, match="begins with scores; --tier adapters needs one of adapters"):
+        reproduce.prepare(dag.Overlay(), archive.open_bundle(packed), "adapters")
 
 
 def test_another_kind_of_device_is_told_where_numbers_differ() -> None:
@@ -243,7 +261,7 @@ def test_another_kind_of_device_is_told_where_numbers_differ() -> None:
 
 def test_all_tables_but_those_of_hours_are_compared() -> None:
     """Hours are what scripts/tables/write_cost.py writes, by whichever rule."""
-    text = (ROOT / "rules/comparison.smk").read_text()
+    text = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     rules = re.split(r"(?m)^(?=rule |use rule )", text)
     hours = {
         path
@@ -262,9 +280,9 @@ def test_what_does_not_fit_is_told_and_refused(packed: Path, tmp_path: Path) -> 
     with pytest.raises(BundleError, match="2 of 2 jobs do not fit, so that nothing was placed"):
         there.restore(packed)
     assert not (there.root / TABLE).exists()
-    assert "does not fit: config: confidence: 0.95 -> 0.9" in there.restore(packed, fitting=True)
+    assert "does not fit: config: confidence: 0.95 -> 0.9" in there.restore(packed, "--fitting")
     there.change(models={"qwen3-0.6b": {"label": "Another"}})
-    told = there.restore(packed, fitting=True)
+    told = there.restore(packed, "--fitting")
     assert told[-1].endswith("with the provenance of 1 jobs") and not (there.root / TABLE).exists()
     assert there.stale() == {"write_main_table 1"}
 
@@ -273,7 +291,7 @@ def test_what_is_here_is_not_overwritten(packed: Path, tmp_path: Path) -> None:
     there = Place(tmp_path / "there")
     (there.root / TABLE).parent.mkdir(parents=True)
     (there.root / TABLE).write_text("mine\n")
-    assert any("is here already, with other content" in line for line in there.restore(packed, fitting=True))
+    assert any("is here already, with other content" in line for line in there.restore(packed, "--fitting"))
     assert (there.root / TABLE).read_text() == "mine\n"
 
 
@@ -295,7 +313,11 @@ def test_one_restore_at_a_time_and_after_a_killed_one(packed: Path, tmp_path: Pa
     left = there.root / "results/small/bundles/.placing/results/half-a-file"
     left.parent.mkdir(parents=True)
     left.touch()
-    with restore._alone(there.root, "small"), pytest.raises(BundleError, match="another restore places files of small"):
+    with (
+        contextlib.chdir(there.root),
+        restore._alone("small"),
+        pytest.raises(BundleError, match="another restore places files of small"),
+    ):
         there.restore(packed)
     assert left.exists() and not (there.root / TABLE).exists()
     there.restore(packed)
@@ -321,7 +343,7 @@ def test_a_public_bundle_tells_no_folder_and_fits_elsewhere(tmp_path: Path) -> N
     here, there = (Place(folder.parent / "run", paper=str(folder)) for folder in folders)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", here.config]
     subprocess.run([*command, "--cores", "2", TABLE], cwd=here.root, capture_output=True, check=True)
-    path = forked(bundle.make_bundle, here.config, "scores", TABLE, True, here.root)
+    path = here.bundle(True)
     with tarfile.open(path) as archive:
         for member in archive:
             assert b"jane-doe" not in archive.extractfile(member).read(), member.name
@@ -334,14 +356,15 @@ def test_a_public_bundle_tells_no_folder_and_fits_elsewhere(tmp_path: Path) -> N
 def test_other_code_does_not_fit(packed: Path, tmp_path: Path) -> None:
     found = archive.open_bundle(packed)
     for job in found.jobs:
-        job["params"] = [text.replace('"tables":"', '"tables":"0') for text in job["params"]]
+        job["params"] = [re.sub('"tables":"...', '"tables":"000', text) for text in job["params"]]
+
+    there = Place(tmp_path / "there")
 
     def told() -> list[str]:
-        there = Place(tmp_path / "there")
-        with restore.fitted(there.config, found, there.root) as (_, fit):
-            return list(restore.told(found, fit))
+        with restore.fitted(there.overlay, found) as (_, fit):
+            return list(restore.described(found, fit))
 
-    assert "does not fit: code: thinksafe/reporting/tables.py changed" in forked(told)
+    assert "does not fit: code: thinksafe/reporting/tables.py changed" in forked(there.root, told)
 
 
 def test_another_run_and_another_format_are_refused(packed: Path, tmp_path: Path) -> None:
@@ -350,7 +373,7 @@ def test_another_run_and_another_format_are_refused(packed: Path, tmp_path: Path
     found = archive.open_bundle(packed)
     found.manifest["record_format"] = 5
     with pytest.raises(BundleError, match="format 5; Snakemake .* here keeps format 6"):
-        with restore.fitted("config/printed.yaml", found, tmp_path):
+        with restore.fitted(dag.Overlay(), found):
             pass
 
 
@@ -370,9 +393,9 @@ def test_the_form_of_records_is_the_one_that_is_known(monkeypatch: pytest.Monkey
 
 
 def test_the_kinds_of_params_are_told_apart() -> None:
-    assert [explain.kind_of(value) for value in ({"scripts/x.py": "0"}, {"numpy": "2.4"}, {"a": 1}, {})] == [
-        *("code", "environment", "spec", "environment")
-    ]
+    assert [
+        explain.kind_of(value) for value in ({"train_student": "0123456789abcdef"}, {"numpy": "2.4"}, {"a": 1}, {})
+    ] == [*("code", "environment", "spec", "environment")]
 
 
 def test_a_job_without_versions_tells_what_changed_in_its_share() -> None:
@@ -430,9 +453,8 @@ def test_a_bundle_from_the_hub(packed: Path, tmp_path: Path, monkeypatch: pytest
 def test_what_is_made_from_text_is_taken_to_show_it() -> None:
     """A new table of samples stays out of public bundles until somebody says that it has none."""
 
-    def node(rule: str, output: str, *inputs: str) -> snakemake_records.Node:
-        job = SimpleNamespace(rule=SimpleNamespace(name=rule))
-        return snakemake_records.Node(job, [output, f"{output}.identity.json"], list(inputs), [], False)
+    def node(rule: str, output: str, *inputs: str) -> dag.Job:
+        return dag.Job(rule, {}, 0, {}, inputs, (output, f"{output}.identity.json"), False, "")
 
     nodes = [
         node("sample_answers", "answers"),
@@ -468,6 +490,7 @@ class Clone(Place):
     def change(self, **changes: Any) -> None:
         """Let the config say something else."""
         self.config = str(self.root / "changed.yaml")
+        self.overlay = dag.Overlay([Path(self.config)])
         changed = {"extends": str(self.root / "config" / self.name), "run": Path(self.name).stem, **changes}
         Path(self.config).write_text(yaml.safe_dump(changed))
 
@@ -502,14 +525,14 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def whole(run: Clone) -> Path:
     """Return a bundle of all of a run."""
-    *_, path = run.python("thinksafe/release/bundle.py", "--config", run.config, "--tier", "all")
+    *_, path = run.python("-m", "thinksafe", "bundle", "--configfile", run.config, "--tier", "all")
     return run.root / path
 
 
 @pytest.mark.slow
 def test_a_real_run_comes_back_whole(trained: Clone, tmp_path: Path) -> None:
     there, everything = Clone(tmp_path / "there", trained.name), whole(trained)
-    there.python("thinksafe/release/restore.py", "--config", there.config, "--bundle", str(everything))
+    there.python("-m", "thinksafe", "restore", str(everything), "--configfile", there.config)
     dry = there.python("-m", "snakemake", "-n", "all", "--configfile", there.config)
     assert any(line.startswith("Nothing to be done") for line in dry), dry
     ours, theirs = trained.files(), there.files()
@@ -535,7 +558,7 @@ def test_a_run_is_made_again_from_each_tier(tier: str, smoke: Clone, tmp_path: P
     """On one machine, with the transformers engine, to the byte."""
     there = Clone(tmp_path / "there", smoke.name)
     path = str(whole(smoke))
-    there.python("thinksafe/release/reproduce.py", "--config", there.config, "--bundle", path, "--tier", tier)
+    there.python("-m", "thinksafe", "reproduce", path, "--configfile", there.config, "--tier", tier)
     (found,) = (there.root / "results").glob(f"*/reproduction-{tier}.json")
     told = json.loads(found.read_text())
     assert set(told["counts"]) == {"identical"} and set(told["files"]) == {"identical"}
@@ -545,8 +568,8 @@ def test_a_run_is_made_again_from_each_tier(tier: str, smoke: Clone, tmp_path: P
 
 @pytest.mark.slow
 def test_a_public_bundle_tells_no_text_and_its_tables_are_made_again(trained: Clone, tmp_path: Path) -> None:
-    arguments = ("--config", trained.config, "--tier", "scores", "--public")
-    *_, path = trained.python("thinksafe/release/bundle.py", *arguments)
+    arguments = ("--configfile", trained.config, "--tier", "scores", "--public")
+    *_, path = trained.python("-m", "thinksafe", "bundle", *arguments)
     found = archive.open_bundle(trained.root / path)
     assert found.manifest["withheld"]
     texts = [
@@ -566,7 +589,7 @@ def test_a_public_bundle_tells_no_text_and_its_tables_are_made_again(trained: Cl
             assert not [text for text in texts[:20] if text.encode() in data], file
             assert file.name.endswith(".record.json") is False or b'"host"' not in data, file
     there = Clone(tmp_path / "there", trained.name)
-    there.python("thinksafe/release/reproduce.py", "--config", there.config, "--bundle", str(trained.root / path))
+    there.python("-m", "thinksafe", "reproduce", str(trained.root / path), "--configfile", there.config)
     (page,) = (there.root / "results").glob("*/reproduction-scores.json")
     told = json.loads(page.read_text())
     assert set(told["counts"]) == {"identical"} and set(told["files"]) == {"identical"}

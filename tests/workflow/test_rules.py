@@ -16,7 +16,7 @@ import yte
 from tests.workflow.dags import CONFIGS, plans
 from thinksafe.config import settings
 from thinksafe.hub.lock import remote_sources, used
-from thinksafe.planning.plan import told
+from thinksafe.planning.plan import render
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "config/config.yaml"
@@ -196,7 +196,7 @@ def paper() -> dict[str, int]:
     """Return the counts of the paper's plan, made without network."""
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "thinksafe/planning/plan.py", "--json"],
+        [sys.executable, "-m", "thinksafe", "plan", "--json"],
         cwd=ROOT,
         env=os.environ | offline,
         capture_output=True,
@@ -218,7 +218,7 @@ def test_the_paper_plans_what_it_says(paper: dict[str, Any]) -> None:
 
 def test_a_plan_reads_as_it_counts(paper: dict[str, Any]) -> None:
     """Every stage and student with its hours, the paper's own hours, and what is left where some is done."""
-    text = "\n".join(told(paper))
+    text = "\n".join(render(paper))
     assert f"{paper['jobs']:,} jobs: 14 sets of responses, 28 training sets, 74 adapters, 81 variants" in text
     cost = paper["cost"]
     for name, hours in (cost["gpu_hours_by_stage"] | cost["gpu_hours_by_student"] | {"all": cost["gpu_hours"]}).items():
@@ -227,7 +227,7 @@ def test_a_plan_reads_as_it_counts(paper: dict[str, Any]) -> None:
     assert "grpo of qwen3-0.6b on 2 GPUs: " in text and "in the paper 21 h (over 21 hours)" in text
     assert f"disk: {cost['disk_gb']['total']:g} GB (" in text and text.endswith(paper["how_sure"])
     assert "left to do" not in text and "without an estimate" not in text
-    text = "\n".join(told(paper | {"cost_of_what_is_left": {"jobs": 3} | cost}))
+    text = "\n".join(render(paper | {"cost_of_what_is_left": {"jobs": 3} | cost}))
     assert f"left to do: 3 jobs, {paper['cost']['gpu_hours']['value']:g} (" in text
 
 
@@ -472,11 +472,10 @@ def test_targets_that_the_readme_promises(tmp_path: Path) -> None:
 def test_the_judge_study_is_planned_and_samples_nothing_of_its_own(tmp_path: Path) -> None:
     """Two guards and two views on the answers of the tables' methods; one of the four is there for the tables."""
     (tmp_path / "config").symlink_to(ROOT / "config")
-    folder = ["--folder", str(tmp_path), "--target", "judge_study"]
     done = subprocess.run(
-        [sys.executable, "thinksafe/planning/plan.py", "--json", *folder],
-        cwd=ROOT,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        [sys.executable, "-m", "thinksafe", "plan", "judge_study", "--json"],
+        cwd=tmp_path,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )

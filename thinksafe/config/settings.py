@@ -22,6 +22,7 @@ import yaml
 
 from thinksafe.config.consistency import inconsistencies
 from thinksafe.config.schema import Problems, Schema, nearest
+from thinksafe.errors import UserError
 
 SCHEMA = Path(__file__).resolve().parents[2] / "config" / "config.schema.yaml"
 REPLACED = ("source", "columns", "where", "leave_out", "contains")
@@ -32,7 +33,7 @@ SELECTED = ("students", "methods", "benchmarks")
 SHOWN = 10
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """All that is wrong with a config, one line each."""
 
 

@@ -9,36 +9,23 @@ for students that have none, how far the assumptions were off on the others. Not
 from __future__ import annotations
 
 import heapq
-import json
 import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from statistics import NormalDist, median
 from typing import Any
 
 import yaml
 
-from thinksafe.files import IDENTITY, RECORD
-from thinksafe.planning.dag import ROOT, Job, behind
+from thinksafe.files import IDENTITY, RECORD, read_json
+from thinksafe.planning.dag import Job, behind
+from thinksafe.provenance.digests import ROOT
+from thinksafe.study.stages import stage_of
 
 ASSUMED = ROOT / "config/cost/h100.yaml"
-STAGES = {
-    "sample_responses": "generation",
-    "judge_responses": "filtering",
-    "filter_responses": "filtering",
-    "import_released": "filtering",
-    "train_student": "training",
-    "train_grpo": "reinforcement",
-    "sample_answers": "evaluation",
-    "judge_answers": "evaluation",
-    "judge_other_view": "evaluation",
-    "score_perplexity": "evaluation",
-}
-OTHER = "processor"  # the stage of everything else
 
 
 @dataclass(frozen=True)
@@ -115,7 +102,7 @@ class CostModel:
         """Return what a job has to do; None for jobs that are small whatever they do."""
         names, tokens = job.wildcards, self.assumed["tokens"]
         if job.rule in ("sample_responses", "judge_responses"):
-            count = self.prompts[names["prompts"]] * int(names["draws"]) / self.config["shards"]["data"]
+            count = self.prompts[names["prompts"]] * int(names["samples"]) / self.config["shards"]["data"]
             return Work(count, tokens["data"], self.config["sampling"]["data"]["max_tokens"])
         if job.rule in ("sample_answers", "judge_answers", "judge_other_view"):
             benchmark = self.config["benchmarks"][names["benchmark"]]
@@ -218,12 +205,12 @@ class CostModel:
         alike = [(job.rule, student, work.tokens)] if work else [(job.rule, student), (job.rule,)]
         return [(job.rule, student, kind), *alike]
 
-    def calibrate(self, jobs: Iterable[Job], folder: Path = ROOT) -> int:
+    def calibrate(self, jobs: Iterable[Job]) -> int:
         """Learn from the records beside the outputs of finished jobs, and return how many there are."""
         rates: dict[tuple[str | float, ...], list[float]] = defaultdict(list)
         ratios: dict[tuple[str, ...], list[float]] = defaultdict(list)
         for job in jobs:
-            record = record_of(job, folder)
+            record = record_of(job)
             if record is None:
                 continue
             self.finished += 1
@@ -243,7 +230,7 @@ class CostModel:
 
     def seconds(self, job: Job) -> Amount | None:
         """Return how long a job takes, with its range; None where neither records nor a size tell."""
-        work, stage = self.work(job), STAGES.get(job.rule, OTHER)
+        work, stage = self.work(job), stage_of(job.rule).cost
         units, least = work.units if work else 1.0, self.assumed["measured"]
         predicted, (key, *others) = self.predicted(job), self._keys(job, work)
         for name in (key, *others):
@@ -291,18 +278,15 @@ class CostModel:
         return 4.0 * lora["rank"] * each * dims["layers"]
 
 
-def record_of(job: Job, folder: Path = ROOT) -> dict[str, Any] | None:
+def record_of(job: Job) -> dict[str, Any] | None:
     """Return the record beside what a job made, None where there is none.
 
     Also of what is stale: a job that would run again takes about as long as it took.
     """
-    for path in job.outputs:
-        if path.endswith(IDENTITY):
-            try:
-                return json.loads((folder / (path.removesuffix(IDENTITY) + RECORD)).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                return None
-    return None
+    try:
+        return read_json(job.identity.removesuffix(IDENTITY) + RECORD) if job.identity else None
+    except (OSError, ValueError):
+        return None
 
 
 # ---------------------------------------------------------------- of a whole plan
@@ -373,7 +357,7 @@ def cost(jobs: Sequence[Job], model: CostModel, gpus: int) -> dict[str, Any]:
         if not job.gpus:
             processor += amount
             continue
-        stages[STAGES.get(job.rule, OTHER)] += amount.times(job.gpus)
+        stages[stage_of(job.rule).cost] += amount.times(job.gpus)
         students[job.wildcards.get("student", "")] += amount.times(job.gpus)
     timed = {name: {job: getattr(a, name) for job, a in known.items()} for name in ("value", "low", "high")}
     order = [job for job in jobs if job in known]
@@ -381,7 +365,7 @@ def cost(jobs: Sequence[Job], model: CostModel, gpus: int) -> dict[str, Any]:
     disk: dict[str, float] = defaultdict(float)
     for job in jobs:
         if job.outputs:
-            disk[STAGES.get(job.rule, OTHER)] += model.disk(job)
+            disk[stage_of(job.rule).cost] += model.disk(job)
     return {
         "gpu_hours": sum(stages.values(), ZERO).told(3600),
         "gpu_hours_by_stage": {name: amount.told(3600) for name, amount in sorted(stages.items())},
@@ -415,7 +399,7 @@ def against_the_paper(jobs: Sequence[Job], model: CostModel) -> list[dict[str, A
                 entry["method"],
             ):
                 continue
-            known = [(one.gpus, amount) for one in behind(job) if one.gpus and (amount := model.seconds(one))]
+            known = [(one.gpus, amount) for one in behind([job]) if one.gpus and (amount := model.seconds(one))]
             if not known:  # tiny models of the same names (config/rehearsal.yaml)
                 break
             total = sum((amount.times(held) for held, amount in known), ZERO)

@@ -1,6 +1,6 @@
 """The workflow's jobs as Snakemake plans them, with what each depends on and why it would run; runs nothing.
 
-Asked of Snakemake's own API in this process, whose environment and logging it changes: a tool asks once, and ends.
+Snakemake's own API does it in this process, whose environment and logging it changes: a command plans once.
 """
 
 from __future__ import annotations
@@ -8,17 +8,77 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from argparse import ArgumentParser, Namespace
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-PAPER = "config/config.yaml"
+from thinksafe.errors import UserError
+from thinksafe.files import IDENTITY
+from thinksafe.provenance.digests import ROOT
+
 TRIGGERS = ("mtime", "params", "input")  # profiles/default/config.yaml
 LARGEST = 1_000_000_000  # bytes of an input that counts by its content, as there
 PARAMS = ("spec", "code", "environment")
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What a run's config has over the paper's: files, and values over those, as Snakemake takes them.
+
+    Attributes
+    ----------
+    files : the later over the earlier (``--configfile``)
+    values : each ``key=value`` (``--config``)
+    """
+
+    files: Sequence[Path] = ()
+    values: Sequence[str] = ()
+
+    def options(self) -> list[str]:
+        """Return it as options of Snakemake."""
+        files = ["--configfile", *map(str, self.files)] if self.files else []
+        return files + (["--config", *self.values] if self.values else [])
+
+
+def add_arguments(parser: ArgumentParser, target: str | None = None) -> None:
+    """Add the options that choose a config, and a target of Snakemake's, where ``target`` says what it is for."""
+    if target:
+        parser.add_argument("target", nargs="?", default="all", help=f"{target} (default: all)")
+    parser.add_argument(
+        "--configfile", "--configfiles", nargs="+", type=Path, default=[], metavar="FILE",
+        help="as for Snakemake: files over config/config.yaml, which is the paper's run",
+    )  # fmt: skip
+    parser.add_argument("--config", "-C", nargs="*", default=[], metavar="KEY=VALUE", help="as for Snakemake")
+
+
+def overlay_of(arguments: Namespace) -> Overlay:
+    """Return the overlay that a command line chooses."""
+    return Overlay(arguments.configfile, arguments.config)
+
+
+def _values(overlay: Overlay) -> dict[str, Any]:
+    from snakemake.cli import parse_config
+
+    try:
+        return parse_config(overlay.values)
+    except ValueError as error:
+        raise UserError(f"--config: {error}") from None
+
+
+def settings_of(overlay: Overlay) -> dict[str, Any]:
+    """Return the merged and checked config of a run.
+
+    Raises
+    ------
+    UserError
+        With what is wrong with it, as Snakemake prints it.
+    """
+    from thinksafe.config import settings
+
+    return settings.load([ROOT / "config/config.yaml", *overlay.files], _values(overlay) if overlay.values else None)
 
 
 @dataclass(eq=False)
@@ -33,6 +93,8 @@ class Job:
     reason : why, in Snakemake's words
     recorded : what the params of its outputs were when they were made, where they have changed
     other_inputs : whether they were made from another set of files
+    folders : which of its outputs are folders
+    raw : Snakemake's own job
     needs : the jobs that make its inputs
     """
 
@@ -46,6 +108,8 @@ class Job:
     reason: str
     recorded: tuple[str, ...] = ()
     other_inputs: bool = False
+    folders: tuple[str, ...] = ()
+    raw: Any = None
     needs: list[Job] = field(default_factory=list)
 
     @property
@@ -53,48 +117,27 @@ class Job:
         """Return rule and wildcards as they are logged."""
         return " ".join([self.rule, *self.wildcards.values()])
 
-
-def overlays(config: str) -> list[Path]:
-    """Return what a tool's ``--config`` adds to the paper's config: its file, or nothing where it is the paper's."""
-    return [] if config == PAPER else [(ROOT / config).resolve()]
-
-
-def settings_of(config: str) -> dict[str, Any]:
-    """Return the merged and checked config that a tool's ``--config`` names.
-
-    Raises
-    ------
-    SystemExit
-        With what is wrong with it, as Snakemake tells it.
-    """
-    from thinksafe.config import settings
-
-    try:
-        return settings.load([ROOT / PAPER, *overlays(config)])
-    except settings.SettingsError as error:
-        sys.exit(str(error))
+    @property
+    def identity(self) -> str | None:
+        """Return the path of the identity of what it makes; None for a target, which makes nothing."""
+        return next((path for path in self.outputs if path.endswith(IDENTITY)), None)
 
 
-def planned(config: str, target: str = "all", folder: Path | None = None) -> list[Job]:
+def planned(overlay: Overlay, target: str = "all") -> list[Job]:
     """Return every job behind a target, each after those that it needs.
 
-    Parameters
-    ----------
-    config : path of the config from the root; ``config/config.yaml`` is the paper's
-    folder : where results are; the root unless told
-
     Raises
     ------
-    SystemExit
-        With Snakemake's message, where the config or the target cannot be planned.
+    UserError
+        Where the config or the target cannot be planned; Snakemake has printed why.
     """
-    with graph(config, [target], folder) as found:
-        return ordered(_jobs(found))
+    with graph(overlay, target) as found:
+        return jobs_of(found)
 
 
 @contextlib.contextmanager
-def graph(config: str, targets: Sequence[str] = ("all",), folder: Path | None = None) -> Iterator[Any]:
-    """Give Snakemake's own DAG of the targets, with what it has on record; see `planned`."""
+def graph(overlay: Overlay, target: str = "all") -> Iterator[Any]:
+    """Give Snakemake's own DAG of a target in the current folder, with what it has on record; see `planned`."""
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import print_exception
     from snakemake.settings.enums import RerunTrigger
@@ -110,7 +153,7 @@ def graph(config: str, targets: Sequence[str] = ("all",), folder: Path | None = 
 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     dag_settings = DAGSettings(
-        targets=set(targets),
+        targets={target},
         rerun_triggers={RerunTrigger.parse_choice(t) for t in TRIGGERS},
         max_checksum_file_size=LARGEST,
     )
@@ -119,11 +162,10 @@ def graph(config: str, targets: Sequence[str] = ("all",), folder: Path | None = 
             with contextlib.redirect_stdout(sys.stderr):
                 made = api.workflow(
                     resource_settings=ResourceSettings(cores=1),
-                    config_settings=ConfigSettings(configfiles=overlays(config)),
+                    config_settings=ConfigSettings(config=_values(overlay), configfiles=overlay.files),
                     storage_settings=StorageSettings(),
                     workflow_settings=WorkflowSettings(),
                     snakefile=ROOT / "Snakefile",
-                    workdir=folder or ROOT,
                 )
                 made.dag(dag_settings=dag_settings)
                 workflow = made._workflow
@@ -131,28 +173,33 @@ def graph(config: str, targets: Sequence[str] = ("all",), folder: Path | None = 
                 workflow._build_dag()
         except Exception as error:
             print_exception(error)
-            sys.exit(f"{config}, {', '.join(targets)}: cannot be planned ({type(error).__name__})")
+            raise UserError(f"{target}: cannot be planned ({type(error).__name__})") from None
         yield workflow.dag
 
 
-def _jobs(dag: Any) -> Iterator[Job]:
-    for job in dag.jobs:
-        reason, stale, records = dag.reason(job), dag.needrun(job), dag.workflow.persistence
-        # Asked here, as Snakemake no longer does once an input is made again.
-        changed = records.params_changed(job) if stale else None
-        others = stale and any(records.input_changed(job, file=output) for output in job.output)
-        yield Job(
-            rule=job.rule.name,
-            wildcards=dict(job.wildcards_dict),
-            gpus=int(job.resources.get("gpu", 0)),
-            params={name: str(job.params.get(name)) for name in PARAMS} if job.params.get("spec") else {},
-            inputs=tuple(sorted(map(str, job.input))),
-            outputs=tuple(sorted(map(str, job.output))),
-            stale=stale,
-            reason=str(reason) if stale else "",
-            recorded=tuple(sorted(changed.only_old)) if changed else (),
-            other_inputs=others,
-        )
+def jobs_of(dag: Any) -> list[Job]:
+    """Return the jobs of Snakemake's DAG, each after those that it needs."""
+    return ordered(_job(dag, job) for job in dag.jobs)
+
+
+def _job(dag: Any, job: Any) -> Job:
+    stale, records = dag.needrun(job), dag.workflow.persistence
+    # Asked here, as Snakemake no longer does once an input is made again.
+    changed = records.params_changed(job) if stale else None
+    return Job(
+        rule=job.rule.name,
+        wildcards=dict(job.wildcards_dict),
+        gpus=int(job.resources.get("gpu", 0)),
+        params={name: str(job.params.get(name)) for name in PARAMS} if job.params.get("spec") else {},
+        inputs=tuple(sorted(set(map(str, job.input)))),
+        outputs=tuple(sorted(map(str, job.output))),
+        stale=stale,
+        reason=str(dag.reason(job)) if stale else "",
+        recorded=tuple(sorted(changed.only_old)) if changed else (),
+        other_inputs=stale and any(records.input_changed(job, file=output) for output in job.output),
+        folders=tuple(sorted(str(output) for output in job.output if output.is_directory)),
+        raw=job,
+    )
 
 
 def ordered(jobs: Iterable[Job]) -> list[Job]:
@@ -175,14 +222,14 @@ def ordered(jobs: Iterable[Job]) -> list[Job]:
     return found
 
 
-def behind(job: Job) -> set[Job]:
-    """Return a job and all that it is made from."""
+def behind(jobs: Iterable[Job]) -> set[Job]:
+    """Return jobs and all that they are made from."""
     found: set[Job] = set()
-    todo = [job]
+    todo = list(jobs)
     while todo:
-        if (one := todo.pop()) not in found:
-            found.add(one)
-            todo.extend(one.needs)
+        if (job := todo.pop()) not in found:
+            found.add(job)
+            todo += job.needs
     return found
 
 
@@ -190,6 +237,6 @@ def reached(jobs: Sequence[Job], start: Iterable[Job]) -> set[Job]:
     """Return the jobs of ``start`` and all that follow from them; ``jobs`` in the order of `planned`."""
     found = set(start)
     for job in jobs:
-        if any(need in found for need in job.needs):
+        if not found.isdisjoint(job.needs):
             found.add(job)
     return found

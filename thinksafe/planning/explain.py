@@ -1,7 +1,10 @@
-"""What a run would make again, why, what that reaches and what it costs; runs nothing: `make explain CONFIG= TARGET=`.
+"""Explain what a run would make again: why, what that reaches and what it costs; run nothing.
 
-Snakemake's record of each output has the canonical params that it was made with (docs/staleness.md). Held against the
-present ones they name the leaf of the job's share of the config, the module or the version that has changed.
+  thinksafe explain --configfile config/miniature.yaml
+
+Snakemake's record of each output has the settings, code and versions that it was made
+with (docs/staleness.md). Compared with the present ones they name the leaf of the config,
+the module or the version that has changed. Exit code 1: something would be made again.
 """
 
 from __future__ import annotations
@@ -10,18 +13,13 @@ import argparse
 import ast
 import json
 import re
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from thinksafe.planning import cost, dag  # noqa: E402
-from thinksafe.planning.plan import prompts_of  # noqa: E402
-from thinksafe.provenance.digests import canonical  # noqa: E402 - runs as a script, too
+from thinksafe.planning import cost, dag, plan
+from thinksafe.provenance.digests import canonical, module_files
 
 NOTHING = object()
 NOT_MADE = "not made yet"
@@ -29,7 +27,7 @@ LONGEST = 60  # characters of a value that are shown
 
 
 def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Yield the dotted path and the value of every leaf of nested mappings; a list is one."""
+    """Yield the dotted path and the value of every leaf of nested mappings; a list is one leaf."""
     if isinstance(value, Mapping) and (value or not path):
         for key, inner in value.items():
             yield from leaves(inner, (*path, str(key)))
@@ -38,7 +36,7 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
 
 
 def shown(value: Any) -> str:
-    """Return a value as it is told: its JSON, cut in the middle where it is long."""
+    """Return a value as JSON, shortened in the middle where it is long."""
     if value is NOTHING:
         return "nothing"
     text = canonical(value)
@@ -48,39 +46,27 @@ def shown(value: Any) -> str:
 def difference(kind: str, before: Any, after: Any) -> list[str]:
     """Return a line per leaf, module or version in which two values of one param differ."""
     old, new = dict(leaves(before)), dict(leaves(after))
+    paths = sorted(path for path in {*old, *new} if old.get(path, NOTHING) != new.get(path, NOTHING))
     if kind == "code":
         verbs = {(True, True): "changed", (True, False): "no longer runs", (False, True): "runs now"}
-        return [
-            f"code: {path} {verbs[path in old, path in new]}" for path in _differing(_modules(before), _modules(after))
-        ]
+        return [f"code: {' or '.join(module_files(n)) or n} {verbs[n in old, n in new]}" for n in paths]
     name = "config" if kind == "spec" else "environment"
-    return [
-        f"{name}: {path}: {shown(old.get(path, NOTHING))} -> {shown(new.get(path, NOTHING))}"
-        for path in _differing(old, new)
-    ]
-
-
-def _modules(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
-
-
-def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return sorted(path for path in {*old, *new} if old.get(path, NOTHING) != new.get(path, NOTHING))
+    return [f"{name}: {path}: {shown(old.get(path, NOTHING))} -> {shown(new.get(path, NOTHING))}" for path in paths]
 
 
 def kind_of(value: Any) -> str:
-    """Tell from a recorded param, whose name Snakemake does not keep, which of the three it was."""
+    """Return which param a recorded value was: code, environment or spec; Snakemake keeps no names."""
     texts = isinstance(value, Mapping) and all(isinstance(part, str) for part in value.values())
     if texts and value and all(re.fullmatch("[0-9a-f]{16}", part) for part in value.values()):
         return "code"
-    # Versions are text that begins with a figure; a share of the config is never only that, and never empty.
+    # Versions are text that begins with a digit; a job's part of the config is never only that, and never empty.
     if texts and all(part[:1].isdigit() for part in value.values()):
         return "environment"
     return "spec"
 
 
 def recorded(texts: Sequence[str]) -> dict[str, Any]:
-    """Return the changed params of a record, by name; they are stored as Python writes a string."""
+    """Return the changed params of a record, by name; each is stored as a Python string literal."""
     found: dict[str, Any] = {}
     for text in texts:
         try:
@@ -92,12 +78,12 @@ def recorded(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def causes(job: dag.Job) -> list[str]:
-    """Return why a job is stale by itself: a line per reason, none where only what it is made from is made again."""
+    """Return why a job is stale by itself: a line per reason, none where only its inputs are made again."""
     lines = []
     for kind, before in recorded(job.recorded).items():
         lines += difference(kind, before, json.loads(job.params[kind]))
     if job.recorded and not lines:
-        lines.append("params: an older workflow recorded them in another form")
+        lines.append("params: recorded in another form by an older version")
     if "Missing output files" in job.reason:
         lines.append(NOT_MADE)
     if job.other_inputs:
@@ -112,53 +98,45 @@ def causes(job: dag.Job) -> list[str]:
     return lines
 
 
-def explain(jobs: Sequence[dag.Job], model: cost.CostModel, gpus: int) -> list[str]:
-    """Return the story of a plan as lines."""
-    stale = [job for job in jobs if job.stale and job.params]
+def explain(jobs: Sequence[dag.Job], model: cost.CostModel, gpus: int) -> dict[str, Any]:
+    """Return what would be made again, and why.
+
+    Returns
+    -------
+    dict
+        ``jobs`` and ``stale`` (counts), and where some are stale: ``reasons`` (``reason``, ``rules`` that it touches by
+        itself, and what it ``reaches``), ``not_made`` and ``follow`` (counts by rule), ``reaches``, ``cost``,
+        ``how_sure``.
+    """
+    jobs = [job for job in jobs if job.params]
+    stale = [job for job in jobs if job.stale]
+    found: dict[str, Any] = {"jobs": len(jobs), "stale": len(stale)}
     if not stale:
-        return [f"nothing is stale: all of {sum(bool(job.params) for job in jobs):,} jobs are up to date"]
-    missing, why, follows = [], defaultdict(list), []
+        return found
+    by_reason: dict[str, list[dag.Job]] = defaultdict(list)
     for job in stale:
-        found = causes(job)
-        for line in found:
-            (missing if line == NOT_MADE else why[line]).append(job)
-        if not found:
-            follows.append(job)
-    total = sum(bool(job.params) for job in jobs)
-    lines = [f"{len(stale):,} of {total:,} jobs would run", ""]
-    for line, members in sorted(why.items(), key=lambda item: (-len(item[1]), item[0])):
-        lines += [line, f"    by itself: {_told(members)}"]
-        lines += [f"    with all that follows: {_reach([job for job in dag.reached(jobs, members) if job.params])}"]
-    if missing:
-        lines += [f"{NOT_MADE}: {_told(missing)}"]
-    if follows:
-        lines += [f"made from those: {_told(follows)}"]
-    lines += ["", f"in all: {_reach(stale)}"]
-    found = cost.cost(stale, model, gpus)
-    lines.append(f"GPU-hours: {cost.ranged(found['gpu_hours'])}" + _stages(found["gpu_hours_by_stage"]))
-    lines.append(f"hours without a GPU: {cost.ranged(found['processor_hours'])}")
-    lines.append(f"wall time on {gpus} GPUs: {cost.ranged(found['wall_hours'])} h")
-    if found["jobs_without_estimate"]:
-        lines.append(f"{found['jobs_without_estimate']:,} jobs are not in these: nothing tells how long they take")
-    lines.append(cost.sure(model))
-    return lines
+        for line in causes(job) or [""]:
+            by_reason[line].append(job)
+    missing, follow = by_reason.pop(NOT_MADE, []), by_reason.pop("", [])
+    reasons = [
+        {"reason": line, "rules": _rules(members), "reaches": _reach(dag.reached(jobs, members))}
+        for line, members in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
+    found |= {"reasons": reasons, "not_made": _rules(missing), "follow": _rules(follow), "reaches": _reach(stale)}
+    return found | {"cost": cost.cost(stale, model, gpus), "how_sure": cost.sure(model)}
 
 
-def _reach(jobs: Sequence[dag.Job]) -> str:
+def _rules(jobs: Iterable[dag.Job]) -> dict[str, int]:
+    return dict(Counter(job.rule for job in jobs).most_common())
+
+
+def _reach(jobs: Iterable[dag.Job]) -> dict[str, Any]:
     """Return how many jobs and cells of the tables these are, and the names of their tables and figures."""
+    jobs = list(jobs)
+    paths = [Path(path) for job in jobs for path in job.outputs]
+    names = {path.name.split(".")[0] for path in paths if path.parent.name in ("tables", "figures")}
     cells = sum(job.rule in ("score_safety", "score_reasoning") for job in jobs)
-    results = [Path(path) for job in jobs for path in job.outputs]
-    names = {path.name.split(".")[0] for path in results if path.parent.name in ("tables", "figures")}
-    return f"{len(jobs):,} jobs, {cells:,} cells; {', '.join(sorted(names, key=_by_number)) or 'no table or figure'}"
-
-
-def _told(jobs: Sequence[dag.Job]) -> str:
-    return ", ".join(f"{count:,} {rule}" for rule, count in Counter(job.rule for job in jobs).most_common())
-
-
-def _stages(stages: Mapping[str, Mapping[str, float]]) -> str:
-    told = [f"{name} {cost.number(hours['value'])}" for name, hours in stages.items() if hours["value"]]
-    return f": {', '.join(told)}" if told else ""
+    return {"jobs": len(jobs), "cells": cells, "results": sorted(names, key=_by_number)}
 
 
 def _by_number(name: str) -> tuple[str, int]:
@@ -166,20 +144,41 @@ def _by_number(name: str) -> tuple[str, int]:
     return letters, int(name[len(letters) :] or 0)
 
 
-def main() -> None:
+def render(found: Mapping[str, Any]) -> list[str]:
+    """Return an explanation as lines for people."""
+    if not found["stale"]:
+        return [f"nothing is stale: all of {found['jobs']:,} jobs are up to date"]
+
+    def rules(counts: Mapping[str, int]) -> str:
+        return ", ".join(f"{count:,} {rule}" for rule, count in counts.items())
+
+    def reach(told: Mapping[str, Any]) -> str:
+        return f"{told['jobs']:,} jobs, {told['cells']:,} cells; {', '.join(told['results']) or 'no table or figure'}"
+
+    lines = [f"{found['stale']:,} of {found['jobs']:,} jobs would run", ""]
+    for reason in found["reasons"]:
+        lines += [reason["reason"], f"    by itself: {rules(reason['rules'])}"]
+        lines += [f"    with all that follows: {reach(reason['reaches'])}"]
+    for title, counts in ((NOT_MADE, found["not_made"]), ("made from those", found["follow"])):
+        lines += [f"{title}: {rules(counts)}"] if counts else []
+    costs = found["cost"]
+    stages = [f"{n} {cost.number(h['value'])}" for n, h in costs["gpu_hours_by_stage"].items() if h["value"]]
+    lines += ["", f"in all: {reach(found['reaches'])}"]
+    lines += [f"GPU-hours: {cost.ranged(costs['gpu_hours'])}" + (f": {', '.join(stages)}" if stages else "")]
+    lines += [f"hours without a GPU: {cost.ranged(costs['processor_hours'])}"]
+    lines += [f"wall time on {costs['wall_hours']['gpus']} GPUs: {cost.ranged(costs['wall_hours'])} h"]
+    if unknown := costs["jobs_without_estimate"]:
+        lines.append(f"{unknown:,} jobs have no estimate and are not in these hours")
+    return [*lines, found["how_sure"]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command, which are those of `plan`."""
+    plan.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Print what one config and target would run, and why."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="config/config.yaml")
-    parser.add_argument("--target", default="all")
-    parser.add_argument("--gpus", type=int, default=8)
-    parser.add_argument("--folder", type=Path, default=ROOT, help="where results/ and .snakemake/ are")
-    arguments = parser.parse_args()
-    config = dag.settings_of(arguments.config)
-    jobs = dag.planned(arguments.config, arguments.target, arguments.folder)
-    model = cost.CostModel(config, prompts_of(config, arguments.folder))
-    model.calibrate(jobs, arguments.folder)
-    print("\n".join(explain(jobs, model, arguments.gpus)))
-
-
-if __name__ == "__main__":
-    main()
+    found = explain(*plan.jobs_and_model(arguments), arguments.gpus)
+    print(json.dumps(found, indent=1) if arguments.json else "\n".join(render(found)))
+    return int(found["stale"] > 0)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from thinksafe.errors import UserError
 from thinksafe.files import IDENTITY, RECORD, atomic
 from thinksafe.models.location import base_of
 from thinksafe.provenance.digests import canonical
@@ -30,6 +31,7 @@ from thinksafe.study.stages import LEVELS
 
 FORMAT = 1
 # A tier is the deepest level whose results a bundle holds whole.
+TABLES = LEVELS.index("tables")
 TIERS = {name: LEVELS.index(name) for name in ("scores", "responses", "adapters", "datasets")} | {"all": 0}
 # What a guard says where it gives a verdict, the miniature's oracle too; else it may repeat what it judged.
 VERDICT = re.compile(
@@ -60,8 +62,10 @@ CHUNK = 1 << 20
 BLOCK = 512
 
 
-class BundleError(ValueError):
+class BundleError(UserError):
     """A bundle is not what it says, or not what may be placed."""
+
+    code = 1
 
 
 def reach(tier: str) -> str:
@@ -106,7 +110,7 @@ def write_bundle(path: Path, manifest: Mapping[str, Any], members: Mapping[str, 
         ):
             for name, content in [(MANIFEST, manifest_bytes), *((name, members[name]) for name in files)]:
                 info = tarfile.TarInfo(name)  # owner 0, mode 644, time 0
-                info.size = len(content) if isinstance(content, bytes) else content.stat().st_size
+                info.size = size_of(content)
                 with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as handle:
                     archive.addfile(info, handle)
 
@@ -116,11 +120,15 @@ def json_bytes(value: Any) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
+def size_of(content: Path | bytes) -> int:
+    """Return the bytes of a content."""
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
 def facts(content: Path | bytes) -> dict[str, Any]:
     """Return size and digest of a content."""
-    if isinstance(content, bytes):
-        return {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    return {"sha256": file_digest(content), "size": content.stat().st_size}
+    digest = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else file_digest(content)
+    return {"sha256": digest, "size": size_of(content)}
 
 
 # ------------------------------------------------------------------------------------------------------------- reading

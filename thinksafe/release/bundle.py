@@ -1,42 +1,42 @@
-"""Pack a finished run, or a part of it, into one archive: `make bundle CONFIG= TIER= [TARGET=] [PUBLIC=1]`.
+"""Pack a finished run, or a part of it, into one archive.
 
-The last line that it prints is the archive's path. docs/reproducing.md tells what each tier holds.
+  thinksafe bundle --tier responses --public                  # the paper's run, without prompts and responses
+  thinksafe bundle table1 --configfile config/miniature.yaml  # what one target is made of
+  thinksafe bundle qwen3-mini --tier adapters --configfile config/miniature.yaml  # one student
+
+The last line is the archive's path. A bundle of a tier holds all that is made from there on
+(docs/reproducing.md). Exit code 1: something is stale, missing or must not be public.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from thinksafe.files import IDENTITY, RECORD, read_json, read_rows
+from thinksafe.hub.lock import remote_sources, used
+from thinksafe.planning import dag
+from thinksafe.provenance.digests import ROOT, canonical
+from thinksafe.provenance.identity import SNAKEMAKES, content_digest
+from thinksafe.release import archive, snakemake_records
+from thinksafe.release.archive import TABLES, TIERS, BundleError
+from thinksafe.study.stages import stage_of
 
-from thinksafe.files import IDENTITY, RECORD, read_json, read_rows  # noqa: E402
-from thinksafe.hub.lock import remote_sources, used  # noqa: E402
-from thinksafe.planning import dag  # noqa: E402
-from thinksafe.provenance.digests import canonical  # noqa: E402
-from thinksafe.provenance.identity import SNAKEMAKES, content_digest, file_digest  # noqa: E402
-from thinksafe.release import archive, snakemake_records  # noqa: E402
-from thinksafe.release.archive import TIERS, BundleError  # noqa: E402
-from thinksafe.release.snakemake_records import Node  # noqa: E402
-from thinksafe.study.stages import LEVELS, stage_of  # noqa: E402
-
-TABLES = LEVELS.index("tables")
 WORKFLOW = ("Snakefile", "LICENSE", "CITATION.cff", "requirements/*.txt", "envs/*.yaml", "envs/*.sh")
-PRIVATE = ("host", "slurm_job")  # of a record, which a public bundle does not tell
+PRIVATE = ("host", "slurm_job")  # of a record, which a public bundle leaves out
+Content = Path | bytes
 
 README = """# {run}: a bundle of ThinkSafe-Flow
 
-The run {run}, {reach} ({target}){public}. In a clone of the workflow:
+The run {run}, {reach} ({target}){public}. In a clone of the workflow, after `make setup`:
 
-    make restore CONFIG=... BUNDLE=this-file.tar.gz
-    make reproduce CONFIG=... BUNDLE=this-file.tar.gz TIER={deepest}
+    .venv/bin/thinksafe restore this-file.tar.gz --configfile ...
+    .venv/bin/thinksafe reproduce this-file.tar.gz --tier {deepest} --configfile ...
 
 `bundle.json` has size and digest of every file, `provenance.json` how each was made, `config.json` the config as it was
 read, `workflow/` the versions that made it, `ro-crate-metadata.json` the same for machines (Workflow Run RO-Crate).
@@ -50,80 +50,73 @@ made with a model or a data set may be bound by its terms. As the pages said whe
 """
 
 
-def selected(graph: Any, target: str, config: Mapping[str, Any]) -> list[Node]:
-    """Return the jobs of a DAG that a target means: all of them, or those of one student with all behind them."""
-    nodes = [node for node in snakemake_records.nodes_of(graph) if node.rule != "write_report"]  # it shows raw answers
+def selected(jobs: Iterable[dag.Job], target: str, config: Mapping[str, Any]) -> list[dag.Job]:
+    """Return the jobs that a target means: all of a DAG's, or those of one student with all behind them."""
+    jobs = [job for job in jobs if job.identity and job.rule != "write_report"]  # the report shows raw answers
     if target not in config["models"]:
-        return nodes
-    own = [node for node in nodes if node.job.wildcards_dict.get("student") == target]
+        return jobs
+    own = [job for job in jobs if job.wildcards.get("student") == target]
     if not own:
         raise BundleError(f"{target}: this student is not among those that {config['run']} selects")
-    wanted: set[Node] = set()
-    todo = list(own)
-    while todo:
-        if (node := todo.pop()) not in wanted:
-            wanted.add(node)
-            todo += node.needs
-    return [node for node in nodes if node in wanted]
+    wanted = dag.behind(own)
+    return [job for job in jobs if job in wanted]
 
 
-def chosen(nodes: Sequence[Node], tier: str) -> set[str]:
+def chosen(jobs: Sequence[dag.Job], tier: str) -> set[str]:
     """Return the outputs that a bundle of a tier holds.
 
     All that is made from the tier's level on, what that takes from below it, and every identity. A folder comes with
     its identity or not at all: jobs take the identity for a sign that the folder is there.
     """
-    least = TIERS[tier]
-    makers = {output: node for node in nodes for output in node.outputs}
+    lowest = TIERS[tier]
+    makers = {output: job for job in jobs for output in job.outputs}
     found: set[str] = set()
-    for node in nodes:
-        if node.level >= least:
-            found.update(node.outputs)
-        elif not node.folders:
-            found.add(node.identity)
-        for path in node.inputs if node.level > least else ():
+    for job in jobs:
+        level = stage_of(job.rule).depth
+        if level >= lowest:
+            found.update(job.outputs)
+        elif not job.folders:
+            found.add(job.identity)
+        for path in job.inputs if level > lowest else ():
             maker = makers.get(path)
             if maker is None or not maker.folders:
                 found.update([path] if maker else ())
-            elif node.level < TABLES:  # tables look at a folder's identity alone, and are in the bundle themselves
+            elif level < TABLES:  # tables look at a folder's identity alone, and are in the bundle themselves
                 found.update(maker.outputs)
     return found
 
 
-def with_text(nodes: Iterable[Node]) -> set[str]:
-    """Return the outputs that show prompts or responses, as far as nobody has looked and said otherwise."""
+def with_text(jobs: Iterable[dag.Job]) -> set[str]:
+    """Return the outputs that may show prompts or responses; ``jobs`` come each after what it needs."""
     found: set[str] = set()
-    for node in nodes:  # each after what it needs
-        if stage_of(node.rule).shows_text and (node.level < TABLES or found & set(node.inputs)):
-            found.update(output for output in node.outputs if not output.endswith(archive.COUNTS))
+    for job in jobs:
+        if stage_of(job.rule).shows_text and (stage_of(job.rule).depth < TABLES or not found.isdisjoint(job.inputs)):
+            found.update(output for output in job.outputs if not output.endswith(archive.COUNTS))
     return found
 
 
-def files_of(
-    nodes: Sequence[Node], outputs: set[str], root: Path, public: bool
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the files behind outputs by name, with what stands beside them; and the digests of those held back."""
-    members: dict[str, Any] = {}
+def files_of(jobs: Sequence[dag.Job], outputs: set[str], public: bool) -> tuple[dict[str, Content], dict[str, str]]:
+    """Return the files behind outputs by name, with those beside them; and the digests of those held back."""
+    members: dict[str, Content] = {}
     withheld: dict[str, str] = {}
-    texts = with_text(nodes) if public else set()
-    for node in nodes:
-        mine = [output for output in node.outputs if output in outputs]
-        for output in mine:
-            if not (root / output).exists():
+    texts = with_text(jobs) if public else set()
+    for job in jobs:
+        for output in (output for output in job.outputs if output in outputs):
+            if not Path(output).exists():
                 raise BundleError(
-                    f"{output}: is not here, though all is up to date (a restored run?); take a lesser TIER"
+                    f"{output}: is not here, though all is up to date (a restored run?); take --tier scores"
                 )
-            if output in texts or (public and node.rule.startswith("judge_") and says_more(root / output)):
-                withheld[output] = content_digest(root / output)
-            elif output in node.folders:
-                files = sorted(path for path in (root / output).rglob("*") if path.is_file())
-                members |= {str(path.relative_to(root)): path for path in files if path.name != SNAKEMAKES}
+            if output in texts or (public and job.rule.startswith("judge_") and says_more(Path(output))):
+                withheld[output] = content_digest(output)
+            elif output in job.folders:
+                files = sorted(path for path in Path(output).rglob("*") if path.is_file())
+                members |= {str(path): path for path in files if path.name != SNAKEMAKES}
             else:
-                members[output] = root / output
-        for ending in archive.COMPANIONS if node.identity in mine else ():
-            beside = node.identity.removesuffix(IDENTITY) + ending
-            if (root / beside).is_file():
-                members[beside] = _record(root / beside) if public and ending == RECORD else root / beside
+                members[output] = Path(output)
+        for ending in archive.COMPANIONS if job.identity in outputs else ():
+            beside = job.identity.removesuffix(IDENTITY) + ending
+            if Path(beside).is_file():
+                members[beside] = _record(beside) if public and ending == RECORD else Path(beside)
     return members, withheld
 
 
@@ -134,7 +127,7 @@ def says_more(path: Path) -> bool:
     return not all(archive.VERDICT.fullmatch(row.get("output") or "") for row in read_rows(path))
 
 
-def _record(path: Path) -> bytes:
+def _record(path: str) -> bytes:
     """Return a job's record without the names of machines."""
 
     def cleaned(value: Any) -> Any:
@@ -148,8 +141,8 @@ def _record(path: Path) -> bytes:
 def private_places(config: Any) -> dict[str, str]:
     """Return where a config looks outside the workflow's folder, and what a public bundle says instead.
 
-    A path inside the folder tells nothing of the machine. A text that only looks like a path, such as `/no_think`, is
-    none: what is no `file` or `folder` must be there.
+    A path inside the folder says nothing of the machine. A text that only looks like a path, such as `/no_think`, is
+    none: what is no `file` or `folder` must exist.
     """
     found: dict[str, str] = {}
     todo = [("", config)]
@@ -178,7 +171,9 @@ def without_places(value: Any, places: Mapping[str, str]) -> Any:
     return value
 
 
-def hide_places(members: dict[str, Any], jobs: list[dict[str, Any]], places: Mapping[str, str]) -> list[dict[str, Any]]:
+def hide_places(
+    members: dict[str, Content], jobs: list[dict[str, Any]], places: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """Take places out of identities, and return the jobs without them; their checksums are of the identities as packed.
 
     Raises
@@ -199,7 +194,7 @@ def hide_places(members: dict[str, Any], jobs: list[dict[str, Any]], places: Map
             if told := next((place for place in places if place.encode() in data), None):
                 raise BundleError(
                     f"{name}: tells the path {told}, so that it cannot be public; name a link to it inside the "
-                    "workflow's folder in the config, or pack TIER=scores"
+                    "workflow's folder in the config, or pack --tier scores"
                 )
     return [
         without_places(job, places)
@@ -231,8 +226,17 @@ def licences(config: Mapping[str, Any]) -> str:
     return LICENCES.format(sources="\n".join(sorted(found)) or "- nothing")
 
 
-def make_bundle(config: str, tier: str, target: str = "all", public: bool = False, root: Path = ROOT) -> Path:
-    """Write a bundle and return its path.
+def make_bundle(
+    overlay: dag.Overlay, tier: str, target: str = "all", public: bool = False, dry_run: bool = False
+) -> dict[str, Any]:
+    """Write a bundle of the current folder's run.
+
+    Returns
+    -------
+    dict
+        ``path``, ``files`` and ``jobs`` (counts of results and of the jobs that made them), ``provenance`` (count of
+        jobs of which it says how they were made), ``bytes`` (of its files), ``withheld``, and ``sha256`` where it has
+        been written
 
     Raises
     ------
@@ -240,24 +244,36 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
         Where something that belongs into it is stale, missing or without provenance.
     """
     version = snakemake_records.check_format()
-    planned = "all" if target in dag.settings_of(config)["models"] else target
-    with dag.graph(config, [planned], root) as graph:
-        settings = json.loads(json.dumps(graph.workflow.globals["config"]))
-        nodes = selected(graph, target, settings)
-        if not nodes:
+    planned = "all" if target in dag.settings_of(overlay)["models"] else target
+    with dag.graph(overlay, planned) as graph:
+        config = json.loads(json.dumps(graph.workflow.globals["config"]))
+        jobs = selected(dag.jobs_of(graph), target, config)
+        if not jobs:
             raise BundleError(f"{target}: makes nothing that could be packed")
-        if stale := [node for node in nodes if node.stale]:
+        if stale := [job for job in jobs if job.stale]:
             raise BundleError(
-                f"{len(stale)} jobs of {settings['run']} are stale or not made yet, {stale[0].title} among them: run "
-                f"`snakemake {target}` with this config first (`make explain` tells why)"
+                f"{len(stale)} jobs of {config['run']} are stale or not made yet, {stale[0].title} among them: run "
+                f"`snakemake {target}` with this config first (`thinksafe explain` says why)"
             )
-        jobs = [snakemake_records.recorded(graph, node) for node in nodes]
-        members, withheld = files_of(nodes, chosen(nodes, tier), root, public)
+        records = [snakemake_records.recorded(graph, job) for job in jobs]
+        members, withheld = files_of(jobs, chosen(jobs, tier), public)
     if public:
-        places = private_places(settings)
-        settings, jobs = without_places(settings, places), hide_places(members, jobs, places)
+        places = private_places(config)
+        config, records = without_places(config, places), hide_places(members, records, places)
+    name = "-".join([tier, *([] if target == "all" else [target]), *(["public"] if public else [])])
+    path = Path("results") / config["run"] / "bundles" / f"{name.replace('/', '-')}.tar.gz"
+    found = {
+        "path": str(path),
+        "files": sum(name.startswith("results/") for name in members),
+        "jobs": len({job.identity for job in jobs} & members.keys()),
+        "provenance": len(jobs),
+        "bytes": sum(archive.size_of(content) for content in members.values()),
+        "withheld": len(withheld),
+    }
+    if dry_run:
+        return found
     manifest = {
-        "run": settings["run"],
+        "run": config["run"],
         "tier": tier,
         "public": public,
         "target": target,
@@ -266,61 +282,54 @@ def make_bundle(config: str, tier: str, target: str = "all", public: bool = Fals
         "record_format": snakemake_records.RECORD_FORMAT,
         "withheld": withheld,
     }
+    readme = README.format(
+        run=config["run"],
+        reach=archive.reach(tier),
+        deepest="datasets" if tier == "all" else tier,
+        target=target,
+        public=", without prompts and responses" if public else "",
+    )
     members |= {
-        archive.PROVENANCE: archive.json_bytes(jobs),
-        "config.json": archive.json_bytes(settings),
-        "LICENCES.md": licences(settings).encode(),
-        "README.md": README.format(
-            run=settings["run"],
-            reach=archive.reach(tier),
-            deepest="datasets" if tier == "all" else tier,
-            target=target,
-            public=", without prompts and responses" if public else "",
-        ).encode(),
+        archive.PROVENANCE: archive.json_bytes(records),
+        "config.json": archive.json_bytes(config),
+        "LICENCES.md": licences(config).encode(),
+        "README.md": readme.encode(),
     }
     members |= {
         f"workflow/{path.relative_to(ROOT)}": path for pattern in WORKFLOW for path in sorted(ROOT.glob(pattern))
     }
     for name in members:
-        archive.checked_name(Path(settings["run"]), name)
+        archive.checked_name(Path(config["run"]), name)
     from thinksafe.release import crate
 
     facts = {name: archive.facts(members[name]) for name in sorted(members)}
-    times = min(job["started"] for job in jobs), max(job["ended"] for job in jobs)
-    members["ro-crate-metadata.json"] = crate.describe(manifest, facts, times, _version())
-    name = "-".join([tier, *([] if target == "all" else [target]), *(["public"] if public else [])])
-    path = root / "results" / settings["run"] / "bundles" / f"{name.replace('/', '-')}.tar.gz"
+    times = min(record["started"] for record in records), max(record["ended"] for record in records)
+    workflow = str(yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"])
+    members["ro-crate-metadata.json"] = crate.describe(manifest, facts, times, workflow)
     archive.write_bundle(path, manifest, members)
-    return path
+    archive.open_bundle(path)  # as somebody else would
+    return found | {"sha256": archive.facts(path)["sha256"]}
 
 
-def _version() -> str:
-    import yaml
-
-    return str(yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"])
-
-
-def main() -> None:
-    """Pack what the command line names, and print where it is."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="config/config.yaml")
-    parser.add_argument("--tier", choices=TIERS, default="scores")
-    parser.add_argument("--target", default="all", help="a target of Snakemake's, such as table1, or a student")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    dag.add_arguments(parser, target="what to pack: a student, or a target of Snakemake's, such as table1")
+    parser.add_argument("--tier", choices=TIERS, default="scores", help="the deepest results in it (default: scores)")
     parser.add_argument("--public", action="store_true", help="leave out prompts and responses, keep their digests")
-    parser.add_argument("--folder", type=Path, default=ROOT, help="where results/ and .snakemake/ are")
-    arguments = parser.parse_args()
-    try:
-        path = make_bundle(arguments.config, arguments.tier, arguments.target, arguments.public, arguments.folder)
-        found = archive.open_bundle(path)  # as a stranger would
-    except (BundleError, OSError) as error:  # a full disk, too
-        sys.exit(f"bundle: {error}")
-    held = [name for name in found.manifest["files"] if name.startswith("results/")]
-    print(f"{len(held):,} files of {len(set(found.owner.values())):,} jobs, how {len(found.jobs):,} jobs were made")
-    if withheld := found.manifest["withheld"]:
-        print(f"held back, with their digests told: {len(withheld):,} files with prompts or responses")
-    print(f"sha256 {file_digest(path)}")
-    print(path.relative_to(arguments.folder) if path.is_relative_to(arguments.folder) else path)
+    parser.add_argument("--dry-run", action="store_true", help="say what would be packed, and write nothing")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
-if __name__ == "__main__":
-    main()
+def run(arguments: argparse.Namespace) -> int:
+    """Pack what the command line names, and print where it is."""
+    overlay = dag.overlay_of(arguments)
+    found = make_bundle(overlay, arguments.tier, arguments.target, arguments.public, arguments.dry_run)
+    if arguments.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    print(f"{found['files']:,} files of {found['jobs']:,} jobs, how {found['provenance']:,} jobs were made")
+    if found["withheld"]:
+        print(f"held back, with their digests: {found['withheld']:,} files with prompts or responses")
+    print(f"sha256 {found['sha256']}" if "sha256" in found else f"would be packed: {found['bytes'] / 1e6:,.1f} MB")
+    print(found["path"])
+    return 0

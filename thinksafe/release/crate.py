@@ -60,7 +60,7 @@ def describe(
     crate.description = (
         f"Results of the run {manifest['run']} (target {manifest['target']}), {reach(manifest['tier'])}"
         + (", without prompts and responses" if manifest["public"] else "")
-        + ". Restored by `make restore`; bundle.json has size and digest of every file."
+        + ". Restored by `thinksafe restore`; bundle.json has size and digest of every file."
     )
     crate.datePublished = ended
     crate.license = crate.add(ContextEntity(crate, LICENCE, {"@type": "CreativeWork", "name": "Apache-2.0"}))

@@ -1,35 +1,38 @@
-"""Publish a run's training sets and adapters, each with its card: `make publish CONFIG=... TO=organisation`.
+"""Publish a run's training sets and adapters, each with its card.
 
-``TO`` is an organisation or user on the hub, or a folder (with a slash in its name) that gets the same layout. Nothing
-is sent without ``CONFIRM=1``. What is there already with the same content is not sent again, so a push that was cut off
-is started again.
+  thinksafe publish my-lab --dry-run                                       # what would be sent, and its size
+  thinksafe publish my-lab --private
+  thinksafe publish out/published --configfile config/miniature.yaml       # the same layout in a folder
+
+What is there already with the same content is not sent again, so an interrupted command can be
+started again (docs/publishing.md). Nothing is sent where a file has a name of this machine, a
+path of yours or a token in it. Exit code 1: something must not be published, or was refused.
 """
 
 from __future__ import annotations
 
 import argparse
 import getpass
+import json
 import platform
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from huggingface_hub.utils.sha import git_hash
 
-from huggingface_hub.utils.sha import git_hash  # noqa: E402
-
-from thinksafe.files import IDENTITY, Row, atomic, read_json, read_rows  # noqa: E402
-from thinksafe.hub.client import human  # noqa: E402
-from thinksafe.models import location  # noqa: E402 - runs as a script, too
-from thinksafe.planning import dag  # noqa: E402
-from thinksafe.provenance.lineage import Lineage  # noqa: E402
-from thinksafe.release.archive import json_bytes  # noqa: E402
-from thinksafe.release.cards import adapter_card, dataset_card  # noqa: E402
+from thinksafe.errors import UserError
+from thinksafe.files import IDENTITY, Row, atomic, read_json, read_rows
+from thinksafe.hub.client import human
+from thinksafe.models import location
+from thinksafe.planning import dag
+from thinksafe.provenance.digests import ROOT
+from thinksafe.provenance.lineage import Lineage
+from thinksafe.release.archive import json_bytes, size_of
+from thinksafe.release.cards import adapter_card, dataset_card
 
 SETS = ("filter_responses", "derive_training_set")
 TRAINED = ("train_student", "train_grpo")
@@ -50,13 +53,13 @@ class Item:
     @property
     def size(self) -> int:
         """Return the bytes of all files."""
-        return sum(
-            len(content) if isinstance(content, bytes) else content.stat().st_size for content in self.files.values()
-        )
+        return sum(map(size_of, self.files.values()))
 
 
-class PublishError(ValueError):
+class PublishError(UserError):
     """Something must not be published, or cannot be."""
+
+    code = 1
 
 
 def read(content: Content) -> bytes:
@@ -79,7 +82,7 @@ def items_of(
     """
     lineage = Lineage(run)
     fresh = [job for job in jobs if not job.stale]
-    scores = {key(job) + (job.wildcards["benchmark"],): job for job in fresh if job.rule in SCORED}
+    scores = {(*key(job), job.wildcards["benchmark"]): job for job in fresh if job.rule in SCORED}
     benchmarks = {
         config["benchmarks"][job.wildcards["benchmark"]]["label"]: prompts_in(path)
         for job in fresh
@@ -96,31 +99,37 @@ def items_of(
             continue
         student, method, replicate = key(job)
         base = base_of(config["models"][student], student)
-        name = "-".join([run.name, student, method, *([f"replicate-{replicate}"] if replicate != "0" else [])])
-        told = config["methods"][method]
-        if entry := config.get("sources", {}).get(student, {}).get(method):
-            places = [
-                value for part in entry.values() for kind, value in part["source"].items() if kind in ("hub", "url")
-            ]
-            told = told | {"data": {"released": list(dict.fromkeys(places))}}
-        about = dict(base=base, method=told, steerings=config["steerings"])
-        title = f"{base['label']}, {config['methods'][method]['label']}"
         if job.stale:
-            left.append(f"{job.title}: is not there, or was made with another config or code (`make explain` tells)")
-        elif base["folder"]:
+            left.append(f"{job.title}: is not there, or was made with another config or code (see `thinksafe explain`)")
+            continue
+        if base["folder"]:
             left.append(
                 f"{job.title}: its base is a folder of yours; name the model on the hub (models.{student}.source.hub)"
             )
-        elif job.rule in SETS:
-            if private and not own_prompts:
-                left.append(
-                    f"{job.title}: its {' and '.join(private)} prompts are a file of yours (OWN_PROMPTS=1 sends them)"
-                )
-                continue
-            items.append(dataset(job, lineage, config, f"{namespace}/{name}", title, about, benchmarks))
-            sets[student, method, replicate] = f"{namespace}/{name}"
+            continue
+        if job.rule in SETS and private and not own_prompts:
+            left.append(
+                f"{job.title}: its {' and '.join(private)} prompts are a file of yours (--own-prompts sends them)"
+            )
+            continue
+        replicated = [f"replicate-{replicate}"] if replicate != "0" else []
+        name = f"{namespace}/{'-'.join([run.name, student, method, *replicated])}"
+        entry = config["methods"][method]
+        if released := config.get("sources", {}).get(student, {}).get(method):
+            entry = entry | {"data": {"released": places_of(released.values())}}
+        about = dict(
+            repository=name,
+            title=f"{base['label']}, {entry['label']}",
+            base=base,
+            method=entry,
+            prompts=places_of(config["prompts"].values()),
+            steerings=config["steerings"],
+        )
+        if job.rule in SETS:
+            items.append(dataset(job, lineage, about, benchmarks))
+            sets[key(job)] = name
         else:
-            items.append(adapter(job, lineage, config, f"{namespace}/{name}", title, about, scores, sets.get(key(job))))
+            items.append(adapter(job, lineage, config, about, scores, sets.get(key(job))))
     return items, left
 
 
@@ -136,9 +145,9 @@ def base_of(model: Row, name: str) -> Row:
     return told | {"label": model["label"], "hub": "hub" in source, "folder": "folder" in source}
 
 
-def prompts_of(config: Row) -> list[str]:
-    """Return the ids of the sources of the prompts that others can look up."""
-    sources = [entry["source"] for entry in config["prompts"].values()]
+def places_of(entries: Iterable[Row]) -> list[str]:
+    """Return the ids of the sources of some prompts or sets, as far as others can look them up."""
+    sources = [entry["source"] for entry in entries]
     return list(dict.fromkeys(source[kind] for source in sources for kind in ("hub", "url") if kind in source))
 
 
@@ -147,75 +156,54 @@ def prompts_in(path: str) -> set[str]:
     return {row["prompt"] for row in read_rows(path)}
 
 
-def dataset(
-    job: dag.Job, lineage: Lineage, config: Row, name: str, title: str, about: Row, benchmarks: Mapping[str, set[str]]
-) -> Item:
+def dataset(job: dag.Job, lineage: Lineage, about: Row, benchmarks: Mapping[str, set[str]]) -> Item:
     """Return a training set as a repository; ``benchmarks`` are the prompts of each."""
     path = Path(next(path for path in job.outputs if path.endswith(".parquet")))
-    rows = read_rows(path)
     statistics = next((path for path in job.outputs if path.endswith(".statistics.json")), None)
+    rows = read_rows(path)
     prompts = {row["prompt"] for row in rows}
     card = dataset_card(
-        name,
-        title,
-        prompts=prompts_of(config),
+        **about,
         statistics=read_json(statistics) if statistics else {},
         rows=len(rows),
         overlap={label: len(prompts & asked) for label, asked in benchmarks.items()},
-        **about,
     )
-    files: dict[str, Content] = {"README.md": card.encode(), "manifest.json": manifest(lineage, job)}
-    return Item("dataset", name, files | {"data/train.parquet": path})
+    return repository("dataset", about["repository"], card, lineage, job, {"data/train.parquet": path})
 
 
 def adapter(
-    job: dag.Job,
-    lineage: Lineage,
-    config: Row,
-    name: str,
-    title: str,
-    about: Row,
-    scores: Mapping[Any, dag.Job],
-    data: str | None,
+    job: dag.Job, lineage: Lineage, config: Row, about: Row, scores: Mapping[Any, dag.Job], data: str | None
 ) -> Item:
-    """Return an adapter as a repository."""
+    """Return an adapter as a repository; ``data`` is the repository of its training set, where that is published."""
     student, method, replicate = key(job)
     found = {}
     for benchmark in config["select"]["benchmarks"]:
         if own := scores.get((student, method, replicate, benchmark)):
             initial = scores.get((student, "initial", replicate, benchmark))
             found[benchmark] = (score_of(own), score_of(initial) if initial else None)
-    identity = next(path for path in job.outputs if path.endswith(IDENTITY))
-    folder = Path(next(path for path in job.outputs if path != identity and Path(path).is_dir()))
     card = adapter_card(
-        name,
-        title,
-        prompts=prompts_of(config),
-        spec=read_json(identity)["spec"],
+        **about,
+        spec=read_json(job.identity)["spec"],
         scores=found,
         benchmarks=config["benchmarks"],
         confidence=config["scoring"]["confidence"],
         dataset=data,
-        **about,
     )
-    files: dict[str, Content] = {"README.md": card.encode(), "manifest.json": manifest(lineage, job)}
-    return Item(
-        "model",
-        name,
-        files | {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".json", ".safetensors")},
-    )
+    folder = Path(next(path for path in job.outputs if Path(path).is_dir()))
+    weights = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".json", ".safetensors")}
+    return repository("model", about["repository"], card, lineage, job, weights)
+
+
+def repository(kind: str, name: str, card: str, lineage: Lineage, job: dag.Job, files: Mapping[str, Content]) -> Item:
+    """Return a repository with its card, and the identities of all that is behind a job's outputs."""
+    behind = [step.identity for step in lineage.chain(lineage.name_of(job.identity)) if step.identity]
+    manifest = json_bytes({identity: lineage.identities[identity] for identity in dict.fromkeys(behind)})
+    return Item(kind, name, {"README.md": card.encode(), "manifest.json": manifest, **files})
 
 
 def score_of(job: dag.Job) -> Row:
     """Return the score that a job has written."""
     return read_json(next(path for path in job.outputs if path.endswith(".json") and not path.endswith(IDENTITY)))
-
-
-def manifest(lineage: Lineage, job: dag.Job) -> bytes:
-    """Return the identities of everything behind a job's outputs, by what they tell of."""
-    name = lineage.name_of(next(path for path in job.outputs if path.endswith(IDENTITY)))
-    behind = dict.fromkeys(step.identity for step in lineage.chain(name) if step.identity)
-    return json_bytes({identity: lineage.identities[identity] for identity in behind})
 
 
 # ------------------------------------------------------------------------------------------------------------- private
@@ -297,17 +285,17 @@ def push_to_hub(item: Item, private: bool, endpoint: str | None = None) -> list[
 
 
 def sent_to_hub(item: Item, private: bool) -> list[str]:
-    """Do what `push_to_hub` does; end with the hub's own words and the way out where it refuses."""
+    """Do what `push_to_hub` does; say what to do where the hub refuses."""
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
         return push_to_hub(item, private)
     except HfHubHTTPError as error:
         words = error.server_message or str(error).splitlines()[0]
-        sys.exit(
-            f"publish: the hub refuses {item.name}: {words}. Log in with a token that may write there "
+        raise PublishError(
+            f"the hub refuses {item.name}: {words}. Log in with a token that may write there "
             "(.venv/bin/hf auth login); what was sent stays, and is not sent again"
-        )
+        ) from None
 
 
 def digests(data: bytes) -> tuple[str, str]:
@@ -316,41 +304,45 @@ def digests(data: bytes) -> tuple[str, str]:
 
 
 # ------------------------------------------------------------------------------------------------------------- command
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Show what would be published, and publish it where that is confirmed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", default="config/config.yaml", help="the run's config")
-    parser.add_argument("--to", required=True, help="an organisation or user on the hub, or a folder (with a slash)")
-    parser.add_argument("--confirm", action="store_true", help="really send it")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("to", metavar="TO", help="an organisation or user on the hub, or a folder (with a slash)")
+    dag.add_arguments(parser)
     parser.add_argument("--private", action="store_true", help="make new repositories private")
-    parser.add_argument("--own-prompts", action="store_true", help="also sets of which the prompts are a file of yours")
-    given = parser.parse_args(arguments)
-    config = dag.settings_of(given.config)
-    run = Path("results") / config["run"]
-    folder = Path(given.to) if "/" in given.to or given.to.startswith(".") else None
-    if not (ROOT / run).is_dir():
-        sys.exit(f"publish: there is no {run}; run `snakemake --configfile {given.config}` first")
-    jobs = dag.planned(given.config)
-    items, left = items_of(jobs, config, run, folder.name if folder else given.to, given.own_prompts)
-    for line in left:
+    parser.add_argument("--own-prompts", action="store_true", help="also sets whose prompts are a file of yours")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Publish what one config has made."""
+    overlay = dag.overlay_of(arguments)
+    config = dag.settings_of(overlay)
+    folder = Path(arguments.to) if "/" in arguments.to or arguments.to.startswith(".") else None
+    results = Path("results") / config["run"]
+    if not results.is_dir():
+        raise UserError(f"there is no {results}; run `snakemake` with this config first")
+    namespace = folder.name if folder else arguments.to
+    items, left = items_of(dag.planned(overlay), config, results, namespace, arguments.own_prompts)
+    hidden = secrets(config)
+    for item in items:
+        check_private(item, hidden)
+    found: dict[str, Any] = {"left_out": left, "repositories": []}
+    for line in () if arguments.json else left:
         print(f"left out: {line}")
     if not items:
-        sys.exit("publish: there is nothing to publish")
-    try:
-        hidden = secrets(config)
-        for item in items:
-            check_private(item, hidden)
-    except PublishError as error:
-        sys.exit(f"publish: {error}")
+        raise PublishError("there is nothing to publish")
     for item in items:
-        if not given.confirm:
-            print(f"would publish {item.kind:8} {item.name}: {', '.join(item.files)} ({human(item.size)})")
-            continue
-        sent = push_to_folder(item, folder) if folder else sent_to_hub(item, given.private)
-        print(f"{item.kind:8} {item.name}: {', '.join(sent) + ' sent' if sent else 'there already'}", flush=True)
-    if not given.confirm:
-        print(f"publish: nothing was sent; CONFIRM=1 sends these {len(items)} to {folder or 'the hub, ' + given.to}")
-
-
-if __name__ == "__main__":
-    main()
+        entry = {"kind": item.kind, "name": item.name, "files": list(item.files), "bytes": item.size}
+        if arguments.dry_run:
+            line = f"would publish {item.kind:8} {item.name}: {', '.join(item.files)} ({human(item.size)})"
+        else:
+            sent = push_to_folder(item, folder) if folder else sent_to_hub(item, arguments.private)
+            entry["sent"] = sent
+            line = f"{item.kind:8} {item.name}: {', '.join(sent) + ' sent' if sent else 'there already'}"
+        found["repositories"].append(entry)
+        if not arguments.json:
+            print(line, flush=True)
+    if arguments.json:
+        print(json.dumps(found, indent=1))
+    return 0

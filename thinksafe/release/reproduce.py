@@ -1,8 +1,12 @@
-"""Make again what lies above a tier, and compare it with a bundle: `make reproduce CONFIG= BUNDLE= TIER=`.
+"""Make again what is above a tier, and compare each number with a bundle's.
 
-Only the bundle's files up to the tier are placed; Snakemake makes the rest anew by the rules that made it first, and
-each cell of scores and tables is held against the bundle's: identical, within its interval, or different. Written to
-results/<run>/reproduction-<tier>.md and .json (docs/reproducing.md).
+  thinksafe reproduce scores.tar.gz --configfile config/miniature.yaml          # tables and figures from scores
+  thinksafe reproduce all.tar.gz --tier datasets --dry-run                      # adapters and all after them
+
+Only the bundle's files up to the tier are placed; Snakemake makes the rest by the rules that
+made it first. Each number is then identical, within the bundle's interval, or different
+(docs/reproducing.md); results/<run>/reproduction-<tier>.md and .json have it. Exit code 1:
+something does not fit, cannot be made, or is different.
 """
 
 from __future__ import annotations
@@ -19,17 +23,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from thinksafe.files import IDENTITY, RECORD, read_json, write_json, write_text  # noqa: E402
-from thinksafe.planning import dag  # noqa: E402
-from thinksafe.provenance.identity import file_digest  # noqa: E402
-from thinksafe.provenance.lineage import device_of  # noqa: E402
-from thinksafe.release import archive, restore  # noqa: E402
-from thinksafe.release.archive import TIERS, Bundle, BundleError  # noqa: E402
-from thinksafe.release.snakemake_records import Fit  # noqa: E402
-from thinksafe.study.stages import LEVELS, stage_of  # noqa: E402
+from thinksafe.files import IDENTITY, RECORD, read_json, write_json, write_text
+from thinksafe.planning import dag
+from thinksafe.provenance.digests import ROOT
+from thinksafe.provenance.identity import file_digest
+from thinksafe.provenance.lineage import device_of
+from thinksafe.release import archive, restore
+from thinksafe.release.archive import TIERS, Bundle, BundleError
+from thinksafe.release.snakemake_records import Fit
+from thinksafe.study.stages import LEVELS, stage_of
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within the interval", "different"
 KEYS = (
@@ -52,31 +54,33 @@ def remade(bundle: Bundle, fit: Fit, tier: str) -> tuple[set[int], set[int]]:
     ----------
     fit : of a bundle that fits as a whole
     """
-    level = LEVELS.index(tier)
-    numbers = {node: number for number, node in fit.nodes.items()}
-    makers = {output: node for node in numbers for output in node.outputs}
+    makers = {output: number for number, job in fit.jobs.items() for output in job.outputs}
     again: set[int] = set()
     kept: set[int] = set()
 
     def is_there(path: str) -> bool:
         maker = makers.get(path)
-        return maker is None or numbers[maker] in again or all(map(bundle.holds, {path, *maker.folders}))
+        return maker is None or maker in again or all(map(bundle.holds, {path, *fit.jobs[maker].folders}))
 
-    for node, number in numbers.items():  # each after what it needs
-        if node.level > level:
-            (again if all(map(is_there, node.inputs)) else kept).add(number)
+    for number, job in fit.jobs.items():  # each after what it needs
+        if stage_of(job.rule).depth > LEVELS.index(tier):
+            (again if all(map(is_there, job.inputs)) else kept).add(number)
     return again, kept
 
 
-def targets(fit: Fit, again: set[int]) -> list[str]:
-    """Return the outputs that Snakemake is asked for: of the jobs that no other one of them needs."""
-    nodes = [fit.nodes[number] for number in sorted(again)]
-    needed = {path for node in nodes for path in node.inputs}
-    return [node.identity for node in nodes if not needed & set(node.outputs)]
+def prepare(
+    overlay: dag.Overlay, bundle: Bundle, tier: str, dry_run: bool = False
+) -> tuple[list[str], dict[str, int], set[str]]:
+    """Place what a tier begins with.
 
-
-def prepare(config: str, bundle: Bundle, tier: str, root: Path) -> tuple[list[str], set[str], set[str]]:
-    """Place what a tier begins with; return Snakemake's targets, the rules that may run, and what is not made again.
+    Returns
+    -------
+    list of str
+        Snakemake's targets: the identities of jobs made again that no other one of them needs.
+    dict
+        How many jobs of each rule are made again.
+    set of str
+        What is not made again.
 
     Raises
     ------
@@ -85,38 +89,39 @@ def prepare(config: str, bundle: Bundle, tier: str, root: Path) -> tuple[list[st
     """
     if TIERS[bundle.manifest["tier"]] > TIERS[tier]:
         raise BundleError(
-            f"{bundle.path}: begins with {bundle.manifest['tier']}; TIER={tier} needs one of {tier} or a deeper one"
+            f"{bundle.path}: begins with {bundle.manifest['tier']}; --tier {tier} needs one of {tier} or a deeper one"
         )
     level = LEVELS.index(tier)
     above = {output for job in bundle.jobs for output in job["outputs"] if stage_of(job["rule"]).depth > level}
-    mark = root / f".snakemake/thinksafe/{bundle.run}.reproduction.json"
-    begun = {"bundle": file_digest(bundle.path), "tier": tier}
-    if not (mark.is_file() and read_json(mark) == begun):
-        if here := sorted(output for output in above if (root / output).exists()):
+    mark = restore.OURS / f"{bundle.run}.reproduction.json"
+    started = {"bundle": file_digest(bundle.path), "tier": tier}
+    if not (mark.is_file() and read_json(mark) == started):
+        if here := sorted(output for output in above if Path(output).exists()):
             raise BundleError(
                 f"{len(here):,} results above the tier are here already, {here[0]} among them: nothing would be made "
                 f"again. Use a fresh clone, or move results/{bundle.run} away"
             )
-    with restore.fitted(config, bundle, root, ignore=sorted(above)) as (graph, fit):
+    with restore.fitted(overlay, bundle, ignore=sorted(above)) as (graph, fit):
         if fit.reasons:
-            raise BundleError("\n".join(["does not fit here", *restore.told(bundle, fit)]))
+            raise BundleError("\n".join(["does not fit here", *restore.described(bundle, fit)]))
         again, kept = remade(bundle, fit, tier)
         if not again:
             raise BundleError(f"{bundle.path}: holds nothing from which a level above {tier} could be made")
-        restore.placed(graph, bundle, fit, root, lambda number, node: number not in again)
-        write_json(mark, begun)
-        rules = {fit.nodes[number].rule for number in again}
-        return targets(fit, again), rules, {fit.nodes[number].title for number in kept}
+        if not dry_run:
+            restore.place(graph, bundle, fit, lambda number: number not in again)
+            write_json(mark, started)
+        jobs = [fit.jobs[number] for number in sorted(again)]
+        needed = {path for job in jobs for path in job.inputs}
+        targets = [job.identity for job in jobs if needed.isdisjoint(job.outputs)]
+        return targets, Counter(job.rule for job in jobs), {fit.jobs[number].title for number in kept}
 
 
-def run(config: str, asked: list[str], rules: set[str], root: Path) -> None:
-    """Let Snakemake make the targets, by these rules alone: what lies below the tier is never made."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    for overlay in dag.overlays(config):
-        command += ["--configfile", str(overlay)]
-    done = subprocess.run([*command, "--allowed-rules", *sorted(rules), "--", *asked], cwd=root, check=False)
+def make(overlay: dag.Overlay, targets: list[str], rules: Iterable[str]) -> None:
+    """Let Snakemake make the targets, by these rules alone: what is below the tier is never made."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *overlay.options()]
+    done = subprocess.run([*command, "--allowed-rules", *sorted(rules), "--", *targets], stdout=sys.stderr, check=False)
     if done.returncode:
-        raise BundleError("Snakemake could not make all of it again; mend what it tells above and run this once more")
+        raise BundleError("Snakemake could not make all of it again; solve what it says above and run this once more")
 
 
 # ----------------------------------------------------------------------------------------------------------- comparing
@@ -154,7 +159,7 @@ def is_compared(name: str) -> bool:
     return parts[2] == "scores" and name.endswith(".json") and not name.endswith((IDENTITY, RECORD))
 
 
-def compare(bundle: Bundle, tier: str, kept: set[str], root: Path) -> dict[str, Any]:
+def compare(bundle: Bundle, tier: str, kept: set[str]) -> dict[str, Any]:
     """Return every cell of the levels above a tier beside the bundle's, and how many files are the same to the byte.
 
     ``devices`` are the kinds that the jobs made again ran on, those of the bundle's and those here: models round
@@ -167,20 +172,19 @@ def compare(bundle: Bundle, tier: str, kept: set[str], root: Path) -> dict[str, 
         if stage_of(bundle.jobs[number]["rule"]).depth > level and name in bundle.jobs[number]["outputs"]
     }
     files = Counter(
-        "identical" if (root / name).is_file() and file_digest(root / name) == bundle.digest(name) else "different"
+        "identical" if Path(name).is_file() and file_digest(name) == bundle.digest(name) else "different"
         for name in made
         if not name.endswith(IDENTITY)
     )
     records = {name.removesuffix(IDENTITY) + RECORD for name in made if name.endswith(IDENTITY)}
+    wanted = {name for name in made if is_compared(name)}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        wanted = {name for name in made if is_compared(name)}
-        archive.extract(bundle, lambda name: Path(folder) / name if name in wanted | records else None)
-        devices = {"bundle": _devices(Path(folder), records), "here": _devices(root, records)}
+        archive.extract(bundle, lambda name: Path(folder, name) if name in wanted | records else None)
+        devices = {"bundle": _devices(Path(folder), records), "here": _devices(Path(), records)}
         for name in sorted(wanted):
-            here = root / name
-            now = dict(cells(name, here.read_text(encoding="utf-8"))) if here.is_file() else {}
-            for cell, before in cells(name, (Path(folder) / name).read_text(encoding="utf-8")):
+            now = dict(cells(name, Path(name).read_text(encoding="utf-8"))) if Path(name).is_file() else {}
+            for cell, before in cells(name, Path(folder, name).read_text(encoding="utf-8")):
                 after = now.get(cell)
                 row = {"cell": cell, "verdict": compared(before, after), "file": name}
                 rows.append(row | {"bundle": _numbers(before), "here": _numbers(after or {})})
@@ -251,30 +255,32 @@ def _short(value: Any) -> str:
         return str(value)
 
 
-def main() -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    restore.add_bundle(parser)
+    dag.add_arguments(parser)
+    tiers = [tier for tier in TIERS if tier != "all"]
+    parser.add_argument("--tier", choices=tiers, default="scores", help="from where it is made again (default: scores)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be made again, and write nothing")
+    parser.add_argument("--json", action="store_true", help="print what is written to reproduction-<tier>.json")
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Reproduce what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="config/config.yaml")
-    parser.add_argument(
-        "--bundle", required=True, help="a file, https://..., or owner/name[@revision][:file] on the hub"
-    )
-    parser.add_argument("--tier", choices=[tier for tier in TIERS if tier != "all"], default="scores")
-    parser.add_argument("--folder", type=Path, default=ROOT, help="where results/ and .snakemake/ are")
-    arguments = parser.parse_args()
-    root = arguments.folder
-    try:
-        bundle = archive.open_bundle(restore.fetched(arguments.bundle, root / ".snakemake/thinksafe"))
-        asked, rules, kept = prepare(arguments.config, bundle, arguments.tier, root)
-        run(arguments.config, asked, rules, root)
-        found = compare(bundle, arguments.tier, kept, root)
-    except (BundleError, OSError) as error:
-        sys.exit(f"reproduce: {error}")
-    path = root / "results" / bundle.run / f"reproduction-{arguments.tier}"
-    write_json(path.with_suffix(".json"), found)
-    write_text(path.with_suffix(".md"), page(found))
-    print(page(found))
-    print(path.with_suffix(".md").relative_to(root))
-
-
-if __name__ == "__main__":
-    main()
+    overlay, tier = dag.overlay_of(arguments), arguments.tier
+    bundle = archive.open_bundle(restore.fetched(arguments.bundle, restore.OURS))
+    targets, rules, kept = prepare(overlay, bundle, tier, arguments.dry_run)
+    if arguments.dry_run:
+        found: dict[str, Any] = {"run": bundle.run, "tier": tier, "again": rules, "taken_as_they_are": sorted(kept)}
+        lines = [f"would make {sum(rules.values()):,} jobs of {bundle.run} again:"]
+        lines += [f"  {count:>7,} {rule}" for rule, count in rules.items()]
+        lines += [f"and not {title}, as the bundle lacks what it is made of" for title in sorted(kept)]
+    else:
+        make(overlay, targets, rules)
+        found = compare(bundle, tier, kept)
+        path = Path("results") / bundle.run / f"reproduction-{tier}"
+        write_json(path.with_suffix(".json"), found)
+        write_text(path.with_suffix(".md"), page(found))
+        lines = [page(found), str(path.with_suffix(".md"))]
+    print(json.dumps(found, indent=1) if arguments.json else "\n".join(lines))
+    return int(DIFFERENT in found.get("counts", {}))

@@ -1,35 +1,39 @@
-"""Put the results of a bundle in place, with their provenance: `make restore CONFIG= BUNDLE= [FITTING=1]`.
+"""Put the results of a bundle in place, with how they were made, so that Snakemake takes them for its own.
 
-All of the bundle is read and checked before anything is placed, then held against what this config, code and lock would
-make. What does not fit is told with its reason and nothing is placed, unless one asks for what does fit.
+  thinksafe restore scores.tar.gz --configfile config/miniature.yaml
+  thinksafe restore https://example.org/scores.tar.gz --dry-run
+  thinksafe restore lab/thinksafe-run@main:scores.tar.gz --fitting     # a data set on the hub
+
+All of the bundle is read and checked, and then compared with what this config, code and lock
+would make, before anything is placed (docs/reproducing.md). Exit code 1: something does not fit.
 """
 
 from __future__ import annotations
 
 import argparse
 import fcntl
+import json
 import os
 import shutil
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from thinksafe.files import RECORD  # noqa: E402
-from thinksafe.planning import dag  # noqa: E402
-from thinksafe.provenance.identity import SNAKEMAKES, file_digest  # noqa: E402
-from thinksafe.release import archive, snakemake_records  # noqa: E402
-from thinksafe.release.archive import Bundle, BundleError  # noqa: E402
-from thinksafe.release.snakemake_records import Fit, Node  # noqa: E402
-from thinksafe.study.stages import LEVELS, stage_of  # noqa: E402
+from thinksafe.files import RECORD
+from thinksafe.planning import dag
+from thinksafe.provenance.digests import ROOT
+from thinksafe.provenance.identity import SNAKEMAKES, file_digest
+from thinksafe.release import archive, snakemake_records
+from thinksafe.release.archive import Bundle, BundleError
+from thinksafe.release.snakemake_records import Fit
+from thinksafe.study.stages import LEVELS, stage_of
 
 SHOWN = 12  # reasons
 LOCKS = ("workflow/requirements/", "workflow/envs/")
+OURS = Path(".snakemake/thinksafe")
 
 
 # ---------------------------------------------------------------------------------------------------- where it is from
@@ -93,107 +97,109 @@ def _downloaded(address: str, folder: Path) -> Path:
 
 
 # ------------------------------------------------------------------------------------------------------------- placing
-def placed(graph: object, bundle: Bundle, fit: Fit, root: Path, wanted: Callable[[int, Node], bool]) -> list[str]:
-    """Place the files of jobs that fit, and Snakemake's records of these and of all behind them; return the files.
+def files_to_place(bundle: Bundle, fit: Fit, wanted: Callable[[int], bool]) -> list[str]:
+    """Return the files of the jobs that fit and are wanted, by their number in the bundle."""
+    numbers = {number for number in fit.jobs if number not in fit.reasons and wanted(number)}
+    return [name for name, number in bundle.owner.items() if number in numbers]
+
+
+def place(graph: Any, bundle: Bundle, fit: Fit, wanted: Callable[[int], bool] = lambda number: True) -> list[str]:
+    """Place the files of jobs that fit, and Snakemake's records of these jobs; return the files.
 
     Every file gets one and the same time. Snakemake looks at an input's content only where the input is younger than
     what was made of it; the contents have been compared here.
-
-    Parameters
-    ----------
-    wanted : which of the jobs that fit are placed, by their number in the bundle
     """
-    if any((root / ".snakemake/locks").glob("*.lock")):
+    if any(Path(".snakemake/locks").glob("*.lock")):
         raise BundleError(
-            f"Snakemake is at work in {root}, or was killed there: let it end, or run `snakemake --unlock`"
+            f"Snakemake is at work in {Path.cwd()}, or was killed there: let it end, or run `snakemake --unlock`"
         )
-    numbers = {number for number, node in fit.nodes.items() if number not in fit.reasons and wanted(number, node)}
-    staging = root / "results" / bundle.run / "bundles" / ".placing"
-    files = [name for name, number in bundle.owner.items() if number in numbers]
-    new = {name for name in files if not _same(root / name, bundle, name)}
-    free = shutil.disk_usage(_existing(root / "results")).free
+    files = files_to_place(bundle, fit, wanted)
+    new = {name for name in files if not _same(bundle, name)}
+    staging = Path("results") / bundle.run / "bundles" / ".placing"
+    free = shutil.disk_usage("results" if Path("results").exists() else ".").free
     if (size := sum(bundle.manifest["files"][name]["size"] for name in new)) > free:
         raise BundleError(f"{bundle.path}: {size:,} bytes would be placed, and {free:,} are free")
-    with _alone(root, bundle.run):
+    with _alone(bundle.run):
         shutil.rmtree(staging, ignore_errors=True)  # of one that was killed
         try:
             archive.extract(bundle, lambda name: staging / name if name in new else None)
             for name in sorted(new):
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(staging / name, root / name)
+                Path(name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(staging / name, name)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     now = int(time.time())
     for name in files:
-        os.utime(root / name, (now, now))
-    for number in numbers:
-        node = fit.nodes[number]
-        for folder in filter(bundle.holds, node.folders):
-            (root / folder / SNAKEMAKES).touch()
-            os.utime(root / folder / SNAKEMAKES, (now, now))
-        snakemake_records.place(graph, node, bundle.jobs[number])
+        os.utime(name, (now, now))
+    for number, job in fit.jobs.items():
+        if number not in fit.reasons and wanted(number):
+            for folder in filter(bundle.holds, job.folders):
+                Path(folder, SNAKEMAKES).touch()
+                os.utime(Path(folder, SNAKEMAKES), (now, now))
+            snakemake_records.place(graph, job, bundle.jobs[number])
     return files
 
 
 @contextmanager
-def _alone(root: Path, run: str) -> Iterator[None]:
+def _alone(run: str) -> Iterator[None]:
     """Refuse a second restore of a run while one places its files; the lock ends with the process, whatever ends it."""
-    path = root / f".snakemake/thinksafe/{run}.placing.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as handle:
+    OURS.mkdir(parents=True, exist_ok=True)
+    with open(OURS / f"{run}.placing.lock", "w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BundleError(f"another restore places files of {run} in {root}: let it end, then try again") from None
+            raise BundleError(f"another restore places files of {run} here: let it end, then try again") from None
         yield
 
 
-def _same(path: Path, bundle: Bundle, name: str) -> bool:
+def _same(bundle: Bundle, name: str) -> bool:
     """Tell whether a file is here already; a record is of the job that made what is here, and stays."""
-    return path.is_file() and (path.name.endswith(RECORD) or file_digest(path) == bundle.digest(name))
-
-
-def _existing(path: Path) -> Path:
-    return path if path.exists() else _existing(path.parent)
+    return Path(name).is_file() and (name.endswith(RECORD) or file_digest(name) == bundle.digest(name))
 
 
 # ------------------------------------------------------------------------------------------------------------- telling
-def told(bundle: Bundle, fit: Fit) -> Iterator[str]:
+def described(bundle: Bundle, fit: Fit) -> Iterator[str]:
     """Yield what is in a bundle, and what of it does not fit and why."""
     manifest = bundle.manifest
     public = ", without prompts and responses" if manifest["public"] else ""
     yield f"{bundle.path}: run {bundle.run}, {archive.reach(manifest['tier'])} ({manifest['target']}){public}"
-    files, sizes = Counter(), Counter()
+    levels = [stage_of(job["rule"]).depth for job in bundle.jobs]
+    sizes: dict[int, list[int]] = defaultdict(list)
     for name, number in bundle.owner.items():
-        level = stage_of(bundle.jobs[number]["rule"]).depth
-        files[level] += 1
-        sizes[level] += manifest["files"][name]["size"]
-    jobs = Counter(stage_of(job["rule"]).depth for job in bundle.jobs)
-    bad = Counter(stage_of(bundle.jobs[number]["rule"]).depth for number in fit.reasons)
+        sizes[levels[number]].append(manifest["files"][name]["size"])
+    jobs, bad = Counter(levels), Counter(levels[number] for number in fit.reasons)
     for level, name in enumerate(LEVELS):
         if jobs[level]:
-            line = f"  {name:<10}{jobs[level]:>7,} jobs {files[level]:>8,} files {sizes[level] / 1e6:>10,.1f} MB"
+            line = (
+                f"  {name:<10}{jobs[level]:>7,} jobs {len(sizes[level]):>8,} files {sum(sizes[level]) / 1e6:>10,.1f} MB"
+            )
             yield line + (f"   {bad[level]:,} jobs do not fit" if bad[level] else "")
     if manifest["withheld"]:
-        yield f"  held back, with their digests told: {len(manifest['withheld']):,} files"
+        yield f"  held back, with their digests: {len(manifest['withheld']):,} files"
     if other := [name for name in sorted(manifest["files"]) if name.startswith(LOCKS) and not _is_ours(bundle, name)]:
         yield f"  made with other {', '.join(name.removeprefix('workflow/') for name in other)}:"
         yield "  what of these can change a number is compared job by job"
-    by_reason = defaultdict(list)
+    by_reason, derived = reasons(bundle, fit)
+    for line, rules in list(by_reason.items())[:SHOWN]:
+        yield f"does not fit: {line}"
+        yield f"    {', '.join(f'{count:,} {rule}' for rule, count in rules.items())}"
+    if len(by_reason) > SHOWN:
+        yield f"... and {len(by_reason) - SHOWN:,} other reasons"
+    if derived:
+        yield f"made from those: {derived:,} jobs"
+
+
+def reasons(bundle: Bundle, fit: Fit) -> tuple[dict[str, dict[str, int]], int]:
+    """Return why jobs do not fit, with how many of each rule; and how many are only made from such jobs."""
+    by_reason: dict[str, Counter[str]] = defaultdict(Counter)
     derived = 0
     for number, lines in sorted(fit.reasons.items()):
         own = [line for line in lines if not line.startswith("made from ") or not line.endswith("does not fit")]
         derived += not own
         for line in own:
-            by_reason[line].append(number)
-    for line, numbers in sorted(by_reason.items(), key=lambda item: -len(item[1]))[:SHOWN]:
-        rules = Counter(bundle.jobs[number]["rule"] for number in numbers)
-        yield f"does not fit: {line}"
-        yield f"    {', '.join(f'{count:,} {rule}' for rule, count in rules.most_common())}"
-    if len(by_reason) > SHOWN:
-        yield f"... and {len(by_reason) - SHOWN:,} other reasons"
-    if derived:
-        yield f"made from those: {derived:,} jobs"
+            by_reason[line][bundle.jobs[number]["rule"]] += 1
+    most_first = sorted(by_reason.items(), key=lambda item: -item[1].total())
+    return {line: dict(rules.most_common()) for line, rules in most_first}, derived
 
 
 def _is_ours(bundle: Bundle, name: str) -> bool:
@@ -201,30 +207,8 @@ def _is_ours(bundle: Bundle, name: str) -> bool:
     return path.is_file() and file_digest(path) == bundle.digest(name)
 
 
-def restore(
-    config: str, bundle: Bundle, root: Path = ROOT, fitting: bool = False, say: Callable[[str], None] = print
-) -> None:
-    """Place what a bundle holds.
-
-    Raises
-    ------
-    BundleError
-        Where something does not fit, unless ``fitting`` asks for the rest.
-    """
-    with fitted(config, bundle, root) as (graph, fit):
-        for line in told(bundle, fit):
-            say(line)
-        if fit.reasons and not fitting:
-            raise BundleError(
-                f"{len(fit.reasons):,} of {len(bundle.jobs):,} jobs do not fit, so that nothing was placed; take what "
-                "does fit with FITTING=1"
-            )
-        files = placed(graph, bundle, fit, root, lambda number, node: True)
-    say(f"placed {len(files):,} files, with the provenance of {len(bundle.jobs) - len(fit.reasons):,} jobs")
-
-
 @contextmanager
-def fitted(config: str, bundle: Bundle, root: Path, ignore: Sequence[str] = ()) -> Iterator[tuple[object, Fit]]:
+def fitted(overlay: dag.Overlay, bundle: Bundle, ignore: Sequence[str] = ()) -> Iterator[tuple[Any, Fit]]:
     """Give Snakemake's DAG of a bundle's target, and what of the bundle fits it."""
     version = snakemake_records.check_format()
     if bundle.manifest["record_format"] != snakemake_records.RECORD_FORMAT:
@@ -233,29 +217,54 @@ def fitted(config: str, bundle: Bundle, root: Path, ignore: Sequence[str] = ()) 
             f"{bundle.manifest['record_format']}; Snakemake {version} here keeps format "
             f"{snakemake_records.RECORD_FORMAT}"
         )
-    run = dag.settings_of(config)["run"]
+    run = dag.settings_of(overlay)["run"]
     if run != bundle.run:  # before the target, which may have the run in its name
         raise BundleError(f"{bundle.path}: is of the run {bundle.run}, and this config's run is {run}")
-    with dag.graph(config, [bundle.manifest["planned"]], root) as graph:
-        yield graph, snakemake_records.fit(graph, bundle, root, ignore)
+    with dag.graph(overlay, bundle.manifest["planned"]) as graph:
+        yield graph, snakemake_records.fit(graph, bundle, ignore)
 
 
-def main() -> None:
-    """Restore what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="config/config.yaml")
-    parser.add_argument(
-        "--bundle", required=True, help="a file, https://..., or owner/name[@revision][:file] on the hub"
-    )
+# ------------------------------------------------------------------------------------------------------------- command
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_bundle(parser)
+    dag.add_arguments(parser)
     parser.add_argument("--fitting", action="store_true", help="place what fits, and leave the rest")
-    parser.add_argument("--folder", type=Path, default=ROOT, help="where results/ and .snakemake/ are")
-    arguments = parser.parse_args()
-    try:
-        path = fetched(arguments.bundle, arguments.folder / ".snakemake/thinksafe")
-        restore(arguments.config, archive.open_bundle(path), arguments.folder, arguments.fitting)
-    except (BundleError, OSError) as error:  # a full disk, a folder that is not to be written
-        sys.exit(f"restore: {error}")
+    parser.add_argument("--dry-run", action="store_true", help="say what fits, and place nothing")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
-if __name__ == "__main__":
-    main()
+def add_bundle(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names a bundle."""
+    parser.add_argument(
+        "bundle", metavar="BUNDLE", help="a file, https://..., or owner/name[@revision][:file] on the hub; comes first"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Restore what the command line names."""
+    bundle = archive.open_bundle(fetched(arguments.bundle, OURS))
+    with fitted(dag.overlay_of(arguments), bundle) as (graph, fit):
+        placed = arguments.fitting or not fit.reasons
+        if not arguments.json:
+            print("\n".join(described(bundle, fit)), flush=True)
+        if not placed:
+            files = []
+        elif arguments.dry_run:
+            files = files_to_place(bundle, fit, lambda number: True)
+        else:
+            files = place(graph, bundle, fit)
+    fitting = len(bundle.jobs) - len(fit.reasons)
+    by_reason, derived = reasons(bundle, fit)
+    if arguments.json:
+        found = {"run": bundle.run, "jobs": len(bundle.jobs), "fitting": fitting, "files": len(files)}
+        print(json.dumps(found | {"reasons": by_reason, "made_from_those": derived}, indent=1))
+    elif placed:
+        verb = "would place" if arguments.dry_run else "placed"
+        print(f"{verb} {len(files):,} files, with the provenance of {fitting:,} jobs")
+    else:
+        raise BundleError(
+            f"{len(fit.reasons):,} of {len(bundle.jobs):,} jobs do not fit, so that nothing was placed; --fitting "
+            "places what does fit"
+        )
+    return int(bool(fit.reasons))

@@ -1,40 +1,54 @@
-"""Print the tables of a finished run and say where its figures are: `make demo` ends with it."""
+"""Show the first tables of a run, and where its other tables and its figures are.
+
+  thinksafe show                 # the run whose tables are the newest
+  thinksafe show miniature
+
+Figures are PNG and PDF files; each has the table that it was drawn from beside the others.
+"""
 
 from __future__ import annotations
 
 import argparse
-import sys
+import json
 from pathlib import Path
+
+from thinksafe.errors import UserError
+
+
+def results_of(run: Path) -> dict[str, list[Path]]:
+    """Return the tables and figures of a run, in the order of their numbers."""
+    found = {"tables": (run / "tables").glob("table*.md"), "figures": (run / "figures").glob("figure*.png")}
+    return {kind: sorted(paths, key=_number) for kind, paths in found.items()}
 
 
 def shown(run: Path) -> str:
     """Return the run's first tables as text and the paths of all tables and figures."""
-    tables = sorted((run / "tables").glob("table*.md"), key=_number)
-    figures = sorted((run / "figures").glob("figure*.png"), key=_number)
-    parts = [
-        f"{table}\n\n{table.read_text(encoding='utf-8').strip()}\n" for table in tables if _number(table)[0] in (1, 2)
-    ]
-    for name, files in (("tables", tables), ("figures", figures)):
-        if files:
-            parts.append(f"All {name}:\n" + "\n".join(f"  {file}" for file in files))
+    results = results_of(run)
+    first = [path for path in results["tables"] if _number(path)[0] in (1, 2)]
+    parts = [f"{path}\n\n{path.read_text(encoding='utf-8').strip()}\n" for path in first]
+    for kind, paths in results.items():
+        if paths:
+            parts.append(f"All {kind}:\n" + "\n".join(f"  {path}" for path in paths))
     return "\n".join(parts)
 
 
 def _number(path: Path) -> tuple[int, str]:
-    """Return the table's or figure's number, which sorts 10 behind 9."""
-    figures = "".join(letter for letter in path.stem if letter.isdigit())
-    return int(figures or 0), path.stem
+    """Return the table's or figure's number, which sorts 10 after 9."""
+    digits = "".join(letter for letter in path.stem if letter.isdigit())
+    return int(digits or 0), path.stem
 
 
-def main() -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("run", nargs="?", help="a run's name under results/ (default: that of the newest tables)")
+    parser.add_argument("--json", action="store_true", help="one JSON object with the paths")
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Print what one run has."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="the run's folder, such as results/miniature")
-    run = parser.parse_args().run
-    if not (text := shown(run)):
-        sys.exit(f"{run}: holds no tables or figures yet")
-    print(f"\n{text}\n")
-
-
-if __name__ == "__main__":
-    main()
+    folders = sorted(Path("results").glob(f"{arguments.run or '*'}/tables"), key=lambda folder: folder.stat().st_mtime)
+    if not folders or not (text := shown(folder := folders[-1].parent)):
+        raise UserError(f"results/{arguments.run or ''}: has no tables or figures yet")
+    paths = {kind: [str(path) for path in found] for kind, found in results_of(folder).items()}
+    print(json.dumps(paths, indent=1) if arguments.json else f"\n{text}\n")
+    return 0

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 # What a run makes, from the ground: a bundle of a tier holds its level and all above it (docs/reproducing.md).
 LEVELS = ("sources", "datasets", "adapters", "responses", "scores", "tables")
+# Under what the time of jobs is counted (docs/cost.md), in the order of a run; the last is everything else.
+COSTS = ("generation", "filtering", "training", "reinforcement", "evaluation", "processor")
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Stage:
     level : what it makes, one of `LEVELS`
     environment : the kind of job in envs/versions.yaml whose versions can change its numbers; None where none can.
         ``{engine}`` is the engine of the config.
-    cost : under what its time is counted (docs/cost.md)
+    cost : under what its time is counted, one of `COSTS`
     script : its script, where that has another name than the rule
     shows_text : whether what it makes may show prompts or responses, so that a public bundle leaves it out
     """
