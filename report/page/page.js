@@ -331,7 +331,7 @@
     place("lineage-place").replaceChildren(
       roots.length
         ? h("div", {}, h("h3", {}, cell.map((id) => label[id] || id).join(", ")), h("ul", { class: "steps" }, roots.map(step)),
-            h("p", { class: "facts" }, "With rows, settings and checks: ", h("code", {}, `make trace CELL=${cell.join("/")} RUN=${data.run}`)))
+            h("p", { class: "facts" }, "With rows, settings and checks: ", h("code", {}, `thinksafe trace ${cell.join("/")} --run ${data.run}`)))
         : h("p", { class: "status" }, data.lineage.steps.length ? "No cell is chosen." : "This page holds no lineage."));
     if (!roots.length) return;
     place("lineage-place").querySelector("details").open = true;

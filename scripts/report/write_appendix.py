@@ -287,7 +287,7 @@ def rerun(spec: Row) -> list[str]:
             else ["The overlay of this run is not among the workflow's own: name it with `--configfile`."]
         ),
         "On a cluster add `--profile slurm`. With the same config, code, versions and inputs nothing is made again; "
-        "`make trace CELL=…` says what a number was made of.",
+        "`thinksafe trace CELL` says what a number was made of.",
     ]
 
 
