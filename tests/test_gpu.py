@@ -26,7 +26,7 @@ settings = dict(
     lora=dict(rank=32, alpha=16, dropout=0.0, targets=["q_proj", "v_proj"]), learning_rate=1e-3, schedule="cosine",
     warmup=0.1, batch_size=8, max_tokens=512, max_grad_norm=1.0, weight_decay=0.0, dtype="float32",
 )
-spec = dict(training=settings, epochs=3, seed=5, base=dict(name="tiny"))
+spec = dict(training=settings, loss=dict(nll={}), epochs=3, seed=5, base=dict(name="tiny"))
 facts = sft.finetune(rows, model, folder + "/adapter", spec, "key", 8, 100)
 engine = load_engine("transformers", model, dtype="float32", batch_size=16, max_model_tokens=256)
 requests = [Request(str(n), tuple(engine.tokenizer.encode(f"What is {n}?")), n) for n in range(16)]

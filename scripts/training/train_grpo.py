@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-from thinksafe.files import read_rows
+from thinksafe.files import Row, read_rows
 from thinksafe.inference.guard_server import ask, guard_server
 from thinksafe.inference.guards import Guard
 from thinksafe.inference.sampling import taken
@@ -23,7 +23,7 @@ def train_grpo(
     model: list[str],
     guard: list[str],
     form: list[str],
-    spec: dict[str, Any],
+    spec: Row,
     adapter: str,
     log: str,
     key: str,
@@ -36,12 +36,11 @@ def train_grpo(
 
     Parameters
     ----------
-    prompts : paths of rows with ``prompt``
-    model, guard : files that stand for the student and for the guard among the job's inputs
+    model, guard : files of the student and of the guard among the job's inputs
     form : the guard's prompt format, for a guard whose tokenizer has none
     spec : dict
-        ``model``, ``grpo``, ``training``, ``epochs``, ``guard``, ``engine``, ``seed``, ``take`` (of each of the files,
-        how many of its prompts, or None).
+        ``model``, ``student``, ``chat``, ``grpo``, ``training``, ``epochs``, ``guard``, ``engine``, ``seed``, ``take``
+        (the number of prompts from each file, or None for all).
     log : path of the job's log, beside which the servers have theirs
     gpus : int
         Devices of the job; those that no server needs share the policy, one process each.
@@ -52,67 +51,42 @@ def train_grpo(
         spec={**spec["guard"], "engine": spec["engine"]},
         format_file=form[0] if form else None,
     )
-    arguments = dict(
-        prompts=prompts,
-        folder=folder,
-        spec=spec,
-        adapter=adapter,
-        key=key,
-        per_device_batch=per_device_batch,
-        checkpoint_steps=checkpoint_steps,
-    )
-    with _servers(folder, spec, judge, log.removesuffix(".log"), gpus, progress) as (policies, asked, rollouts):
-        step = spec["grpo"]["rollouts"] * spec["grpo"]["prompts_per_step"]
-        arguments["per_device_batch"] = min(per_device_batch, max(1, step // policies))
-        in_processes(policies, train, arguments | dict(guard=asked, server=rollouts), progress)
+    with _servers(folder, spec, judge, log.removesuffix(".log"), gpus, progress) as (policies, judge, server):
+        rollouts = spec["grpo"]["rollouts"] * spec["grpo"]["prompts_per_step"]
+        arguments = dict(
+            files=prompts,
+            take=spec["take"],
+            guard=judge,
+            folder=folder,
+            output=adapter,
+            spec=spec | {"seed": seed_for(*spec["seed"]), "base": base_of(spec["model"], spec["student"])},
+            key=key,
+            judged_text=spec["guard"]["judged_text"],
+            per_device_batch=min(per_device_batch, max(1, rollouts // policies)),
+            checkpoint_steps=checkpoint_steps,
+            server=server,
+        )
+        in_processes(policies, train, arguments, progress)
 
 
-def train(
-    prompts: list[str],
-    folder: str,
-    spec: dict[str, Any],
-    adapter: str,
-    key: str,
-    per_device_batch: int,
-    checkpoint_steps: int,
-    guard: dict[str, Any],
-    server: str | None,
-    progress: Callable[[int, int], None],
-) -> None:
-    """Do what one process does of `train_grpo`; ``guard`` is served at an ``address``, or loaded here."""
+def train(files: list[str], take: list[int | None], guard: Row, **arguments: Any) -> None:
+    """Do one process's part of `train_grpo`; ``guard`` is served at an ``address``, or loaded here."""
     asking = partial(ask, guard["address"]) if "address" in guard else Guard(**guard).verdicts
-    facts = reinforce(
-        rows_of(prompts, spec["take"]),
-        folder,
-        adapter,
-        spec | {"seed": seed_for(*spec["seed"]), "base": base_of(spec["model"], spec["student"])},
-        key,
-        asking,
-        spec["guard"]["judged_text"],
-        per_device_batch,
-        checkpoint_steps,
-        server,
-        progress,
-    )
-    print(facts)
+    print(reinforce(rows_of(files, take), ask=asking, **arguments))
 
 
-def rows_of(prompts: list[str], take: list[int | None]) -> list[dict[str, str]]:
-    """Return ``id`` and ``prompt`` of the rows of all files, of each the same ones that responses are sampled to."""
-    return [
-        {"id": row["id"], "prompt": row["prompt"]}
-        for path, count in zip(prompts, take, strict=True)
-        for row in taken(read_rows(path), count)
-    ]
+def rows_of(files: list[str], take: list[int | None]) -> list[Row]:
+    """Return the prompts of all files; of each, those that responses are sampled to."""
+    return [row for path, count in zip(files, take, strict=True) for row in taken(read_rows(path), count)]
 
 
 @contextmanager
 def _servers(
-    folder: str, spec: dict[str, Any], guard: dict[str, Any], logs: str, gpus: int, progress: Callable[[int, int], None]
-) -> Iterator[tuple[int, dict[str, Any], str | None]]:
-    """Give the number of processes that share the policy, where the guard is, and the address that serves rollouts.
+    folder: str, spec: Row, guard: Row, logs: str, gpus: int, progress: Callable[[int, int], None]
+) -> Iterator[tuple[int, Row, str | None]]:
+    """Yield the number of processes that share the policy, where the guard is, and the address that serves rollouts.
 
-    With transformers each process has the guard in itself. With vLLM it is a server, since its engine and the trainer's
+    With transformers each process holds the guard. With vLLM the guard is a server, since its engine and the trainer's
     cannot share a process.
     """
     if spec["engine"]["name"] == "transformers":

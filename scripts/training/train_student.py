@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from thinksafe.files import read_rows
+from thinksafe.files import Row, read_rows
 from thinksafe.jobs.distributed import in_processes
 from thinksafe.models.location import base_of, locate
 from thinksafe.seeds import seed_for
@@ -13,7 +13,7 @@ from thinksafe.training.sft import finetune
 def train_student(
     dataset: str,
     model: list[str],
-    spec: dict[str, Any],
+    spec: Row,
     adapter: str,
     key: str,
     per_device_batch: int,
@@ -21,22 +21,20 @@ def train_student(
     gpus: int,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Train and save one adapter.
+    """Train and save one adapter, in one process for each of the ``gpus``.
 
     Parameters
     ----------
-    dataset : path of the training set
-    model : files that stand for the student among the job's inputs
+    model : the student's files among the job's inputs
     spec : dict
-        ``model``, ``training``, ``epochs``, ``loss``, ``seed``.
-    gpus : devices that share the work, one process each
+        ``model``, ``student``, ``training``, ``epochs``, ``loss``, ``seed``, ``chat``.
     """
     processes = max(1, gpus)
     arguments = dict(
         dataset=dataset,
-        model=model,
-        spec=spec,
-        adapter=adapter,
+        folder=str(locate(spec["model"], model)),
+        output=adapter,
+        spec=spec | {"seed": seed_for(*spec["seed"]), "base": base_of(spec["model"], spec["student"])},
         key=key,
         per_device_batch=min(per_device_batch, max(1, spec["training"]["batch_size"] // processes)),
         checkpoint_steps=checkpoint_steps,
@@ -44,22 +42,9 @@ def train_student(
     in_processes(processes, train, arguments, progress)
 
 
-def train(
-    dataset: str,
-    model: list[str],
-    spec: dict[str, Any],
-    adapter: str,
-    key: str,
-    per_device_batch: int,
-    checkpoint_steps: int,
-    progress: Callable[[int, int], None],
-) -> None:
-    """Do what one process does of `train_student`."""
-    rows = read_rows(dataset)
-    source = spec["model"]
-    settings = spec | {"seed": seed_for(*spec["seed"]), "base": base_of(source, spec["student"])}
-    facts = finetune(rows, locate(source, model), adapter, settings, key, per_device_batch, checkpoint_steps, progress)
-    print(facts)
+def train(dataset: str, **arguments: Any) -> None:
+    """Do one process's part of `train_student`."""
+    print(finetune(read_rows(dataset), **arguments))
 
 
 if __name__ == "__main__":

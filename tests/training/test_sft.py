@@ -38,7 +38,8 @@ LEFT = {"adapter", "adapter.training.jsonl", "adapter.tensorboard", ".adapter.ke
 
 
 def spec(**more):
-    return {"training": SETTINGS, "epochs": 2, "seed": 123, "base": {"name": "tiny/model", "revision": "abc"}} | more
+    base = {"name": "tiny/model", "revision": "abc"}
+    return {"training": SETTINGS, "loss": {"nll": {}}, "epochs": 2, "seed": 123, "base": base} | more
 
 
 @pytest.fixture(scope="module", params=["qwen3", pytest.param("r1", marks=pytest.mark.slow)])

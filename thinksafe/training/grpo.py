@@ -1,8 +1,8 @@
 """Online reinforcement learning with GRPO (paper Sec. 5.3, App. E), by TRL's trainer.
 
-Rollouts come from the student as it is being trained: by vLLM at the paper's scale, by the trainer itself in the
-miniature, where each has a stream of random numbers of its own, whatever the number of processes. Rewards are the
-guard's P(safe) and a sound think block (`thinksafe.training.rewards`).
+Rollouts are sampled from the student in training: by vLLM at the paper's scale, by the trainer itself in the miniature,
+where each has its own stream of random numbers, whatever the number of processes. Rewards are the guard's P(safe) and
+a well-formed think block (`thinksafe.training.rewards`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from trl import GRPOConfig, GRPOTrainer
 
+from thinksafe.files import Row
 from thinksafe.inference.requests import Request, Sampling
 from thinksafe.inference.transformers_engine import Sampler
 from thinksafe.jobs.server import free_port
@@ -24,23 +25,16 @@ from thinksafe.models.chat import opens_think, prompt_tokens
 from thinksafe.models.folder import load_tokenizer, stop_tokens
 from thinksafe.models.location import context_tokens
 from thinksafe.seeds import seed_for
-from thinksafe.training.log import log_callback
 from thinksafe.training.losses.base import NotFinite
 from thinksafe.training.rewards import Ask, reward_functions
-from thinksafe.training.sft import (
-    accumulation,
-    lora_config,
-    progress_callback,
-    run,
-    shared_settings,
-)
+from thinksafe.training.sft import accumulation, checkpoints_of, model_and_callbacks, run, shared_settings
 
 
 def reinforce(
-    prompts: Sequence[dict[str, str]],
+    prompts: Sequence[Row],
     folder: str | Path,
     output: str | Path,
-    spec: dict[str, Any],
+    spec: Row,
     key: str,
     ask: Ask,
     judged_text: str,
@@ -48,21 +42,19 @@ def reinforce(
     checkpoint_steps: int,
     server: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, Any]:
+) -> Row:
     """Train an adapter of the model in ``folder`` by rewards on its own responses, and save it in ``output``.
 
     Parameters
     ----------
     prompts : rows with ``prompt``, as users wrote them, and ``id``, which names them in errors
     spec : dict
-        ``grpo`` and ``training`` (config), ``epochs``, ``seed`` and ``base`` (what the adapter belongs to).
-    key : str
-        Digest of all that the adapter depends on; names the checkpoints, which stand beside the output and stay there
-        for whoever runs the job.
+        ``grpo`` and ``training`` (config), ``epochs``, ``seed`` and ``base`` (the model that the adapter belongs to).
+    key, checkpoint_steps : as of `thinksafe.training.sft.finetune`
     ask : callable
-        Gives the guard's verdicts on pairs of prompt and response.
-    judged_text : str
-        What of a response the guard sees: ``full`` or ``answer``.
+        Returns the guard's verdicts on pairs of prompt and response.
+    judged_text : {"full", "answer"}
+        What of a response the guard sees.
     per_device_batch : int
         Rollouts that one device computes gradients of at once; accumulation makes up the step.
     server : str
@@ -74,48 +66,42 @@ def reinforce(
         ``prompts``, ``too_long``, ``steps`` and ``loss``.
     """
     from datasets import Dataset
-    from transformers import AutoModelForCausalLM, set_seed
 
     settings = spec["grpo"]
     tokenizer = load_tokenizer(folder, spec.get("chat"))
+    stop = stop_tokens(folder, tokenizer)
     room = context_tokens(folder) - settings["max_tokens"]
     lengths = [len(prompt_tokens(tokenizer, row["prompt"])) for row in prompts]
     kept = [row for row, length in zip(prompts, lengths, strict=True) if length <= room]
-    rows = [{"prompt": row["prompt"], "row": number} for number, row in enumerate(kept)]
-    if len(rows) < settings["prompts_per_step"]:
+    facts = {"prompts": len(kept), "too_long": len(prompts) - len(kept)}
+    if len(kept) < settings["prompts_per_step"]:
         raise ValueError(
-            f"{len(rows)} prompts leave room for grpo.max_tokens={settings['max_tokens']} ({len(prompts) - len(rows)} "
-            f"do not), and a step takes {settings['prompts_per_step']}: lower max_tokens or prompts_per_step"
+            f"{len(kept)} prompts leave room for grpo.max_tokens={settings['max_tokens']} ({facts['too_long']} do "
+            f"not), and a step takes {settings['prompts_per_step']}: lower max_tokens or prompts_per_step"
         )
-    set_seed(spec["seed"] % 2**32)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, spec["training"]["dtype"]))
-    checkpoints = Path(output).with_name(f".{Path(output).name}.{key}.checkpoints")
     longest = max(length for length in lengths if length <= room)
-    stop = stop_tokens(folder, tokenizer)
-    facts = dict(prompts=len(rows), too_long=len(prompts) - len(rows))
+    checkpoints = checkpoints_of(output, key)
     trainer = Trainer(
         stop=stop,
         ids=[row["id"] for row in kept],
-        model=model,
         reward_funcs=reward_functions(tokenizer, stop, opens_think(tokenizer), judged_text, ask),
         args=grpo_settings(spec, checkpoints, per_device_batch, checkpoint_steps, longest, server),
-        train_dataset=Dataset.from_list(rows),
+        train_dataset=Dataset.from_list([{"prompt": row["prompt"], "row": place} for place, row in enumerate(kept)]),
         processing_class=tokenizer,
-        peft_config=lora_config(spec["training"]["lora"]),
-        callbacks=[log_callback(output, facts), progress_callback(progress)],
+        **model_and_callbacks(folder, output, spec, facts, progress),
     )
-    return facts | run(trainer, checkpoints, output, spec["base"])
+    return facts | run(trainer, output, spec["base"])
 
 
 def grpo_settings(
-    spec: dict[str, Any],
+    spec: Row,
     checkpoints: Path,
     per_device_batch: int,
     checkpoint_steps: int,
     longest_prompt: int,
     server: str | None = None,
 ) -> GRPOConfig:
-    """Return TRL's settings; every default of TRL that bears on the objective is set here, whatever it is today."""
+    """Return TRL's settings; every one that bears on the objective is set here, whatever TRL's default is today."""
     settings = spec["grpo"]
     prompts, rollouts = settings["prompts_per_step"], settings["rollouts"]
     what = f"grpo: {prompts} prompts x {rollouts} rollouts a step"

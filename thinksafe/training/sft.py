@@ -10,33 +10,29 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from thinksafe.files import read_json, write_json
-from thinksafe.models.chat_template import declare
+from thinksafe.files import Row, read_json, write_json
+from thinksafe.models.folder import load_tokenizer
 from thinksafe.training.log import log_callback, reporters
 
-NLL: dict[str, dict[str, Any]] = {"nll": {}}
 
-
-def loss_of(spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def loss_of(spec: Row) -> tuple[Any, Row]:
     """Return the loss that ``spec["loss"]`` names (`thinksafe.training.losses`), as a class, and its settings."""
-    ((name, settings),) = (spec.get("loss") or NLL).items()
+    ((name, settings),) = spec["loss"].items()
     return importlib.import_module(f"thinksafe.training.losses.{name}").Loss, settings
 
 
-def tokenise(
-    loss: Any, tokenizer: Any, rows: Sequence[dict[str, Any]], settings: dict[str, Any], max_tokens: int
-) -> tuple[list[dict[str, Any]], int]:
-    """Return the examples of a loss, and how many rows were left out for their length; none is ever cut."""
+def tokenise(loss: Any, tokenizer: Any, rows: Sequence[Row], settings: Row, max_tokens: int) -> tuple[list[Row], int]:
+    """Return the examples of a loss, and how many rows were left out because they are too long; none is cut."""
     examples = [loss.example(tokenizer, row, settings) | {"row": number} for number, row in enumerate(rows)]
     kept = [example for example in examples if len(example["input_ids"]) <= max_tokens]
     return kept, len(examples) - len(kept)
 
 
 def finetune(
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Row],
     folder: str | Path,
     output: str | Path,
-    spec: dict[str, Any],
+    spec: Row,
     key: str,
     per_device_batch: int,
     checkpoint_steps: int,
@@ -48,72 +44,84 @@ def finetune(
     ----------
     rows : rows with ``prompt``, ``response`` and what else the loss reads; ``id`` names them in errors
     spec : dict
-        ``training`` (config), ``epochs``, ``seed``, ``base`` (what the adapter belongs to) and ``loss``, the name of a
-        loss with its settings; without one, the likelihood of the response.
+        ``training`` and ``loss`` (config), ``epochs``, ``seed`` and ``base`` (the model that the adapter belongs to).
     key : str
-        Digest of all that the adapter depends on; names the checkpoints, which stand beside the output and stay there
-        for whoever runs the job.
+        Digest of everything that the adapter depends on. It names the checkpoints beside the output, which whoever
+        runs the job removes.
     per_device_batch : int
-        Rows per step and device; accumulation makes up the total batch size of config.
+        Rows per step and device; accumulation makes up the batch size of config.
     checkpoint_steps : int
-        Steps between checkpoints; how often one is kept changes no number.
+        Steps between checkpoints; they change no number.
 
     Returns
     -------
     dict
         ``rows``, ``too_long``, ``steps`` and ``loss`` (mean over training, nats per supervised token).
     """
-    import torch
     from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
     from thinksafe.training.losses.base import blank
 
-    settings = spec["training"]
-    loss, loss_settings = loss_of(spec)
-    tokenizer = declare(AutoTokenizer.from_pretrained(folder), spec.get("chat"))
-    examples, too_long = tokenise(loss, tokenizer, rows, loss_settings, settings["max_tokens"])
+    limit = spec["training"]["max_tokens"]
+    loss, settings = loss_of(spec)
+    tokenizer = load_tokenizer(folder, spec.get("chat"))
+    examples, too_long = tokenise(loss, tokenizer, rows, settings, limit)
     if not examples:
-        raise ValueError(f"no training row fits in training.max_tokens={settings['max_tokens']} ({too_long} rows)")
+        raise ValueError(f"no training row fits in training.max_tokens={limit} ({too_long} rows)")
     ids = [str(rows[example["row"]].get("id", f"row {example['row']}")) for example in examples]
     examples = [example | {"row": place} for place, example in enumerate(examples)]
-    set_seed(spec["seed"] % 2**32)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, settings["dtype"]))
-    checkpoints = Path(output).with_name(f".{Path(output).name}.{key}.checkpoints")
-    args = trainer_settings(spec, checkpoints, per_device_batch, checkpoint_steps)
-    facts = dict(rows=len(examples), too_long=too_long)
+    facts = {"rows": len(examples), "too_long": too_long}
     trainer = loss(
         ids=ids,
-        settings=loss_settings,
-        model=model,
-        args=args,
+        settings=settings,
+        args=trainer_settings(spec, checkpoints_of(output, key), per_device_batch, checkpoint_steps),
         train_dataset=Dataset.from_list([*examples, blank(examples[0]) | {"row": len(examples)}]),
         processing_class=tokenizer,
+        **model_and_callbacks(folder, output, spec, facts, progress),
+    )
+    facts |= run(trainer, output, spec["base"])
+    if trainer.is_world_process_zero():
+        trainer.save_head(output)
+    return facts
+
+
+def checkpoints_of(output: str | Path, key: str) -> Path:
+    """Return the folder of an adapter's checkpoints, which is beside it."""
+    return Path(output).with_name(f".{Path(output).name}.{key}.checkpoints")
+
+
+def model_and_callbacks(
+    folder: str | Path, output: str | Path, spec: Row, facts: Row, progress: Callable[[int, int], None]
+) -> Row:
+    """Return what TRL's trainers need for every adapter; draws of random numbers start from the training's seed."""
+    import torch
+    from transformers import AutoModelForCausalLM, set_seed
+
+    set_seed(spec["seed"] % 2**32)
+    settings = spec["training"]
+    return dict(
+        model=AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, settings["dtype"])),
         peft_config=lora_config(settings["lora"]),
         callbacks=[log_callback(output, facts), progress_callback(progress)],
     )
-    told = run(trainer, checkpoints, output, spec["base"])
-    if trainer.is_world_process_zero():
-        trainer.save_head(output)
-    return facts | told
 
 
-def run(trainer: Any, checkpoints: Path, output: str | Path, base: dict[str, Any]) -> dict[str, Any]:
+def run(trainer: Any, output: str | Path, base: Row) -> Row:
     """Train on from the last whole checkpoint and save the adapter; return ``steps`` and ``loss``.
 
     Called in each of the processes that share a training; the first one saves.
     """
     with trainer.args.main_process_first():
-        checkpoint = last_whole_checkpoint(checkpoints, trainer.args.world_size)
+        checkpoint = last_whole_checkpoint(Path(trainer.args.output_dir), trainer.args.world_size)
     result = trainer.train(resume_from_checkpoint=checkpoint)
-    trainer.accelerator.wait_for_everyone()  # all have written their share of the last checkpoint
+    trainer.accelerator.wait_for_everyone()  # all have written their part of the last checkpoint
     if trainer.is_world_process_zero():
         shutil.rmtree(output, ignore_errors=True)
         save_adapter(trainer.model, output, base)
-    return dict(steps=trainer.state.global_step, loss=result.training_loss)
+    return {"steps": trainer.state.global_step, "loss": result.training_loss}
 
 
-def lora_config(lora: dict[str, Any]) -> Any:
+def lora_config(lora: Row) -> Any:
     """Return PEFT's settings for query and value projections (Sec. 5.1)."""
     from peft import LoraConfig
 
@@ -127,7 +135,7 @@ def lora_config(lora: dict[str, Any]) -> Any:
     )
 
 
-def trainer_settings(spec: dict[str, Any], checkpoints: Path, per_device_batch: int, checkpoint_steps: int) -> Any:
+def trainer_settings(spec: Row, checkpoints: Path, per_device_batch: int, checkpoint_steps: int) -> Any:
     """Return TRL's settings for learning from a training set."""
     from trl import SFTConfig
 
@@ -157,13 +165,11 @@ def accumulation(rows: int, per_device_batch: int, what: str, rule: str) -> int:
     return batches
 
 
-def shared_settings(
-    spec: dict[str, Any], checkpoints: Path, per_device_batch: int, checkpoint_steps: int
-) -> dict[str, Any]:
-    """Return what all of TRL's trainers are told; every default that differs from the paper's set-up is set here."""
+def shared_settings(spec: Row, checkpoints: Path, per_device_batch: int, checkpoint_steps: int) -> Row:
+    """Return the settings of all of TRL's trainers; every default that differs from the paper's set-up is set here."""
     import torch
 
-    settings = spec["training"]
+    settings, seed = spec["training"], spec["seed"] % 2**32
     gpu = torch.cuda.is_available()
     return dict(
         output_dir=str(checkpoints),
@@ -177,8 +183,8 @@ def shared_settings(
         adam_beta1=settings["betas"][0],
         adam_beta2=settings["betas"][1],
         max_grad_norm=settings["max_grad_norm"],
-        seed=spec["seed"] % 2**32,
-        data_seed=spec["seed"] % 2**32,
+        seed=seed,
+        data_seed=seed,
         bf16=settings["dtype"] == "bfloat16",
         gradient_checkpointing=gpu,
         use_cpu=not gpu,
@@ -195,7 +201,7 @@ def shared_settings(
 def last_whole_checkpoint(folder: Path, processes: int = 1) -> str | None:
     """Return the newest checkpoint that was written to its end, or None; a broken one is deleted.
 
-    Each of several processes writes its own random state, and the others do not wait for it.
+    Each of several processes writes a random state of its own, and the others do not wait for it.
     """
     states = [f"rng_state_{rank}.pth" for rank in range(processes)] if processes > 1 else []
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
@@ -210,20 +216,18 @@ def last_whole_checkpoint(folder: Path, processes: int = 1) -> str | None:
     return None
 
 
-def save_adapter(model: Any, output: str | Path, base: dict[str, Any]) -> None:
+def save_adapter(model: Any, output: str | Path, base: Row) -> None:
     """Save the adapter with the name and revision of the model that it belongs to, in a fixed byte order."""
     output = Path(output)
     model.save_pretrained(output)
     (output / "README.md").unlink(missing_ok=True)
     config = read_json(output / "adapter_config.json")
-    config["target_modules"] = sorted(config["target_modules"])
-    config["base_model_name_or_path"] = base["name"]
-    config["revision"] = base.get("revision")
-    write_json(output / "adapter_config.json", config)
+    config |= {"base_model_name_or_path": base["name"], "revision": base.get("revision")}
+    write_json(output / "adapter_config.json", config | {"target_modules": sorted(config["target_modules"])})
 
 
 def progress_callback(progress: Callable[[int, int], None]) -> Any:
-    """Return a callback that tells the job's progress each step, and keeps a checkpoint when it is asked to stop.
+    """Return a callback that reports each step, and saves a checkpoint when the job is asked to stop.
 
     Several processes stop at the same step, whichever of them was asked.
     """
