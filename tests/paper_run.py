@@ -2,6 +2,7 @@
 
 from thinksafe.files import write_json
 from thinksafe.intervals import clustered, wilson
+from thinksafe.layout import SCORE
 
 # Qwen3-0.6B and Qwen3-4B of Table 1: harmbench strongreject wildjailbreak xstest aime24 gsm8k math500 gpqa.
 TABLE1 = {
@@ -65,16 +66,27 @@ def score_of(benchmark: dict, value: float, well_formed: float = 99.0, audit: fl
     return {"kind": benchmark["kind"], "truncated_guard": 0, "audits": found} | plain | health
 
 
+def cells(entries: list[dict]) -> dict:
+    """Return the spec of a job that has these entries as its cells."""
+    names = ("student", "method", "replicate", "benchmark")
+    return {"cells": [{name: entry[name] for name in names if name in entry} for entry in entries]}
+
+
+def files(entries: list[dict], name: str = "path") -> list[str]:
+    """Return the paths that such a job has as input."""
+    return [entry[name] for entry in entries if name in entry]
+
+
 def write_run(folder, cells=None, benchmarks=BENCHMARKS, replicates=(0,), shift=0.0, **kept) -> list[dict]:
-    """Write score files and return the list that the workflow would hand over."""
+    """Write score files where a run has them, and return each cell with its path."""
     scores = []
     for (student, method), values in (cells or TABLE1).items():
         for replicate in replicates:
             for benchmark, value in zip(BENCHMARKS, values, strict=True):
                 if benchmark not in benchmarks:
                     continue
-                path = folder / student / method / str(replicate) / f"{benchmark['id']}.json"
-                write_json(path, score_of(benchmark, value + shift * replicate, **kept))
                 entry = {"student": student, "method": method, "replicate": replicate, "benchmark": benchmark["id"]}
+                path = folder / f"{SCORE(entry, kind=benchmark['kind'])}.json"
+                write_json(path, score_of(benchmark, value + shift * replicate, **kept))
                 scores.append(entry | {"path": str(path)})
     return scores

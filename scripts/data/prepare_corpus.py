@@ -7,13 +7,7 @@ from thinksafe.data.sources import source_rows
 from thinksafe.files import write_json, write_rows
 
 
-def prepare_corpus(
-    harmful: list[str],
-    benign: list[str],
-    spec: dict[str, Any],
-    corpus: str,
-    statistics: str,
-) -> None:
+def prepare_corpus(harmful: list[str], benign: list[str], spec: dict[str, Any], corpus: str, statistics: str) -> None:
     """Write the training set, harmful rows first, and how many rows were used, and why others were not.
 
     Parameters

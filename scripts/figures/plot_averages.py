@@ -1,7 +1,5 @@
 """Figure 7: students trained on rejection-sampled data against ThinkSafe (paper Sec. 5.4)."""
 
-from collections.abc import Callable
-
 from thinksafe.files import Row
 from thinksafe.reporting.figures import draw_panels
 from thinksafe.reporting.tables import read_csv
@@ -13,13 +11,7 @@ PANELS = [
 ]
 
 
-def plot_averages(
-    table: str,
-    spec: Row,
-    output_png: str,
-    output_pdf: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def plot_averages(table: str, spec: Row, png: str, pdf: str) -> None:
     """Draw one panel per average, bars by student and method, with intervals.
 
     Parameters
@@ -30,20 +22,10 @@ def plot_averages(
         ``students`` and ``methods`` as pairs of id and label.
     """
     empty = "This run has not all benchmarks\nof any average."
-    drawn = draw_panels(read_csv(table), PANELS, spec, empty, output_png, output_pdf)
-    progress(drawn, drawn)
+    draw_panels(read_csv(table), PANELS, spec, empty, png, pdf)
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "plot_averages",
-        table=snakemake.input.table,
-        spec=json.loads(snakemake.params.spec),
-        output_png=snakemake.output.png,
-        output_pdf=snakemake.output.pdf,
-    )
+    start(snakemake, __file__)

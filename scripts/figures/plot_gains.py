@@ -1,6 +1,5 @@
 """Figures 5, 6 and 12: a student's own responses against a teacher's (paper Sec. 5.4, D)."""
 
-from collections.abc import Callable
 from typing import Any
 
 from thinksafe.files import Row
@@ -14,13 +13,7 @@ LABELS = {
 }
 
 
-def plot_gains(
-    table: str,
-    spec: Row,
-    output_png: str,
-    output_pdf: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def plot_gains(table: str, spec: Row, png: str, pdf: str) -> None:
     """Draw a panel for each metric and student, a bar for each source of the training set, with intervals.
 
     A bar whose interval has no bounds is hatched.
@@ -45,8 +38,7 @@ def plot_gains(
             if number == 0:
                 axes.set_title(f"Student: {name}")
         line[0].set_ylabel(LABELS[metric])
-    save(figure, output_png, output_pdf)
-    progress(len(metrics), len(metrics))
+    save(figure, png, pdf)
 
 
 def _draw(axes: Any, metric: str, student: str, sources: list, cells: dict[tuple[str, str, str], Row]) -> None:
@@ -75,15 +67,6 @@ def _draw(axes: Any, metric: str, student: str, sources: list, cells: dict[tuple
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "plot_gains",
-        table=snakemake.input.table,
-        spec=json.loads(snakemake.params.spec),
-        output_png=snakemake.output.png,
-        output_pdf=snakemake.output.pdf,
-    )
+    start(snakemake, __file__)

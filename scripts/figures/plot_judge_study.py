@@ -1,6 +1,5 @@
 """The judge study as a figure: agreement of the judges, and shares of harm at every threshold (paper Sec. 5.1, D.4)."""
 
-from collections.abc import Callable
 from typing import Any
 
 from thinksafe.files import Row
@@ -10,13 +9,7 @@ from thinksafe.reporting.tables import read_csv
 COLUMNS = 3
 
 
-def plot_judge_study(
-    table: str,
-    spec: Row,
-    output_png: str,
-    output_pdf: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def plot_judge_study(table: str, spec: Row, png: str, pdf: str) -> None:
     """Draw Cohen's kappa of each two judges as a matrix, and for each judge the methods' shares by threshold.
 
     Parameters
@@ -52,8 +45,7 @@ def plot_judge_study(
         if place % (COLUMNS - 1) == 0:
             axes.set_ylabel("Called unsafe, %\n(lower is better ↓)")
     _legend(figure, spec["methods"], {method for found in curves.values() for method in found})
-    save(figure, output_png, output_pdf)
-    progress(len(shown) + 1, len(shown) + 1)
+    save(figure, png, pdf)
 
 
 def _legend(figure: Any, methods: list, used: set[str]) -> None:
@@ -91,15 +83,6 @@ def _draw_matrix(axes: Any, rows: list[Row], judges: list[tuple[str, str]]) -> N
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "plot_judge_study",
-        table=snakemake.input.table,
-        spec=json.loads(snakemake.params.spec),
-        output_png=snakemake.output.png,
-        output_pdf=snakemake.output.pdf,
-    )
+    start(snakemake, __file__)

@@ -1,9 +1,10 @@
 """Figures 9 and 10: how long harmful and benign training responses are (paper App. A.2)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from thinksafe.files import Row
+from thinksafe.layout import TRAINING_SET, with_files
 from thinksafe.reporting.figures import COLUMN, ROLES, new_figure, save
 from thinksafe.reporting.lengths import drawn, lengths_by_role
 from thinksafe.reporting.tables import read_csv
@@ -12,25 +13,18 @@ BINS = 40
 COLUMNS = 2  # of panels
 
 
-def plot_lengths(
-    datasets: Sequence[Row],
-    lengths: str,
-    spec: Row,
-    output_png: str,
-    output_pdf: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def plot_lengths(datasets: Sequence[str], lengths: str, spec: Row, png: str, pdf: str) -> None:
     """Draw one panel per student, with N and mu of both halves; the longest 1 % of each half is not drawn.
 
     Parameters
     ----------
-    datasets : sequence of dict
-        ``student``, ``replicate``, ``path`` of each training set; replicates are drawn together.
+    datasets : paths of the training sets; replicates are drawn together
     lengths : path
         What `scripts.tables.write_lengths.write_lengths` wrote, for N and mu.
     spec : dict
-        ``students`` as pairs of id and label.
+        ``cells`` (``student``, ``method``, ``replicate`` of each training set), ``students`` as pairs of id and label.
     """
+    sets = with_files(spec["cells"], datasets, TRAINING_SET)
     numbers = {(row["student"], row["metric"]): row["value"] for row in read_csv(lengths)}
     students = [pair for pair in spec["students"] if (pair[0], "N_h") in numbers]
     lines = -(-len(students) // COLUMNS)
@@ -39,7 +33,7 @@ def plot_lengths(
         axes.set_axis_off()
     for axes, (student, label) in zip(grid.flat, students, strict=False):
         pooled: dict[str, list[int]] = {role: [] for role in ROLES}
-        for entry in datasets:
+        for entry in sets:
             if entry["student"] == student:
                 for role, found in lengths_by_role(entry["path"]).items():
                     pooled[role] += found
@@ -49,8 +43,7 @@ def plot_lengths(
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
     figure.supxlabel("Length of response, tokens (longest 1 % not drawn)", fontsize=7)
-    save(figure, output_png, output_pdf)
-    progress(len(students), len(students))
+    save(figure, png, pdf)
 
 
 def _draw(axes: Any, pooled: dict[str, list[int]], numbers: dict[tuple[str, str], Any], student: str) -> None:
@@ -84,17 +77,6 @@ def _draw(axes: Any, pooled: dict[str, list[int]], numbers: dict[tuple[str, str]
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "plot_lengths",
-        datasets=[cell | {"path": path} for cell, path in zip(spec["cells"], snakemake.input.datasets, strict=True)],
-        lengths=snakemake.input.lengths,
-        spec=spec,
-        output_png=snakemake.output.png,
-        output_pdf=snakemake.output.pdf,
-    )
+    start(snakemake, __file__)

@@ -1,7 +1,5 @@
 """Figure 8: perplexity of each method's training set under the student before training (paper Sec. 5.5)."""
 
-from collections.abc import Callable
-
 from thinksafe.files import Row
 from thinksafe.reporting.figures import PAGE, draw_bars, new_figure, save
 from thinksafe.reporting.tables import read_csv
@@ -23,13 +21,7 @@ def short(value: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
-def plot_perplexity(
-    table: str,
-    spec: Row,
-    output_png: str,
-    output_pdf: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def plot_perplexity(table: str, spec: Row, png: str, pdf: str) -> None:
     """Draw bars by student and method on a logarithmic axis from 1, the least that a perplexity can be.
 
     Parameters
@@ -59,20 +51,10 @@ def plot_perplexity(
         axes.set_ylim(top=axes.get_ylim()[1] ** 1.3)  # room for the numbers
     handles, labels = rows[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(len(methods), 5))
-    save(figure, output_png, output_pdf)
-    progress(len(PANELS), len(PANELS))
+    save(figure, png, pdf)
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "plot_perplexity",
-        table=snakemake.input.table,
-        spec=json.loads(snakemake.params.spec),
-        output_png=snakemake.output.png,
-        output_pdf=snakemake.output.pdf,
-    )
+    start(snakemake, __file__)

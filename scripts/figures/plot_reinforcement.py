@@ -1,7 +1,5 @@
 """Figure 3: ThinkSafe, with and without the divergence, against online reinforcement learning (paper Sec. 5.3)."""
 
-from collections.abc import Callable
-
 from thinksafe.files import Row
 from thinksafe.reporting.figures import draw_panels
 from thinksafe.reporting.tables import read_csv
@@ -12,14 +10,7 @@ PANELS = [
 ]
 
 
-def plot_reinforcement(
-    table: str,
-    cost: str,
-    spec: Row,
-    output_png: str,
-    output_pdf: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def plot_reinforcement(table: str, cost: str, spec: Row, png: str, pdf: str) -> None:
     """Draw the two averages and the time, data generation included, by student and method.
 
     Parameters
@@ -37,21 +28,10 @@ def plot_reinforcement(
     factor = 1 if unit == "hours" else 60
     times = [row | {name: row[name] * factor for name in ("value", "low", "high")} for row in times]
     panels = [*PANELS, ("train_hours", f"Generation and\ntraining, {unit}", "lower is better ↓")]
-    drawn = draw_panels([*rows, *times], panels, spec, "This run has neither of the averages.", output_png, output_pdf)
-    progress(drawn, drawn)
+    draw_panels([*rows, *times], panels, spec, "This run has neither of the averages.", png, pdf)
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "plot_reinforcement",
-        table=snakemake.input.table,
-        cost=snakemake.input.cost,
-        spec=json.loads(snakemake.params.spec),
-        output_png=snakemake.output.png,
-        output_pdf=snakemake.output.pdf,
-    )
+    start(snakemake, __file__)

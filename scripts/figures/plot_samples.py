@@ -1,6 +1,5 @@
 """Figure 2: one harmful prompt, answered as it is, under refusal steering, and by a teacher (paper Sec. 1)."""
 
-from collections.abc import Callable
 from textwrap import wrap
 from typing import Any
 
@@ -18,13 +17,7 @@ TITLES = {
 LEFT_OUT = "Left out of the public build."
 
 
-def plot_samples(
-    table: str,
-    spec: Row,
-    output_png: str,
-    output_pdf: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def plot_samples(table: str, spec: Row, png: str, pdf: str) -> None:
     """Draw a card for the prompt and one for each voice, its verdict beside its name.
 
     Parameters
@@ -54,8 +47,7 @@ def plot_samples(
             f"Of {found['shared']} prompts there is none on which being told to\nrefuse turns compliance into refusal."
         )
     axes.text(MARGIN, place + 0.03, how, fontsize=5.5, color="#4D4D4D", va="top", linespacing=1.3)
-    save(figure, output_png, output_pdf)
-    progress(len(cards), len(cards))
+    save(figure, png, pdf)
 
 
 def _prompt_card(found: Row) -> Row:
@@ -124,15 +116,6 @@ def _draw(axes: Any, card: Row, top: float) -> float:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "plot_samples",
-        table=snakemake.input.table,
-        spec=json.loads(snakemake.params.spec),
-        output_png=snakemake.output.png,
-        output_pdf=snakemake.output.pdf,
-    )
+    start(snakemake, __file__)

@@ -1,6 +1,5 @@
 """Figure 1: safety against reasoning of every method, for each student of one family."""
 
-from collections.abc import Callable
 from typing import Any
 
 from thinksafe.files import Row
@@ -8,13 +7,7 @@ from thinksafe.reporting.figures import COLUMN, MARKERS, colour, error_bars, new
 from thinksafe.reporting.tables import read_csv
 
 
-def plot_tradeoff(
-    table: str,
-    spec: Row,
-    output_png: str,
-    output_pdf: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def plot_tradeoff(table: str, spec: Row, png: str, pdf: str) -> None:
     """Draw each method as a point, the safety average across (left is better), the reasoning average up (up is better).
 
     Paper: Figure 1 does not name its axes; the two averages of Table 1 are the reading that fits its caption.
@@ -38,8 +31,7 @@ def plot_tradeoff(
         _draw(figure, axes, points, spec)
     else:
         say_nothing_to_draw(axes, "This run has not all benchmarks\nof the two averages.")
-    save(figure, output_png, output_pdf)
-    progress(len(points), len(points))
+    save(figure, png, pdf)
 
 
 def _draw(figure: Any, axes: Any, points: list[tuple[str, str, Row, Row]], spec: Row) -> None:
@@ -97,15 +89,6 @@ def _draw(figure: Any, axes: Any, points: list[tuple[str, str, Row, Row]], spec:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "plot_tradeoff",
-        table=snakemake.input.table,
-        spec=json.loads(snakemake.params.spec),
-        output_png=snakemake.output.png,
-        output_pdf=snakemake.output.pdf,
-    )
+    start(snakemake, __file__)

@@ -9,12 +9,7 @@ from thinksafe.models.responses import CLOSE, OPEN, parts
 COLUMNS: dict[str, type] = dict(id=str, role=str, prompt=str, response=str, draw=int, tokens=int)
 
 
-def derive_training_set(
-    harmful: str,
-    benign: str,
-    strip_reasoning: bool,
-    dataset: str,
-) -> None:
+def derive_training_set(harmful: str, benign: str, strip_reasoning: bool, dataset: str) -> None:
     """Write the harmful rows of one training set and the benign rows of another, in their order.
 
     Parameters

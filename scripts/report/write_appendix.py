@@ -33,9 +33,8 @@ def write_appendix(
     tables: Sequence[str],
     claims: Sequence[str],
     spec: Row,
-    output_appendix: str,
-    output_checklist: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    appendix: str,
+    checklist: str,
 ) -> None:
     """Write both files of a run.
 
@@ -49,7 +48,7 @@ def write_appendix(
         ``students``, ``methods`` and ``benchmarks`` (labels), ``licences`` (what is known of each source) and
         ``use_paper_scores``: the run's cells are the paper's own.
     """
-    run = Path(output_appendix).parent
+    run = Path(appendix).parent
     lineage = Lineage(run, [Path(path).relative_to(run).as_posix() for path in identities])
     facts = {
         "jobs": jobs_of(lineage),
@@ -62,9 +61,8 @@ def write_appendix(
         "claims": read_json(claims[0]) if claims else None,
         "spec": spec,
     }
-    write_text(output_appendix, "\n\n".join(block.strip() for block in appendix(facts)) + "\n")
-    write_text(output_checklist, "\n\n".join(block.strip() for block in checklist(facts)) + "\n")
-    progress(1, 1)
+    write_text(appendix, "\n\n".join(block.strip() for block in appendix(facts)) + "\n")
+    write_text(checklist, "\n\n".join(block.strip() for block in checklist(facts)) + "\n")
 
 
 # ---------------------------------------------------------------- what the records say
@@ -410,17 +408,6 @@ TOPICS: tuple[tuple[str, Callable[[Row], tuple[str, str]]], ...] = (
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "write_appendix",
-        identities=list(snakemake.input.identities),
-        tables=list(snakemake.input.tables),
-        claims=list(snakemake.input.claims),
-        spec=json.loads(snakemake.params.spec),
-        output_appendix=snakemake.output.appendix,
-        output_checklist=snakemake.output.checklist,
-    )
+    start(snakemake, __file__)

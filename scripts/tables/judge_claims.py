@@ -1,7 +1,7 @@
 """The paper's claims, and readings of it that we add, judged by what a run found (docs/claims.md)."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,37 +27,35 @@ TABLES = {
 
 
 def judge_claims(
-    scores: Sequence[Row],
-    items: Sequence[Row],
+    scores: Sequence[str],
+    rows: Sequence[str],
     tables: Sequence[str],
     spec: Row,
-    output_json: str,
-    output_md: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    json: str,
+    md: str,
 ) -> None:
     """Write each claim's verdict, as data and as a board to read.
 
     Parameters
     ----------
-    scores : sequence of dict
-        ``student``, ``method``, ``replicate``, ``benchmark``, ``path`` of each score file: the numbers as they stand.
-    items : sequence of dict
-        The same with the rows per item, from which the resamplings are; nothing for printed numbers.
+    scores : paths of the score files
+    rows : paths of the rows per item, which are resampled; nothing for printed numbers
     tables : paths of tidy tables with metrics that no score has; they are not resampled
     spec : dict
-        ``students`` and ``methods`` as pairs, ``benchmarks``, ``families`` (students of each), ``confidence``,
+        ``cells`` (``student``, ``method``, ``replicate``, ``benchmark`` of each score), ``students`` and ``methods`` as
+        pairs, ``benchmarks``, ``families`` (students of each), ``confidence``,
         ``use_paper_scores``, ``claims`` as `config/claims.yaml` has them, or some of them; ``over``, for
         each claim the students that count in the sets of the run that it is about.
     """
     families = spec["families"]
     claims, sets = read_claims(spec["claims"], list(families))
     own = {**families, "students": [student for student, _ in spec["students"]]}
-    numbers = numbers_of(scores, tables, spec)
-    draws = resampled(seeds_of(items, spec, counted=True)) if items else {}
+    numbers = numbers_of(with_rows(spec["cells"], scores, rows), tables, spec)
+    draws = resampled(seeds_of(with_files(spec["cells"], rows, SCORE), spec, counted=True)) if rows else {}
     values = with_draws(numbers, draws, 0 if spec["use_paper_scores"] else RESAMPLINGS, spec["confidence"])
     cells = Cells(values, partial=spec["use_paper_scores"])
     found = []
-    for done, claim in enumerate(claims.values()):
+    for claim in claims.values():
         about = {"id": claim.id, "section": claim.section, "text": claim.text, "reading": claim.reading}
         over = spec["over"].get(claim.id, {})
         sizes = [numbers[cell].n for cell in asked(claim.predicate, {**sets, **own, **over}, True) if cell in numbers]
@@ -70,16 +68,15 @@ def judge_claims(
                 "over": {name: {"students": members, "of": len(own[name])} for name, members in over.items()},
             }
         )
-        progress(done + 1, len(claims))
     counts = Counter(row["verdict"] for row in found)
     board = {
         "claims": found,
         "counts": {verdict: counts[verdict] for verdict in VERDICTS},
-        "changed_since_start": changed_since_start(output_json, spec["claims"]),
+        "changed_since_start": changed_since_start(json, spec["claims"]),
         "resamplings": 0 if spec["use_paper_scores"] else RESAMPLINGS,
     }
-    write_json(output_json, board)
-    write_markdown(output_md, _board(board, spec))
+    write_json(json, board)
+    write_markdown(md, _board(board, spec))
 
 
 def resampled(arms: Mapping[tuple[str, str], Mapping[str, Sequence[Outcomes]]]) -> dict[Cell, np.ndarray]:
@@ -186,9 +183,9 @@ def with_draws(
     return values
 
 
-def changed_since_start(output_json: str, claims: Mapping[str, Any]) -> bool | None:
+def changed_since_start(json: str, claims: Mapping[str, Any]) -> bool | None:
     """Return whether the claims that are judged are others than when the run began; None where that is not known."""
-    folder = Path(output_json).parent
+    folder = Path(json).parent
     path = next((one for one in (folder, folder.parent) if (one / "claims.fixed.json").exists()), None)
     if path is None:
         return None
@@ -256,18 +253,6 @@ def _short(value: float) -> str:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "judge_claims",
-        scores=with_rows(spec["cells"], snakemake.input),
-        items=with_files(spec["cells"] if snakemake.input.rows else [], snakemake.input.rows, SCORE),
-        tables=list(snakemake.input.tables),
-        spec=spec,
-        output_json=snakemake.output.json,
-        output_md=snakemake.output.md,
-    )
+    start(snakemake, __file__)

@@ -1,7 +1,7 @@
 """A table of the paper beside ours: both numbers, their difference with its interval, and what can be said of it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from thinksafe.analysis.paper_cells import AGREES, DIFFERS, UNCLEAR, difference, needed, printed_score, verdict
 from thinksafe.analysis.scores import AVERAGES
@@ -18,16 +18,7 @@ COLUMNS = [
 LEAST_FILTERED = 1.0
 
 
-def write_beside_paper(
-    ours: str,
-    paper: str,
-    sizes: str,
-    footnotes: Sequence[Row],
-    spec: Row,
-    output_csv: str,
-    output_md: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def write_beside_paper(ours: str, paper: str, sizes: str, spec: Row, csv: str, md: str) -> None:
     """Write every cell that the paper prints and that is in our table.
 
     Parameters
@@ -35,10 +26,9 @@ def write_beside_paper(
     ours, paper : paths of tidy tables
     sizes : path
         ``rows`` (prompts) and ``draws`` of each benchmark in the paper, from which its intervals are.
-    footnotes : sequence of dict
-        What is inconsistent in the paper's numbers (config/paper/footnotes.yaml).
     spec : dict
-        ``table``, ``students`` and ``methods`` as pairs, ``labels`` of metrics, ``confidence``, ``min_effect``.
+        ``table``, ``students`` and ``methods`` as pairs, ``labels`` of metrics, ``confidence``, ``min_effect``,
+        ``footnotes`` (what is inconsistent in the paper's numbers: config/paper/footnotes.yaml).
     """
     confidence = spec["confidence"]
     theirs = _printed(read_csv(paper), {row["benchmark"]: row for row in read_csv(sizes)}, confidence)
@@ -52,12 +42,9 @@ def write_beside_paper(
             for key in [key for key in theirs if key[:2] == (student, method) and key in found]:
                 own = found[key]
                 estimate = Estimate(own["value"], own["low"], own["high"], own.get("problems") or own["n"])
-                rows.append(
-                    _row(key, estimate, theirs[key], least, confidence) | {"footnote": _note(key, spec, footnotes)}
-                )
-    write_csv(output_csv, COLUMNS, rows)
-    write_markdown(output_md, _blocks(rows, spec, least))
-    progress(len(rows), len(rows))
+                rows.append(_row(key, estimate, theirs[key], least, confidence) | {"footnote": _note(key, spec)})
+    write_csv(csv, COLUMNS, rows)
+    write_markdown(md, _blocks(rows, spec, least))
 
 
 def _printed(rows: Sequence[Row], sizes: dict[str, Row], confidence: float) -> dict[Key, Estimate]:
@@ -93,12 +80,12 @@ def _row(key: Key, ours: Estimate, paper: Estimate, least: float, confidence: fl
     }
 
 
-def _note(key: Key, spec: Row, footnotes: Sequence[Row]) -> str | None:
+def _note(key: Key, spec: Row) -> str | None:
     """Return what is inconsistent about a printed number."""
     named = dict(zip(("students", "methods", "metrics"), key, strict=True))
     notes = [
         note["note"]
-        for note in footnotes
+        for note in spec["footnotes"]
         if int(spec["table"]) in note["tables"] and all(name in note.get(part, [name]) for part, name in named.items())
     ]
     return " ".join(notes) or None
@@ -140,19 +127,6 @@ def _blocks(rows: Sequence[Row], spec: Row, least: float) -> list[str]:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "write_beside_paper",
-        ours=snakemake.input.ours,
-        paper=snakemake.input.paper,
-        sizes=snakemake.input.sizes,
-        footnotes=spec["footnotes"],
-        spec=spec,
-        output_csv=snakemake.output.csv,
-        output_md=snakemake.output.md,
-    )
+    start(snakemake, __file__)

@@ -17,12 +17,7 @@ COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "attempts
 STAGES = ("generation", "filtering", "training")
 
 
-def write_cost(
-    jobs: Sequence[Row],
-    spec: Row,
-    output_csv: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def write_cost(identities: Sequence[str], spec: Row, csv: str) -> None:
     """Write hours of each stage and of all together, summed over shards, jobs and attempts.
 
     ``train_hours`` is wall time with the jobs one after another, data generation included, as the paper counts;
@@ -33,11 +28,13 @@ def write_cost(
 
     Parameters
     ----------
-    jobs : sequence of dict
-        ``student``, ``method``, ``replicate``, ``stage`` and ``path``, the identity of what the job made.
+    identities : paths of the identities of what the jobs made
     spec : dict
+        ``jobs`` (``student``, ``method``, ``replicate``, ``stage`` and ``identity``, a path from the run's folder),
         ``students`` and ``methods`` as pairs of id and label.
     """
+    paths = named(identities, (job["identity"] for job in spec["jobs"]))
+    jobs = [job | {"path": path} for job, path in zip(spec["jobs"], paths, strict=True)]
     rows = []
     for student, _ in spec["students"]:
         for method, _ in spec["methods"]:
@@ -49,8 +46,7 @@ def write_cost(
                 groups = [[job for job in group if stage in (None, job["stage"])] for group in replicates.values()]
                 if any(groups):
                     rows += _hours(groups, student, method, stage)
-    write_csv(output_csv, COLUMNS, rows)
-    progress(len(rows), len(rows))
+    write_csv(csv, COLUMNS, rows)
 
 
 def _record(identity: str) -> Row | None:
@@ -111,20 +107,6 @@ EFFICIENCY: dict[str, Callable[[Sequence[Row]], float | None]] = {
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "write_cost",
-        jobs=[
-            job | {"path": path}
-            for job, path in zip(
-                spec["jobs"], named(snakemake.input.identities, (job["identity"] for job in spec["jobs"])), strict=True
-            )
-        ],
-        spec=spec,
-        output_csv=snakemake.output.csv,
-    )
+    start(snakemake, __file__)

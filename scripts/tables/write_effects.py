@@ -5,7 +5,7 @@ an interval, and a verdict that may also be that there are too few samples.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 
 from thinksafe.analysis.pairing import Outcomes, by_seed, known, means, over_seeds, seeds_of
@@ -29,12 +29,12 @@ QUESTIONS = {
 
 
 def write_effects(
-    steering: Sequence[Row],
-    items: Sequence[Row],
+    steered: Sequence[str],
+    direct: Sequence[str],
+    rows: Sequence[str],
     spec: Row,
-    output_csv: str,
-    output_md: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    csv: str,
+    md: str,
 ) -> None:
     """Write every effect as a tidy row: change in points (new minus old), interval, verdict.
 
@@ -42,33 +42,31 @@ def write_effects(
 
     Parameters
     ----------
-    steering : sequence of dict
-        ``student``, ``replicate``, and ``steered`` and ``direct``, the parts of the verdicts on the responses to the
-        same harmful training prompts.
-    items : sequence of dict
-        ``student``, ``method``, ``replicate``, ``benchmark``, ``path`` of the rows per item (`score_safety`,
-        `score_reasoning`), the method ``initial`` among them.
+    steered, direct : paths of the verdicts on the responses to the same harmful training prompts, in shards
+    rows : paths of the rows per item (`score_safety`, `score_reasoning`), those of the method ``initial`` among them
     spec : dict
-        ``students`` and ``methods`` as pairs of id and label, ``benchmarks`` as dicts of ``id``, ``label``, ``kind``,
-        ``confidence``, and ``min_effect``, the change in points that matters.
+        ``pairs`` (``student``, ``replicate`` of the verdicts), ``cells`` (``student``, ``method``, ``replicate``,
+        ``benchmark`` of each of the ``rows``), ``students`` and ``methods`` as pairs of id and label, ``benchmarks``
+        as dicts of ``id``, ``label``, ``kind``, ``confidence``, and ``min_effect``, the change in points that matters.
     """
     confidence, least = spec["confidence"], spec["min_effect"]
-    arms = seeds_of(items, spec)
-    rows = []
+    steering = with_files(spec["pairs"], steered, RESPONSE_VERDICTS, "steered", many=True)
+    steering = with_files(steering, direct, RESPONSE_VERDICTS, "direct", many=True)
+    arms = seeds_of(with_files(spec["cells"], rows, SCORE), spec)
+    effects = []
     for student, _ in spec["students"]:
-        rows += _steering([entry for entry in steering if entry["student"] == student], student, confidence, least)
+        effects += _steering([entry for entry in steering if entry["student"] == student], student, confidence, least)
         methods = [method for method, _ in spec["methods"] if method != "initial" and (student, method) in arms]
         for method in methods if (student, "initial") in arms else ():
-            rows += _training(arms[student, "initial"], arms[student, method], spec, student, method, "initial")
+            effects += _training(arms[student, "initial"], arms[student, method], spec, student, method, "initial")
         if {"thinksafe", "rejection"} <= set(methods):
             old, new = arms[student, "rejection"], arms[student, "thinksafe"]
-            rows += _training(old, new, spec, student, "thinksafe", "rejection")
+            effects += _training(old, new, spec, student, "thinksafe", "rejection")
             if (student, "initial") in arms:
                 three = [arms[student, method] for method in ("initial", "rejection", "thinksafe")]
-                rows += _ratios(*three, student, spec)
-    write_csv(output_csv, COLUMNS, rows)
-    _write_markdown(output_md, rows, spec)
-    progress(len(rows), len(rows))
+                effects += _ratios(*three, student, spec)
+    write_csv(csv, COLUMNS, effects)
+    _write_markdown(md, effects, spec)
 
 
 def verdict(change: Estimate, least: float, kind: str) -> str:
@@ -231,18 +229,6 @@ def _write_markdown(path: str, rows: Sequence[Row], spec: Row) -> None:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    steering = with_files(spec["pairs"], snakemake.input.steered, RESPONSE_VERDICTS, "steered", many=True)
-    start(
-        snakemake,
-        "write_effects",
-        steering=with_files(steering, snakemake.input.direct, RESPONSE_VERDICTS, "direct", many=True),
-        items=with_files(spec["cells"], snakemake.input.rows, SCORE),
-        spec=spec,
-        output_csv=snakemake.output.csv,
-        output_md=snakemake.output.md,
-    )
+    start(snakemake, __file__)

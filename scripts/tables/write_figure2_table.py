@@ -1,6 +1,6 @@
 """One harmful prompt, answered as it is, under refusal steering, and by a teacher (paper Sec. 1, Figure 2)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from thinksafe.files import Row, read_rows, write_json
 from thinksafe.models.responses import parts, well_formed
@@ -10,10 +10,14 @@ BEGINNING = {"prompt": 180, "reasoning": 260, "answer": 120}  # characters; harm
 
 
 def write_figure2_table(
-    voices: Mapping[str, Mapping[str, Sequence[str]]],
-    spec: Row,
-    output: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    direct_responses: Sequence[str],
+    direct_verdicts: Sequence[str],
+    steered_responses: Sequence[str],
+    steered_verdicts: Sequence[str],
+    teacher_responses: Sequence[str],
+    teacher_verdicts: Sequence[str],
+    public: bool,
+    json: str,
 ) -> None:
     """Write the beginnings of what each voice said to one prompt, with the guard's verdict.
 
@@ -25,18 +29,22 @@ def write_figure2_table(
 
     Parameters
     ----------
-    voices : mapping
-        ``direct``, ``steered`` and ``teacher``, each with paths of ``responses`` (the first draw counts) and
-        ``verdicts``; a published training set has no verdicts, and a run may have no teacher.
-    spec : dict
-        ``public``: leave out the prompt and all that was said to it.
+    direct_responses, direct_verdicts, ... : paths of what each voice said, of which the first draw counts
+        A published training set has no verdicts, and a run may have no teacher.
+    public : leave out the prompt and all that was said to it
 
     Raises
     ------
     ValueError
         If no prompt was answered both directly and under steering.
     """
-    said = {name: _said(**files) for name, files in voices.items() if files["responses"]}
+    said = {
+        "teacher": _said(teacher_responses, teacher_verdicts),
+        "direct": _said(direct_responses, direct_verdicts),
+        "steered": _said(steered_responses, steered_verdicts),
+    }
+    if not teacher_responses:
+        del said["teacher"]
     shared = [prompt for prompt in said["direct"] if all(prompt in found for found in said.values())]
     if not shared and "teacher" in said:  # a published set of other prompts
         del said["teacher"]
@@ -52,20 +60,19 @@ def write_figure2_table(
         texts = {"reasoning": beginning(reasoning, "reasoning"), "answer": beginning(answer, "answer")}
         rows.append(
             {"voice": name, "harm": row.get("harm"), "p_unsafe": row.get("p_unsafe"), "tokens": row.get("tokens")}
-            | (dict.fromkeys(texts) if spec["public"] else texts)
+            | (dict.fromkeys(texts) if public else texts)
         )
     write_json(
-        output,
+        json,
         {
             "id": said["direct"][prompt]["id"],
-            "prompt": None if spec["public"] else beginning(prompt, "prompt"),
+            "prompt": None if public else beginning(prompt, "prompt"),
             "prompts": len(said["direct"]),
             "shared": len(shared),
             "shows": len(showing),
             "rows": rows,
         },
     )
-    progress(1, 1)
 
 
 def _said(responses: Sequence[str], verdicts: Sequence[str]) -> dict[str, Row]:
@@ -101,18 +108,6 @@ def beginning(text: str | None, kind: str) -> str | None:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    files = {
-        name: {kind: list(snakemake.input.get(f"{name}_{kind}", [])) for kind in ("responses", "verdicts")}
-        for name in ("teacher", "direct", "steered")
-    }
-    start(
-        snakemake,
-        "write_figure2_table",
-        voices=files,
-        spec=json.loads(snakemake.params.spec),
-        output=snakemake.output.json,
-    )
+    start(snakemake, __file__)

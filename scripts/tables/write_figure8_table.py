@@ -1,6 +1,6 @@
 """The numbers behind Figure 8: perplexity of each method's training set under the initial student (paper Sec. 5.5)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import stdev
 
 from thinksafe.analysis.perplexity import corpus_perplexity, example_perplexity
@@ -14,12 +14,7 @@ KINDS = {"perplexity": corpus_perplexity, "perplexity_example": example_perplexi
 HALVES = {"": ("harmful", "benign"), ":harmful": ("harmful",), ":benign": ("benign",)}
 
 
-def write_figure8_table(
-    scores: Sequence[Row],
-    spec: Row,
-    output_csv: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def write_figure8_table(scores: Sequence[str], spec: Row, csv: str) -> None:
     """Write ``perplexity`` (over all tokens) and ``perplexity_example`` (each example alike) of whole sets and halves.
 
     Paper: does not say which of the two, nor whether benign responses count; all are given. Over replicates, the value
@@ -27,15 +22,15 @@ def write_figure8_table(
 
     Parameters
     ----------
-    scores : sequence of dict
-        ``student``, ``method``, ``replicate``, ``path`` of what `score_perplexity` wrote.
+    scores : paths of what `score_perplexity` wrote
     spec : dict
-        ``students`` and ``methods`` as pairs of id and label, ``confidence``.
+        ``cells`` (``student``, ``method``, ``replicate`` of each path), ``students`` and ``methods`` as pairs of id and
+        label, ``confidence``.
     """
-    rows = []
+    rows, cells = [], with_files(spec["cells"], scores, PERPLEXITY)
     for student, _ in spec["students"]:
         for method, _ in spec["methods"]:
-            paths = [one["path"] for one in scores if (one["student"], one["method"]) == (student, method)]
+            paths = [one["path"] for one in cells if (one["student"], one["method"]) == (student, method)]
             sets = [read_rows(path) for path in paths]
             for suffix, roles in HALVES.items():
                 sums = [[(row["tokens"], row["nll"]) for row in one if row["role"] in roles] for one in sets]
@@ -53,20 +48,10 @@ def write_figure8_table(
                     )
     if not rows:
         raise ValueError("no training set belongs to the students and methods of this figure")
-    write_csv(output_csv, COLUMNS, rows)
-    progress(len(rows), len(rows))
+    write_csv(csv, COLUMNS, rows)
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "write_figure8_table",
-        scores=with_files(spec["cells"], snakemake.input.scores, PERPLEXITY),
-        spec=spec,
-        output_csv=snakemake.output.csv,
-    )
+    start(snakemake, __file__)

@@ -1,6 +1,6 @@
 """The numbers behind Figures 5, 6 and 12: what training on another model's responses gains (paper Sec. 5.4, D)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 
 from thinksafe.analysis.pairing import Outcomes, by_seed, known, over_seeds, seeds_of
@@ -14,12 +14,7 @@ COLUMNS = ["student", "method", "metric", "value", "low", "high", "n"]
 GAINS = {"safety": ("safety_avg", -1), "harm3": ("harm_avg3", -1), "reasoning": ("reasoning_avg", 1)}  # what is better
 
 
-def write_gains(
-    items: Sequence[Row],
-    spec: Row,
-    output_csv: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def write_gains(rows: Sequence[str], spec: Row, csv: str) -> None:
     """Write each method's gains over the untrained student, a gain always being for the better.
 
     ``safety_gain``, ``harm3_gain`` and ``reasoning_gain`` are in points of the average, paired on the same prompts;
@@ -30,20 +25,19 @@ def write_gains(
 
     Parameters
     ----------
-    items : sequence of dict
-        ``student``, ``method``, ``replicate``, ``benchmark``, ``path`` of the rows per item, ``initial`` among them.
+    rows : paths of the rows per item, those of the method ``initial`` among them
     spec : dict
-        ``students`` and ``methods`` as pairs of id and label, ``benchmarks``, ``confidence``.
+        ``cells`` (``student``, ``method``, ``replicate``, ``benchmark`` of each path), ``students`` and ``methods`` as
+        pairs of id and label, ``benchmarks``, ``confidence``.
     """
-    arms = seeds_of(items, spec)
-    rows = []
+    arms = seeds_of(with_files(spec["cells"], rows, SCORE), spec)
+    gains = []
     for student, _ in spec["students"]:
         for method, _ in spec["methods"]:
             if method != "initial" and (student, method) in arms:
                 found = _gains(arms[student, "initial"], arms[student, method], spec["confidence"])
-                rows += [{"student": student, "method": method, **row} for row in found]
-    write_csv(output_csv, COLUMNS, rows)
-    progress(len(rows), len(rows))
+                gains += [{"student": student, "method": method, **row} for row in found]
+    write_csv(csv, COLUMNS, gains)
 
 
 def _gains(old: dict[str, list[Outcomes]], new: dict[str, list[Outcomes]], confidence: float) -> list[Row]:
@@ -85,15 +79,6 @@ def _paired_outcomes(old: Outcomes, new: Outcomes) -> tuple[list[float], list[fl
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "write_gains",
-        items=with_files(spec["cells"], snakemake.input.rows, SCORE),
-        spec=spec,
-        output_csv=snakemake.output.csv,
-    )
+    start(snakemake, __file__)

@@ -6,7 +6,7 @@ methods change places.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from statistics import fmean
 from typing import Any
@@ -30,13 +30,7 @@ OUTCOME = {"unsafe": True, "safe": False}
 AVERAGE = "average"
 
 
-def write_judge_study(
-    verdicts: Sequence[Row],
-    spec: Row,
-    output_csv: str,
-    output_md: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def write_judge_study(verdicts: Sequence[str], spec: Row, csv: str, md: str) -> None:
     """Write the study as tidy rows, told apart by ``part``: share, agreement, threshold, ranking.
 
     Unknown verdicts (a response without an answer has none in the answer view) stay in the denominator of a share,
@@ -45,29 +39,36 @@ def write_judge_study(
 
     Parameters
     ----------
-    verdicts : sequence of dict
-        ``student``, ``method``, ``replicate``, ``benchmark``, ``judge`` and ``paths``.
+    verdicts : paths of the verdicts, in shards
     spec : dict
-        ``judges`` as pairs of guard and view, the one of the tables first; ``students`` and ``methods`` as pairs of id
-        and label; ``benchmarks`` (ids) and ``confidence``.
+        ``cells`` (``student``, ``method``, ``replicate``, ``benchmark``); ``judges`` as pairs of guard and view, the
+        one of the tables first; ``own_views``, the view of each guard in the tables; ``students`` and ``methods`` as
+        pairs of id and label; ``benchmarks`` (ids) and ``confidence``.
     """
     judges = [name_of(*judge) for judge in spec["judges"]]
     said: dict[tuple[str, str, str], dict[str, Said]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    for entry in verdicts:
-        arm = said[entry["student"], entry["method"], entry["benchmark"]][entry["judge"]]
+    for entry in _entries(verdicts, spec):
+        arm = said[entry["student"], entry["method"], entry["benchmark"]][name_of(entry["guard"], entry["view"])]
         for row in sorted(read_rows(entry["paths"]), key=lambda row: (row["id"], row["draw"])):
             said_once = {"outcome": OUTCOME.get(row["harm"]), "p": row["p_unsafe"], "replicate": entry["replicate"]}
             arm[row["id"]].append(said_once)
     rows = _shares(said, judges, spec)
-    progress(1, 4)
     rows += _agreements(said, judges, spec["confidence"])
-    progress(2, 4)
     rows += _thresholds(said, judges, spec)
-    progress(3, 4)
     rows += _rankings(said, rows, judges, spec)
-    write_csv(output_csv, COLUMNS, rows)
-    _write_markdown(output_md, rows, judges, spec)
-    progress(4, 4)
+    write_csv(csv, COLUMNS, rows)
+    _write_markdown(md, rows, judges, spec)
+
+
+def _entries(verdicts: Sequence[str], spec: Row) -> list[Row]:
+    """Return each cell with each judge and the ``paths`` of its verdicts."""
+    judged = [{**cell, "guard": guard, "view": view} for cell in spec["cells"] for guard, view in spec["judges"]]
+    found = []
+    # The path of verdicts names a guard's view, except the one that it has in the tables.
+    for pattern, of_tables in ((ANSWER_VERDICTS, True), (VIEW_VERDICTS, False)):
+        entries = [entry for entry in judged if (entry["view"] == spec["own_views"][entry["guard"]]) == of_tables]
+        found += with_files(entries, filter(pattern.parse, verdicts), pattern, "paths", many=True)
+    return found
 
 
 def name_of(guard: str, view: str) -> str:
@@ -342,28 +343,6 @@ def _matrix(agreements: Sequence[Row], judges: Sequence[str], titles: Sequence[s
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    judged = [{**cell, "guard": guard, "view": view} for cell in spec["cells"] for guard, view in spec["judges"]]
-    # A guard's own view is that of the tables, whose verdicts have no view in their path.
-    own = [entry for entry in judged if entry["view"] == spec["own_views"][entry["guard"]]]
-    other = [entry for entry in judged if entry["view"] != spec["own_views"][entry["guard"]]]
-    tables = [path for path in snakemake.input.verdicts if ANSWER_VERDICTS.parse(path)]
-    further = [path for path in snakemake.input.verdicts if VIEW_VERDICTS.parse(path)]
-    start(
-        snakemake,
-        "write_judge_study",
-        verdicts=[
-            entry | {"judge": name_of(entry["guard"], entry["view"])}
-            for entry in (
-                *with_files(own, tables, ANSWER_VERDICTS, "paths", many=True),
-                *with_files(other, further, VIEW_VERDICTS, "paths", many=True),
-            )
-        ],
-        spec=spec,
-        output_csv=snakemake.output.csv,
-        output_md=snakemake.output.md,
-    )
+    start(snakemake, __file__)

@@ -1,6 +1,6 @@
 """Numbers and mean lengths of harmful and benign training responses (paper App. A.2, Figures 9 and 10)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, median, stdev
 
@@ -13,12 +13,7 @@ from thinksafe.reporting.tables import write_csv
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "role", "replicates", "std"]
 
 
-def write_lengths(
-    datasets: Sequence[Row],
-    spec: Row,
-    output_csv: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def write_lengths(datasets: Sequence[str], spec: Row, csv: str) -> None:
     """Write N_h, N_b (kept prompts) and mu_h, mu_b (mean tokens) of each student's ThinkSafe training set.
 
     Paper: does not say whose tokenizer, what is counted, or whether the mean leaves out the longest 1 % as its figures
@@ -27,19 +22,19 @@ def write_lengths(
 
     Parameters
     ----------
-    datasets : sequence of dict
-        ``student``, ``replicate``, ``path`` of each training set.
+    datasets : paths of the training sets
     spec : dict
-        ``students`` as pairs of id and label, ``confidence``.
+        ``cells`` (``student``, ``method``, ``replicate`` of each path), ``students`` as pairs of id and label,
+        ``confidence``.
 
     Raises
     ------
     ValueError
         If there is no training set for these students.
     """
-    rows = []
+    rows, cells = [], with_files(spec["cells"], datasets, TRAINING_SET)
     for student, _ in spec["students"]:
-        sets = [lengths_by_role(entry["path"]) for entry in datasets if entry["student"] == student]
+        sets = [lengths_by_role(entry["path"]) for entry in cells if entry["student"] == student]
         for role, letter in ROLES.items() if sets else ():
             halves = [found[role] for found in sets]
             numbers = {
@@ -60,8 +55,7 @@ def write_lengths(
                 rows.append(row | {"std": stdev(values) if len(values) > 1 else None})
     if not rows:
         raise ValueError("no training set belongs to the students of this figure")
-    write_csv(output_csv, COLUMNS, rows)
-    progress(len(rows), len(rows))
+    write_csv(csv, COLUMNS, rows)
 
 
 def _interval(halves: Sequence[Sequence[int]], confidence: float) -> Row:
@@ -78,15 +72,6 @@ def _interval(halves: Sequence[Sequence[int]], confidence: float) -> Row:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "write_lengths",
-        datasets=with_files(spec["cells"], snakemake.input.datasets, TRAINING_SET),
-        spec=spec,
-        output_csv=snakemake.output.csv,
-    )
+    start(snakemake, __file__)

@@ -1,6 +1,6 @@
 """Tables 1 and 2, and their companions 6 and 7: safety and reasoning of every method on one family of students."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from thinksafe.analysis.scores import AVERAGES, COLUMNS, tidy, with_rows
 from thinksafe.files import Row
@@ -27,14 +27,7 @@ LABELS = {
 }
 
 
-def write_main_table(
-    scores: Sequence[Row],
-    spec: Row,
-    output_csv: str,
-    output_md: str,
-    output_tex: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def write_main_table(scores: Sequence[str], rows: Sequence[str], spec: Row, csv: str, md: str, tex: str) -> None:
     """Write one table of the paper as a tidy CSV, and from that file in the paper's layout.
 
     Best in bold, second best underlined, for each student and column, ties alike; averages stand only where all their
@@ -42,26 +35,24 @@ def write_main_table(
 
     Parameters
     ----------
-    scores : sequence of dict
-        ``student``, ``method``, ``replicate``, ``benchmark``, ``path`` of each score file.
+    scores, rows : paths of score files, and with several replicates of their rows per item
     spec : dict
-        ``students`` and ``methods`` as pairs of id and label, ``benchmarks`` as dicts of ``id``, ``label``, ``kind``,
-        all in the order of the table; perhaps ``released``, the pairs of student and method whose training set
-        others have released.
+        ``cells`` (``student``, ``method``, ``replicate``, ``benchmark`` of each score); ``students`` and ``methods`` as
+        pairs of id and label, ``benchmarks`` as dicts of ``id``, ``label``, ``kind``, all in the order of the table;
+        perhaps ``released``, the pairs of student and method whose training set others have released.
     """
-    write_csv(output_csv, COLUMNS, tidy(scores, spec))
-    rows = read_csv(output_csv)
-    cells = {(row["student"], row["method"], row["metric"]): row for row in rows}
-    columns = _columns(spec, {row["metric"] for row in rows})
+    write_csv(csv, COLUMNS, tidy(with_rows(spec["cells"], scores, rows), spec))
+    table = read_csv(csv)
+    cells = {(row["student"], row["method"], row["metric"]): row for row in table}
+    columns = _columns(spec, {row["metric"] for row in table})
     header = ["Student", "Method", *[f"{label} {ARROWS[better]}".strip() for _, label, better in columns]]
-    marked = any(_doubtful(row) for row in rows)
+    marked = any(_doubtful(row) for row in table)
     groups = {form: _layout(cells, columns, spec, form) for form in ("md", "tex")}
     body = [row for group in groups["md"] for row in group]
     write_markdown(
-        output_md, [markdown([plain(name) for name in header], body), *_notes(rows, marked, bool(spec.get("released")))]
+        md, [markdown([plain(name) for name in header], body), *_notes(table, marked, bool(spec.get("released")))]
     )
-    write_latex(output_tex, header, groups["tex"])
-    progress(len(rows), len(rows))
+    write_latex(tex, header, groups["tex"])
 
 
 def _columns(spec: Row, metrics: set[str]) -> list[tuple[str, str, str | None]]:
@@ -141,17 +132,6 @@ def _notes(rows: Sequence[Row], marked: bool, released: bool) -> list[str]:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "write_main_table",
-        scores=with_rows(spec["cells"], snakemake.input),
-        spec=spec,
-        output_csv=snakemake.output.csv,
-        output_md=snakemake.output.md,
-        output_tex=snakemake.output.tex,
-    )
+    start(snakemake, __file__)

@@ -1,6 +1,6 @@
 """Table 3: the share of each student's own responses that the guard filtered out (paper App. A.1)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import stdev
 
 from thinksafe.files import Row, read_json
@@ -25,36 +25,27 @@ LAYOUT = [
 ]
 
 
-def write_table3(
-    statistics: Sequence[Row],
-    spec: Row,
-    output_csv: str,
-    output_md: str,
-    output_tex: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def write_table3(statistics: Sequence[str], spec: Row, csv: str, md: str, tex: str) -> None:
     """Write what was left out of each student's training set, in per cent of all prompts, with counts by reason.
 
     The CSV file has every method that is given; the printed layout, as the paper's, ``thinksafe`` alone.
 
     Parameters
     ----------
-    statistics : sequence of dict
-        ``student``, ``method``, ``replicate``, ``path`` of the statistics of each training set.
+    statistics : paths of the statistics of each training set
     spec : dict
-        ``students`` as pairs of id and label, ``confidence``.
+        ``cells`` (``student``, ``method``, ``replicate`` of each path), ``students`` as pairs of id and label,
+        ``confidence``.
 
     Raises
     ------
     ValueError
         If there are no statistics, or kept and dropped do not add up to the prompts.
     """
-    rows = []
-    methods = list(dict.fromkeys(entry["method"] for entry in statistics))
+    rows, sets = [], with_files(spec["cells"], statistics, TRAINING_SET)
+    methods = list(dict.fromkeys(entry["method"] for entry in sets))
     for student, method in [(student, method) for student, _ in spec["students"] for method in methods]:
-        found = [
-            read_json(entry["path"]) for entry in statistics if (entry["student"], entry["method"]) == (student, method)
-        ]
+        found = [read_json(entry["path"]) for entry in sets if (entry["student"], entry["method"]) == (student, method)]
         for role in ("harmful", "benign") if found else ():
             halves = [_checked(counts[role], student, role) for counts in found]
             for share, reasons in SHARES.items():
@@ -64,19 +55,16 @@ def write_table3(
                 )
     if not rows:
         raise ValueError("no training set belongs to the students of this table")
-    write_csv(output_csv, COLUMNS, rows)
+    write_csv(csv, COLUMNS, rows)
     cells = {
-        (row["student"], row["metric"]): printed(row["value"])
-        for row in read_csv(output_csv)
-        if row["method"] == "thinksafe"
+        (row["student"], row["metric"]): printed(row["value"]) for row in read_csv(csv) if row["method"] == "thinksafe"
     }
     students = [pair for pair in spec["students"] if (pair[0], LAYOUT[0][0]) in cells]
     body = [[label, *[cells[student, metric] for student, _ in students]] for metric, label in LAYOUT]
     note = "Per cent of all prompts. Counts by reason, and intervals, are in the CSV file of the same name."
     names = [label for _, label in students]
-    write_markdown(output_md, [markdown(["Sample category", *map(plain, names)], body, left=1), note])
-    write_latex(output_tex, ["Sample category", *names], [[[latex(line[0]), *line[1:]] for line in body]], left=1)
-    progress(len(rows), len(rows))
+    write_markdown(md, [markdown(["Sample category", *map(plain, names)], body, left=1), note])
+    write_latex(tex, ["Sample category", *names], [[[latex(line[0]), *line[1:]] for line in body]], left=1)
 
 
 def _row(halves: Sequence[Row], reasons: Sequence[str], confidence: float) -> Row:
@@ -109,17 +97,6 @@ def _checked(half: Row, student: str, role: str) -> Row:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "write_table3",
-        statistics=with_files(spec["cells"], snakemake.input.statistics, TRAINING_SET),
-        spec=spec,
-        output_csv=snakemake.output.csv,
-        output_md=snakemake.output.md,
-        output_tex=snakemake.output.tex,
-    )
+    start(snakemake, __file__)

@@ -1,7 +1,7 @@
 """Table 4: on what each method was trained, and for how long, beside the paper's settings (paper Sec. 5.1, App. C)."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from thinksafe.files import IDENTITY, Row
@@ -18,13 +18,13 @@ NONE = "–"
 
 
 def write_table4(
-    cells: Sequence[Row],
+    sets: Sequence[str],
+    adapters: Sequence[str],
     spec: Row,
     paper: str,
-    output_csv: str,
-    output_md: str,
-    output_tex: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    csv: str,
+    md: str,
+    tex: str,
 ) -> None:
     """Write epochs, source and number of rows of each adapter, beside what the paper prints for its method.
 
@@ -33,12 +33,13 @@ def write_table4(
 
     Parameters
     ----------
-    cells : sequence of dict
-        ``student``, ``method``, ``replicate``, ``epochs``, ``steps`` (where they end training before its epochs do),
-        ``source``, ``responses`` (whose they are), ``take`` (rows used of each file, or None), ``sets`` (its files)
-        and ``adapter`` (its identity).
+    sets : paths of all training sets
+    adapters : paths of the adapters' identities
     spec : dict
-        ``students`` and ``methods`` as pairs of id and label.
+        ``students`` and ``methods`` as pairs of id and label, and ``cells``, one for each adapter: ``student``,
+        ``method``, ``replicate``, ``epochs``, ``steps`` (where they end training before its epochs do), ``source``,
+        ``responses`` (whose they are), ``take`` (rows used of each file, or None), ``sets`` (its files, as paths from
+        the run's folder).
     paper : path of the paper's table
 
     Raises
@@ -48,7 +49,8 @@ def write_table4(
     """
     printed = {row["method"]: row for row in read_csv(paper)}
     rows = []
-    for number, cell in enumerate(cells):
+    for cell in with_files(spec["cells"], adapters, ADAPTER, "adapter"):
+        cell["sets"] = named(sets, cell["sets"])
         theirs = printed.get(cell["method"], {})
         rows.append(
             {key: cell[key] for key in ("student", "method", "replicate", "epochs", "steps", "source", "responses")}
@@ -56,17 +58,16 @@ def write_table4(
             | {"paper_epochs": theirs.get("epochs"), "paper_source": theirs.get("source")}
             | {"paper_rows": theirs.get("sample_size")}
         )
-        progress(number + 1, len(cells))
-    write_csv(output_csv, COLUMNS, rows)
+    write_csv(csv, COLUMNS, rows)
     body = _lines(rows, dict(spec["students"]), spec["methods"])
     note = (
         "Rows are those that the trainer took, by student where they differ, replicates one after another; ≤ where an "
         "adapter came without its log. – where the paper says nothing."
     )
     lines = [[plain(cell) for cell in line] for line in body]
-    write_markdown(output_md, [markdown([*HEADER, *PAPER], lines, left=8), note])
+    write_markdown(md, [markdown([*HEADER, *PAPER], lines, left=8), note])
     columns = r"lrp{0.2\linewidth}p{0.12\linewidth}p{0.2\linewidth}rlr"
-    write_latex(output_tex, [*HEADER, *PAPER], [[[latex(cell) for cell in line] for line in body]], columns=columns)
+    write_latex(tex, [*HEADER, *PAPER], [[[latex(cell) for cell in line] for line in body]], columns=columns)
 
 
 def _counts(cell: Row) -> Row:
@@ -123,17 +124,4 @@ def _once(values: dict[str, str]) -> str:
 if __name__ == "__main__":
     from thinksafe.jobs.start import start
 
-    spec = json.loads(snakemake.params.spec)
-    start(
-        snakemake,
-        "write_table4",
-        cells=[
-            cell | {"sets": named(snakemake.input.sets, cell["sets"])}
-            for cell in with_files(spec["cells"], snakemake.input.adapters, ADAPTER, "adapter")
-        ],
-        spec=spec,
-        paper=snakemake.input.paper,
-        output_csv=snakemake.output.csv,
-        output_md=snakemake.output.md,
-        output_tex=snakemake.output.tex,
-    )
+    start(snakemake, __file__)

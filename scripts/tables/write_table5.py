@@ -10,14 +10,7 @@ HEADER = ["Steering", "Methods", "Template", "Paper: strategy", "Paper: template
 NONE = "–"
 
 
-def write_table5(
-    spec: Row,
-    paper: str,
-    output_csv: str,
-    output_md: str,
-    output_tex: str,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+def write_table5(spec: Row, paper: str, csv: str, md: str, tex: str) -> None:
     """Write the template around harmful prompts of each steering, and the paper's for one of its methods.
 
     ``agreement`` is *same*, *same words* (white space apart) or *differs*; nothing where the paper has no counterpart.
@@ -44,13 +37,12 @@ def write_table5(
                     "agreement": agreement(steering["template"], theirs["template"]) if theirs else None,
                 }
             )
-    write_csv(output_csv, COLUMNS, rows)
+    write_csv(csv, COLUMNS, rows)
     note = r"`\n` is a line break. Of each harmful prompt; benign prompts are in the config (docs/methods.md)."
-    write_markdown(output_md, [markdown(HEADER, [_line(row, _code, plain) for row in rows], left=len(HEADER)), note])
+    write_markdown(md, [markdown(HEADER, [_line(row, _code, plain) for row in rows], left=len(HEADER)), note])
     body = [_line(row, lambda text: latex(_visible(text)), latex) for row in rows]
     columns = r"lp{0.15\linewidth}p{0.3\linewidth}lp{0.3\linewidth}l"
-    write_latex(output_tex, HEADER, [body], columns=columns)
-    progress(len(rows), len(rows))
+    write_latex(tex, HEADER, [body], columns=columns)
 
 
 def agreement(ours: str, theirs: str) -> str:
@@ -79,16 +71,6 @@ def _code(template: str) -> str:
 
 
 if __name__ == "__main__":
-    import json
-
     from thinksafe.jobs.start import start
 
-    start(
-        snakemake,
-        "write_table5",
-        spec=json.loads(snakemake.params.spec),
-        paper=snakemake.input.paper,
-        output_csv=snakemake.output.csv,
-        output_md=snakemake.output.md,
-        output_tex=snakemake.output.tex,
-    )
+    start(snakemake, __file__)

@@ -7,7 +7,7 @@ from scripts.figures.plot_reinforcement import plot_reinforcement
 from scripts.tables.write_averages import write_averages
 from scripts.tables.write_cost import write_cost
 from tests.figures.test_figures import twice
-from tests.paper_run import SPEC, STUDENTS, TABLE1, write_run
+from tests.paper_run import SPEC, STUDENTS, TABLE1, cells, files, write_run
 from thinksafe.files import write_json
 from thinksafe.reporting.tables import read_csv, write_csv
 
@@ -24,7 +24,14 @@ def job(folder, student, method, stage, name, attempts, replicate=0, devices=1):
             folder / f"{student}-{method}-{name}.record.json",
             {"attempts": [{}] * len(attempts), "wall_seconds": wall, "device_seconds": wall * devices},
         )
-    return dict(student=student, method=method, replicate=replicate, stage=stage, path=str(identity))
+    return dict(student=student, method=method, replicate=replicate, stage=stage, identity=identity.name)
+
+
+def cost(folder, jobs, students, methods):
+    """Write the table of what these jobs took, and return its path."""
+    identities = [str(folder / job["identity"]) for job in jobs]
+    write_cost(identities, {"jobs": jobs, "students": students, "methods": methods}, str(folder / "cost.csv"))
+    return str(folder / "cost.csv")
 
 
 def test_cost_sums_stages_shards_and_attempts(tmp_path):
@@ -38,8 +45,8 @@ def test_cost_sums_stages_shards_and_attempts(tmp_path):
         job(tmp_path, "a", "star1", "training", "t", []),  # fetched, not made here
     ]
     methods = [(name, name) for name in ("initial", "thinksafe", "grpo", "star1")]
-    write_cost(jobs, {"students": [("a", "A")], "methods": methods}, str(tmp_path / "cost.csv"))
-    rows = {(row["method"], row["metric"]): row for row in read_csv(str(tmp_path / "cost.csv"))}
+    table = read_csv(cost(tmp_path, jobs, [("a", "A")], methods))
+    rows = {(row["method"], row["metric"]): row for row in table}
     hours = {metric: row["value"] for (method, metric), row in rows.items() if method == "thinksafe"}
     assert hours == pytest.approx(
         {
@@ -72,8 +79,7 @@ def test_efficiency_stands_beside_the_hours(tmp_path):
         made.append(job(tmp_path, "a", "thinksafe", stage, name, [seconds]))
         record = {"attempts": [{}], "wall_seconds": seconds, "device_seconds": seconds, **more}
         write_json(tmp_path / f"a-thinksafe-{name}.record.json", record)
-    write_cost(made, {"students": [("a", "A")], "methods": [("thinksafe", "T")]}, str(tmp_path / "cost.csv"))
-    values = {row["metric"]: row["value"] for row in read_csv(str(tmp_path / "cost.csv"))}
+    values = {row["metric"]: row["value"] for row in read_csv(cost(tmp_path, made, [("a", "A")], [("thinksafe", "T")]))}
     assert values["generation:gpu_utilisation"] == values["gpu_utilisation"] == 80.0
     assert values["generation:gpu_memory_mb"] == 70_000 and values["generation:tokens_per_second"] == 1750
     assert values["filtering:peak_memory_mb"] == values["peak_memory_mb"] == 900
@@ -81,21 +87,19 @@ def test_efficiency_stands_beside_the_hours(tmp_path):
 
 
 def test_figure3(tmp_path):
-    cells = {key: value for key, value in TABLE1.items() if key[1] in ("initial", "thinksafe")}
-    cells |= {(student, "thinksafe-kl"): TABLE1[student, "safekey"] for student, _ in STUDENTS}
-    cells |= {(student, "grpo"): TABLE1[student, "safepath"] for student, _ in STUDENTS}
-    table, cost = str(tmp_path / "figure3.csv"), str(tmp_path / "cost.csv")
-    write_averages(write_run(tmp_path, cells), FIGURE3, table)
+    shown = {key: value for key, value in TABLE1.items() if key[1] in ("initial", "thinksafe")}
+    shown |= {(student, "thinksafe-kl"): TABLE1[student, "safekey"] for student, _ in STUDENTS}
+    shown |= {(student, "grpo"): TABLE1[student, "safepath"] for student, _ in STUDENTS}
+    table, scores = str(tmp_path / "figure3.csv"), write_run(tmp_path, shown)
+    write_averages(files(scores), [], FIGURE3 | cells(scores), table)
     student = STUDENTS[0][0]
     jobs = [
         job(tmp_path, student, method, "training", "t", [seconds])
         for method, seconds in (("thinksafe", 90.0), ("thinksafe-kl", 120.0), ("grpo", 900.0), ("star1", 5.0))
     ]
-    write_cost(jobs, {"students": STUDENTS, "methods": [*METHODS, ("star1", "STAR-1")]}, cost)
-    drawn = twice(tmp_path, "figure3", plot_reinforcement, table, cost, FIGURE3)
-    nothing = {"students": STUDENTS, "methods": METHODS}
-    write_cost([], nothing, cost)
-    without = twice(tmp_path, "without", plot_reinforcement, table, cost, FIGURE3)
+    times = cost(tmp_path, jobs, STUDENTS, [*METHODS, ("star1", "STAR-1")])
+    drawn = twice(tmp_path, "figure3", plot_reinforcement, table, times, FIGURE3)
+    without = twice(tmp_path, "without", plot_reinforcement, table, cost(tmp_path, [], STUDENTS, METHODS), FIGURE3)
     assert drawn[0] != without[0]
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from scripts.tables.judge_claims import RESAMPLINGS, judge_claims, resampled, with_draws
-from tests.paper_run import BENCHMARKS
+from tests.paper_run import BENCHMARKS, cells, files
 from tests.tables.test_write_effects import items
 from thinksafe.analysis.pairing import seeds_of
 from thinksafe.files import read_json, write_json
 from thinksafe.intervals import Estimate
+from thinksafe.layout import SCORE
 
 HOLDS = {
     "A01": ("Far safer.", "harm_avg3[s, thinksafe] < harm_avg3[s, initial] for s in qwen3"),
@@ -38,7 +39,7 @@ def run(tmp_path):
     rows = items(tmp_path, {"initial": 80, "thinksafe": 20})
     scores = []
     for cell in rows:
-        path = tmp_path / f"{cell['method']}-{cell['benchmark']}.json"
+        path = tmp_path / f"{SCORE(cell, kind='any')}.json"
         value = {"initial": 80.0, "thinksafe": 20.0}[cell["method"]]
         score = {"value": value, "low": value, "high": value, "n": 100, "well_formed": 1.0}
         write_json(path, score | {"well_formed_low": 1.0, "well_formed_high": 1.0})
@@ -48,7 +49,9 @@ def run(tmp_path):
 
 
 def verdicts(run, folder, **changed):
-    judge_claims(*run, SPEC | changed, str(folder / "claims.json"), str(folder / "claims.md"))
+    scores, rows, tables = run
+    outputs = [str(folder / "claims.json"), str(folder / "claims.md")]
+    judge_claims(files(scores), files(rows), tables, SPEC | cells(scores) | changed, *outputs)
     board = read_json(folder / "claims.json")
     return board, {row["id"]: row["verdict"] for row in board["claims"]}
 
@@ -109,7 +112,7 @@ def test_nothing_of_a_hundred_is_not_nothing_for_sure() -> None:
 def test_a_claim_alone_has_the_verdict_that_it_has_on_the_board(run, tmp_path) -> None:
     board, _ = verdicts(run, tmp_path)
     scores, rows, tables = run
-    least = [[cell for cell in cells if cell["benchmark"] == "harmbench"] for cells in (scores, rows)]
+    least = [[cell for cell in cells_ if cell["benchmark"] == "harmbench"] for cells_ in (scores, rows)]
     alone = {**CLAIMS, "claims": {"A03": CLAIMS["claims"]["A03"]}}
     (tmp_path / "claims").mkdir()
     write_json(tmp_path / "claims.fixed.json", {"claims": CLAIMS})

@@ -31,7 +31,7 @@ def beside(folder, cells, table="1", **changed):
         rows.append(dict(student=student, method=method, metric=metric) | numbers)
     write_csv(str(folder / "ours.csv"), columns, rows)
     paths = [str(folder / f"beside.{form}") for form in ("csv", "md")]
-    arguments = (f"config/paper/table{table}.csv", "config/paper/sizes.csv", NOTES, SPEC | {"table": table} | changed)
+    arguments = (f"config/paper/table{table}.csv", "config/paper/sizes.csv", SPEC | {"table": table} | changed)
     write_beside_paper(str(folder / "ours.csv"), *arguments, *paths)
     found = {(row["student"], row["method"], row["metric"]): row for row in read_csv(paths[0])}
     return found, open(paths[1], encoding="utf-8").read()

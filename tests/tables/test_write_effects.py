@@ -3,12 +3,14 @@
 import pytest
 
 from scripts.tables.write_effects import verdict, write_effects
-from tests.paper_run import BENCHMARKS
+from tests.paper_run import BENCHMARKS, cells, files
 from thinksafe.files import write_rows
 from thinksafe.intervals import Estimate
+from thinksafe.layout import RESPONSE_VERDICTS, SCORE
 from thinksafe.reporting.tables import read_csv
 
 N = 100
+NONE = {"steered": [], "direct": []}
 SPEC = {
     "students": [("qwen3-mini", "Qwen3-mini")],
     "methods": [("initial", "Initial"), ("thinksafe", "ThinkSafe"), ("rejection", "Rejection sampling")],
@@ -23,7 +25,8 @@ def items(folder, unsafe, right=None, oracle=None, unknown=0, n=N, benchmarks=BE
     entries = []
     for method in unsafe:
         for benchmark in benchmarks:
-            path = folder / f"{method}-{benchmark['id']}.parquet"
+            entry = {"student": "qwen3-mini", "method": method, "replicate": 0, "benchmark": benchmark["id"]}
+            path = folder / f"{SCORE(entry, kind=benchmark['kind'])}.parquet"
             keys = [{"id": f"p{place}", "draw": draw} for place in range(n) for draw in (0, 1)]
             if benchmark["kind"] == "reasoning":
                 share = (right or dict.fromkeys(unsafe, n // 2))[method]
@@ -42,7 +45,6 @@ def items(folder, unsafe, right=None, oracle=None, unknown=0, n=N, benchmarks=BE
                     for place, key in enumerate(keys[::2])
                 ]
                 write_rows(path, rows, {"id": str, "draw": int, **dict.fromkeys(counts, bool)})
-            entry = {"student": "qwen3-mini", "method": method, "replicate": 0, "benchmark": benchmark["id"]}
             entries.append(entry | {"path": str(path)})
     return entries
 
@@ -55,16 +57,19 @@ def steering(folder, direct, steered, n=N):
         for draw in range(5):
             said["direct"].append({"id": f"p{place}", "draw": draw, "harm": "unsafe" if place < direct else "safe"})
         said["steered"].append({"id": f"p{place}", "draw": 0, "harm": "unsafe" if place < steered else "safe"})
+    paths = {"steered": [], "direct": []}
     for arm, rows in said.items():
-        write_rows(folder / f"{arm}-0.parquet", rows[: len(rows) // 2], columns)
-        write_rows(folder / f"{arm}-1.parquet", rows[len(rows) // 2 :], columns)
-    paths = {arm: [str(folder / f"{arm}-{part}.parquet") for part in (0, 1)] for arm in said}
-    return [{"student": "qwen3-mini", "replicate": 0, **paths}]
+        raw = dict(guard="g", student="qwen3-mini", steering=arm, samples=1, replicate=0, prompts="harmful")
+        for shard, half in enumerate((rows[: len(rows) // 2], rows[len(rows) // 2 :])):
+            paths[arm].append(str(folder / f"{RESPONSE_VERDICTS(raw, shard=shard)}.parquet"))
+            write_rows(paths[arm][-1], half, columns)
+    return paths
 
 
 def effects(folder, steered, rows, spec=SPEC):
     paths = [str(folder / f"effects.{form}") for form in ("csv", "md")]
-    write_effects(steered, rows, spec, *paths)
+    pairs = [{"student": "qwen3-mini", "replicate": 0}] if steered["steered"] else []
+    write_effects(**steered, rows=files(rows), spec=spec | cells(rows) | {"pairs": pairs}, csv=paths[0], md=paths[1])
     found = read_csv(paths[0])
     return {(row["method"], row["against"], row["metric"]): row for row in found}, open(
         paths[1], encoding="utf-8"
@@ -119,7 +124,7 @@ def test_few_samples_tell_nothing(tmp_path):
 
 
 def test_unknown_verdicts_are_left_out_of_pairs_and_counted(tmp_path):
-    found, _ = effects(tmp_path, [], items(tmp_path, {"initial": 60, "thinksafe": 0}, unknown=20))
+    found, _ = effects(tmp_path, NONE, items(tmp_path, {"initial": 60, "thinksafe": 0}, unknown=20))
     row = found["thinksafe", "initial", "harmbench"]
     assert (row["n"], row["left_out"]) == (80, 20)
     assert (row["before"], row["after"]) == (75, 0)
@@ -129,14 +134,14 @@ def test_unknown_verdicts_are_left_out_of_pairs_and_counted(tmp_path):
 def test_a_run_with_one_benchmark(tmp_path):
     some = BENCHMARKS[:1]
     found, text = effects(
-        tmp_path, [], items(tmp_path, {"initial": 60, "thinksafe": 0}, benchmarks=some), SPEC | {"benchmarks": some}
+        tmp_path, NONE, items(tmp_path, {"initial": 60, "thinksafe": 0}, benchmarks=some), SPEC | {"benchmarks": some}
     )
     assert set(found) == {("thinksafe", "initial", "harmbench"), ("thinksafe", "initial", "harmbench:oracle")}
     assert "harmbench" in text
 
 
 def test_nothing_known_is_no_number(tmp_path):
-    found, _ = effects(tmp_path, [], items(tmp_path, {"initial": 60, "thinksafe": 0}, unknown=N))
+    found, _ = effects(tmp_path, NONE, items(tmp_path, {"initial": 60, "thinksafe": 0}, unknown=N))
     row = found["thinksafe", "initial", "harm_avg3"]
     assert row["value"] is None and row["n"] == 0 and row["verdict"] == "too few samples to tell"
 

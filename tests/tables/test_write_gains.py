@@ -5,7 +5,7 @@ import pytest
 from scripts.figures.plot_gains import plot_gains
 from scripts.tables.write_gains import write_gains
 from tests.figures.test_figures import twice
-from tests.paper_run import BENCHMARKS
+from tests.paper_run import BENCHMARKS, cells, files
 from tests.tables.test_write_effects import items
 from thinksafe.intervals import independent_ratio, ratio
 from thinksafe.reporting.tables import read_csv
@@ -30,7 +30,7 @@ def gains(folder, unsafe, right, benchmarks=BENCHMARKS):
         100,
         benchmarks,
     )
-    write_gains(rows, SPEC, str(folder / "gains.csv"))
+    write_gains(files(rows), SPEC | cells(rows), str(folder / "gains.csv"))
     return {(row["method"], row["metric"]): row for row in read_csv(str(folder / "gains.csv"))}
 
 

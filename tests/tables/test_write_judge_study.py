@@ -5,7 +5,9 @@ import pytest
 from scripts.figures.plot_judge_study import plot_judge_study
 from scripts.tables.write_judge_study import agreement, write_judge_study
 from tests.figures.test_figures import twice
+from tests.paper_run import cells, files
 from thinksafe.files import write_rows
+from thinksafe.layout import ANSWER_VERDICTS, VIEW_VERDICTS
 from thinksafe.reporting.tables import read_csv
 
 COLUMNS = {"id": str, "draw": int, "harm": str, "p_unsafe": float}
@@ -16,6 +18,7 @@ SPEC = {
     "methods": [["initial", "Initial"], ["thinksafe", "ThinkSafe"]],
     "benchmarks": ["harmbench", "strongreject"],
     "confidence": 0.95,
+    "own_views": {"lg": "full", "wg": "full", "oracle": "full"},
 }
 # Of 100 prompts, how many each judge calls unsafe: the last turns the order of the two methods round.
 UNSAFE = {"lg:full": (60, 10), "lg:answer": (55, 10), "wg:full": (60, 12), "oracle:full": (5, 40)}
@@ -29,7 +32,9 @@ def run(folder, replicates=1, unknown=0):
             for replicate in range(replicates):
                 for guard, view in JUDGES:
                     judge = f"{guard}:{view}"
-                    path = folder / f"{benchmark}-{method}-{replicate}-{guard}-{view}.parquet"
+                    cell = {"student": "s", "method": method, "replicate": replicate, "benchmark": benchmark}
+                    pattern = ANSWER_VERDICTS if view == "full" else VIEW_VERDICTS
+                    path = folder / f"{pattern(cell, guard=guard, view=view, shard=0)}.parquet"
                     rows = []
                     for n in range(100):
                         unsafe = n < UNSAFE[judge][place]
@@ -37,13 +42,17 @@ def run(folder, replicates=1, unknown=0):
                         p = None if guard == "oracle" or harm == "unknown" else 0.9 if unsafe else 0.1
                         rows.append({"id": f"p{n}", "draw": 0, "harm": harm, "p_unsafe": p})
                     write_rows(path, rows if guard == "lg" else rows[::-1], COLUMNS)  # in any order
-                    cell = {"student": "s", "method": method, "replicate": replicate, "benchmark": benchmark}
-                    entries.append(cell | {"judge": judge, "paths": [str(path)]})
+                    entries.append(cell | {"guard": guard, "view": view, "path": str(path)})
     return entries
 
 
+def write_study(folder, entries, spec):
+    answers = [entry for entry in entries if (entry["guard"], entry["view"]) == JUDGES[0]]
+    write_judge_study(files(entries), spec | cells(answers), str(folder / "study.csv"), str(folder / "study.md"))
+
+
 def study(folder, **options):
-    write_judge_study(run(folder, **options), SPEC, str(folder / "study.csv"), str(folder / "study.md"))
+    write_study(folder, run(folder, **options), SPEC)
     return read_csv(str(folder / "study.csv")), (folder / "study.md").read_text()
 
 
@@ -83,12 +92,17 @@ def test_thresholds_fall_and_an_oracle_has_none(tmp_path):
 def test_thresholds_compare_methods_on_the_same_students(tmp_path):
     """A harmless student that has the untrained method only is not in its curve: it would look safer than it is."""
     entries = run(tmp_path)
-    harmless = str(tmp_path / "harmless.parquet")
-    write_rows(harmless, [{"id": f"p{n}", "draw": 0, "harm": "safe", "p_unsafe": 0.1} for n in range(100)], COLUMNS)
-    more = [entry | {"student": "t", "paths": [harmless]} for entry in entries if entry["method"] == "initial"]
+    more = [
+        entry | {"student": "t", "path": entry["path"].replace("/s/trained-with/", "/t/trained-with/")}
+        for entry in entries
+        if entry["method"] == "initial"
+    ]
+    for entry in more:
+        rows = [{"id": f"p{n}", "draw": 0, "harm": "safe", "p_unsafe": 0.1} for n in range(100)]
+        write_rows(entry["path"], rows, COLUMNS)
     spec = SPEC | {"students": [*SPEC["students"], ["t", "T"]]}
-    write_judge_study([*entries, *more], spec, str(tmp_path / "s.csv"), str(tmp_path / "s.md"))
-    curve = [r for r in read_csv(str(tmp_path / "s.csv")) if r["part"] == "threshold" and r["judge"] == "lg:full"]
+    write_study(tmp_path, [*entries, *more], spec)
+    curve = [r for r in read_csv(str(tmp_path / "study.csv")) if r["part"] == "threshold" and r["judge"] == "lg:full"]
     assert {(r["method"], r["value"]) for r in curve if r["threshold"] == 0.5} == {("initial", 60), ("thinksafe", 10)}
 
 

@@ -1,17 +1,19 @@
 """Table 1 from score files that hold the paper's own numbers."""
 
+from pathlib import Path
+
 import pytest
 from scipy.stats import t
 
 from scripts.tables.write_main_table import write_main_table
-from tests.paper_run import BENCHMARKS, SPEC, TABLE1, write_run
+from tests.paper_run import BENCHMARKS, SPEC, TABLE1, cells, files, write_run
 from thinksafe.files import read_json, write_json, write_rows
 from thinksafe.reporting.tables import ranks, read_csv, write_csv
 
 
 def table(folder, scores, spec=SPEC):
     paths = [str(folder / f"table1.{form}") for form in ("csv", "md", "tex")]
-    write_main_table(scores, spec, *paths)
+    write_main_table(files(scores), files(scores, "rows"), spec | cells(scores), *paths)
     rows = read_csv(paths[0])
     texts = [open(path, encoding="utf-8").read() for path in paths[1:]]
     return rows, {(row["student"], row["method"], row["metric"]): row for row in rows}, *texts
@@ -103,10 +105,10 @@ def test_audits(tmp_path):
     assert cells["qwen3-4b", "thinksafe", "harm_avg3"]["value"] == pytest.approx(5.80, abs=0.01)
 
 
-def rows_of(folder, scores):
+def rows_of(scores):
     """Write rows per item that fit score files, the same prompts first under every seed."""
     found = []
-    for number, entry in enumerate(scores):
+    for entry in scores:
         score = read_json(entry["path"])
         draws = score.get("draws", 1)
         reasoning = score["kind"] == "reasoning"
@@ -119,7 +121,7 @@ def rows_of(folder, scores):
             )
             for place in range(score["n"])
         ]
-        path = str(folder / f"{number}.parquet")
+        path = str(Path(entry["path"]).with_suffix(".parquet"))
         write_rows(path, rows, {name: type(value) for name, value in rows[0].items()})
         found.append(entry | {"rows": path})
     return found
@@ -130,7 +132,7 @@ def test_replicates(tmp_path):
         tmp_path, {("qwen3-4b", "initial"): (40, 10, 40, 2, 60, 80, 90, 50)}, replicates=(0, 1, 2), shift=2.0
     )
     single, *_ = [{cell["metric"]: cell for cell in table(tmp_path, [s for s in scores if s["replicate"] == 1])[0]}]
-    _, cells, markdown, _ = table(tmp_path, rows_of(tmp_path, scores), SPEC | {"confidence": 0.95})
+    _, cells, markdown, _ = table(tmp_path, rows_of(scores), SPEC | {"confidence": 0.95})
     cell = cells["qwen3-4b", "initial", "wildjailbreak"]
     assert cell["value"] == pytest.approx(42.0) and cell["std"] == pytest.approx(2.0)
     assert (cell["replicates"], cell["n"], cell["count"]) == (3, 6000, 2520)
@@ -187,7 +189,7 @@ def test_a_cell_with_many_unknown_verdicts_is_marked(tmp_path):
 
 def test_mistakes_are_errors(tmp_path):
     scores = write_run(tmp_path)
-    with pytest.raises(ValueError, match="two scores"):
+    with pytest.raises(ValueError, match="2 files for"):
         table(tmp_path, [*scores, scores[0]])
     with pytest.raises(ValueError, match="none of the scores"):
         table(tmp_path, scores, SPEC | {"students": [("r1-qwen-7b", "R1")]})

@@ -7,6 +7,7 @@ import pytest
 from scripts.tables.write_table4 import write_table4
 from scripts.tables.write_table5 import write_table5
 from thinksafe.files import write_rows
+from thinksafe.layout import ADAPTER
 from thinksafe.reporting.tables import latex, read_csv
 
 SPEC = {
@@ -19,20 +20,24 @@ def adapter(folder, student, method, counts, log, **more):
     """Return one cell, with as many rows in each file of its set, and its trainer's log."""
     sets = []
     for number, count in enumerate(counts):
-        sets.append(str(folder / f"{student}-{method}-{number}.parquet"))
-        write_rows(sets[-1], [{"prompt": "x"}] * count, {"prompt": str})
+        sets.append(f"datasets/{student}-{method}-{number}.parquet")
+        write_rows(folder / sets[-1], [{"prompt": "x"}] * count, {"prompt": str})
     if log:
         lines = [{"attempt": 1, "rows": 1, "too_long": 0}, {"step": 5}, {"attempt": 2} | log]
-        (folder / f"{student}-{method}.training.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+        path = folder / f"adapters/{student}/trained-with/{method}/replicate-0.training.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text("\n".join(map(json.dumps, lines)) + "\n")
     return {
         "student": student, "method": method, "replicate": 0, "epochs": 5, "steps": None, "source": "some/rows_1",
-        "responses": "own", "take": None, "sets": sets, "adapter": str(folder / f"{student}-{method}.identity.json"),
+        "responses": "own", "take": None, "sets": sets,
     } | more  # fmt: skip
 
 
 def table4(folder, cells):
     paths = [str(folder / f"table4.{form}") for form in ("csv", "md", "tex")]
-    write_table4(cells, SPEC, "config/paper/table4.csv", *paths)
+    sets = [str(folder / name) for cell in cells for name in cell["sets"]]
+    adapters = [str(folder / f"{ADAPTER(cell)}.identity.json") for cell in cells]
+    write_table4(sets, adapters, SPEC | {"cells": cells}, "config/paper/table4.csv", *paths)
     return read_csv(paths[0]), *(open(path, encoding="utf-8").read() for path in paths[1:])
 
 

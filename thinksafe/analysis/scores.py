@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean, stdev
-from typing import Any
 
 from thinksafe.analysis.pairing import Outcomes, by_seed, over_seeds, seeds_of
 from thinksafe.files import Row, read_json
@@ -79,10 +78,9 @@ def tidy(scores: Sequence[Row], spec: Row) -> list[Row]:
     return rows
 
 
-def with_rows(cells: Sequence[Row], given: Any) -> list[Row]:
-    """Return cells with the score files among a job's inputs, and of several replicates those of the rows per item."""
-    found = with_files(cells, given.scores, SCORE)
-    rows = given.get("rows", [])
+def with_rows(cells: Sequence[Row], scores: Sequence[str], rows: Sequence[str]) -> list[Row]:
+    """Return cells with their score files, and with those of the rows per item where there are any."""
+    found = with_files(cells, scores, SCORE)
     return with_files(found, rows, SCORE, "rows") if rows else found
 
 

@@ -103,10 +103,10 @@ def draw_panels(
     panels: list[tuple[str, str, str]],
     spec: dict[str, Any],
     empty: str,
-    output_png: str,
-    output_pdf: str,
-) -> int:
-    """Draw a panel of bars for each metric that a tidy table has, one below another, and return their number.
+    png: str,
+    pdf: str,
+) -> None:
+    """Draw a panel of bars for each metric that a tidy table has, one below another.
 
     Parameters
     ----------
@@ -127,8 +127,7 @@ def draw_panels(
     if panels:
         handles, labels = column[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2 if len(methods) > 3 else len(methods))
-    save(figure, output_png, output_pdf)
-    return len(panels)
+    save(figure, png, pdf)
 
 
 def broken(label: str, room: float) -> str:
