@@ -107,12 +107,13 @@ def measure(times: int, repeats: int = 1) -> dict[str, Any]:
     """Plan the paper with so many replicates, and a bare workflow of as many jobs; the least of ``repeats`` counts."""
     from tests.workflow.dags import plans
     from thinksafe.config import settings
+    from thinksafe.config.types import plain
 
     with tempfile.TemporaryDirectory() as place:
         ours, bare = Path(place, "ours"), Path(place, "bare")
         ours.mkdir(), bare.mkdir()
         replicates = {"replicates": list(range(times))}
-        config = settings.load([ROOT / "config/config.yaml"], replicates)
+        config = plain(settings.load([ROOT / "config/config.yaml"], replicates))
         (plan,) = plans([{"config": config}], ours)
         jobs = plan["jobs"]
         bare_workflow(bare, jobs)

@@ -8,6 +8,7 @@ import pytest
 
 from scripts.data.prepare_benchmark import benchmark_row, prepare_benchmark
 from thinksafe.config import settings
+from thinksafe.config.types import plain
 from thinksafe.files import read_rows
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +95,7 @@ def test_a_missing_answer_is_an_error():
 
 
 # ---------------------------------------------------------------- the paper's benchmarks, rows invented
-PAPER = settings.load([ROOT / "config/config.yaml"])["benchmarks"]
+PAPER = plain(settings.load([ROOT / "config/config.yaml"]))["benchmarks"]
 ODD = 'He said "no", then\nleft; naïve — é'
 
 

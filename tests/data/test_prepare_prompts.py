@@ -7,9 +7,10 @@ import pytest
 
 from scripts.data.prepare_prompts import prepare_prompts
 from thinksafe.config import settings
+from thinksafe.config.types import plain
 from thinksafe.files import read_rows
 
-PROMPTS = settings.load([Path(__file__).parents[2] / "config/config.yaml"])["prompts"]
+PROMPTS = plain(settings.load([Path(__file__).parents[2] / "config/config.yaml"]))["prompts"]
 LABELS = ["vanilla_harmful", "adversarial_benign", "vanilla_benign", "adversarial_harmful"]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import thinksafe.training.losses as losses_folder
 from scripts.data.prepare_corpus import prepare_corpus
-from thinksafe.config import consistency, settings
+from thinksafe.config import consistency
+from thinksafe.config.types import Corpus, Loss
 from thinksafe.data.published_sets import FORMATS, Unusable, convert, two_sentences
 from thinksafe.files import read_json, read_rows
 
@@ -24,13 +25,10 @@ def reason(make: Callable[[], Any]) -> str:
 
 
 # -------------------------------------------------------------------------------------------- formats
-def test_schema_and_checks_know_the_same_formats_and_losses() -> None:
-    schema = settings.read(settings.SCHEMA)["properties"]
-    known = schema["corpora"]["additionalProperties"]["properties"]["format"]["enum"]
-    assert set(known) == FORMATS.keys() == consistency.FORMATS.keys()
+def test_types_and_checks_know_the_same_formats_and_losses() -> None:
+    assert set(get_args(Corpus.model_fields["format"].annotation)) == FORMATS.keys() == consistency.FORMATS.keys()
     losses = {path.stem for path in Path(losses_folder.__file__).parent.glob("*.py")} - {"__init__", "base"}
-    loss = schema["methods"]["additionalProperties"]["properties"]["loss"]
-    assert loss["properties"].keys() == losses == {option["required"][0] for option in loss["oneOf"]}
+    assert Loss.model_fields.keys() == losses == set(Loss.ONE_OF)
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_the_prompts_of_the_package_are_not_the_papers():
     for task, path in (files | {"gpqa": "gpqa_diamond/gpqa_diamond"}).items():
         theirs = yaml.safe_load((folder / f"{path}.yaml").read_text())["templating_parameters"]["template"]
         asked = theirs.format(prompt="Q", problem="Q", question="Q")
-        same[task] = config["benchmarks"][task]["template"].replace("{problem}", "Q") == asked
+        same[task] = config.benchmarks[task].template.replace("{problem}", "Q") == asked
     assert same == {"aime24": False, "math500": False, "gsm8k": True, "gpqa": True}
 
 

@@ -17,7 +17,7 @@ from tests.hub.hub_server import Fault, Hub, serving
 from thinksafe.data.sources import source_rows
 from thinksafe.hub import client
 from thinksafe.hub.cache import cached_download, cached_snapshot, download_path
-from thinksafe.hub.lock import HubError, pinned, read_lock, remote_sources, unpinned, used, write_lock
+from thinksafe.hub.lock import HubError, read_lock, unpinned, write_lock
 from thinksafe.models.location import locate
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
@@ -136,50 +136,12 @@ def test_a_broken_lock_is_named(tmp_path: Path) -> None:
             read_lock(path)
 
 
-def test_a_source_takes_its_own_commit_only() -> None:
-    config = {
-        "models": {"one": {"source": {"hub": "org/one"}}, "two": {"source": {"hub": "org/two", "revision": "v1"}}},
-        "prompts": {"harmful": {"source": {"hub": "org/one", "split": "train"}, "where": {"hub": ["x"]}}},
-        "guards": {"mine": {"source": {"folder": "x"}}, "oracle": {"kind": "oracle"}},
-    }
-    lock = {"models": {"org/one": {"main": {"commit": A}}, "org/two": {"main": {"commit": B}, "v1": {"commit": C}}}}
-    done = pinned(config, lock | {"datasets": {}})
-    assert done["models"]["one"]["source"] == {"hub": "org/one", "revision": A}
-    assert done["models"]["two"]["source"] == {"hub": "org/two", "revision": C}
-    assert done["prompts"] == config["prompts"] and done["guards"] == config["guards"]  # a data set is no model
-    assert unpinned(json.dumps(done["models"])) == []
+def test_a_spec_names_what_has_no_commit() -> None:
     assert unpinned(json.dumps({"model": {"hub": "b/b"}, "data": [{"hub": "a/a", "revision": "main"}]})) == [
         "a/a",
         "b/b",
     ]
-    assert "revision" not in config["models"]["one"]["source"]
-
-
-def test_one_repository_is_asked_for_once_and_only_what_is_used() -> None:
-    config = {
-        "select": {"students": ["one"], "methods": ["initial", "other"], "benchmarks": ["bench"]},
-        "models": {name: {"source": {"hub": f"org/{name}"}} for name in ("one", "two", "teacher")},
-        "guards": {name: {"source": {"hub": f"org/{name}"}} for name in ("filter", "judge", "idle")},
-        "audit": [],
-        "methods": {"initial": {}, "other": {"data": {"guard": "filter", "from": "teacher"}}, "idle": {"data": "idle"}},
-        "benchmarks": {
-            "bench": {"guard": "judge", "source": {"url": "http://x/y.json", "sha256": "0" * 64}},
-            "unused": {"source": {"hub": "org/unused", "split": "test"}},
-        },
-        "prompts": {
-            role: {"source": {"hub": "org/prompts", "split": "train", "config": role}} for role in ("harmful", "benign")
-        },
-    }
-    found = remote_sources(used(config))
-    assert [source.get("hub", source.get("url")) for source in found] == [
-        *("org/one", "org/teacher", "org/filter", "org/judge"),
-        *("http://x/y.json", "org/prompts"),
-    ]
-    assert found[-1] == {
-        "hub": "org/prompts",
-        "kind": "dataset",
-        "paths": ["prompts.harmful.source", "prompts.benign.source"],
-    }
+    assert unpinned(json.dumps({"model": {"hub": "b/b", "revision": A}})) == []
 
 
 # ---------------------------------------------------------------- before the download

@@ -17,18 +17,18 @@ from thinksafe.models.chat import opens_think, prompt_tokens
 from thinksafe.models.folder import load_tokenizer, stop_tokens
 
 ROOT = Path(__file__).resolve().parents[2]
-STUDENTS = settings.load([ROOT / "config/config.yaml", ROOT / "config/rehearsal.yaml"])["models"]
+STUDENTS = settings.load([ROOT / "config/config.yaml", ROOT / "config/rehearsal.yaml"]).models
 ARCHITECTURES = {"qwen3": "Qwen3ForCausalLM", "r1-qwen": "Qwen2ForCausalLM", "r1-llama": "LlamaForCausalLM"}
 
 
 def folder_of(student: str, folder: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
     """Return an untrained student's folder, its config and its generation config."""
     entry = STUDENTS[student]
-    tokenizer = make_tokenizer(entry["family"])
-    generation = give_shape(SHAPES[entry["source"]["shape"]], tokenizer)
+    tokenizer = make_tokenizer(entry.family)
+    generation = give_shape(SHAPES[entry.source.shape], tokenizer)
     sizes = {"hidden_size": 64, "layers": 1}
     tokenizer.model_max_length = 256
-    save(new_student(entry["family"], tokenizer, sizes, 0, entry["source"]["shape"]), tokenizer, folder, generation)
+    save(new_student(entry.family, tokenizer, sizes, 0, entry.source.shape), tokenizer, folder, generation)
     return folder, *(json.loads((folder / f"{name}.json").read_text()) for name in ("config", "generation_config"))
 
 

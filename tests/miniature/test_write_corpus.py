@@ -10,6 +10,7 @@ import pytest
 
 from scripts.miniature.write_corpus import write_corpus
 from thinksafe.config import settings
+from thinksafe.config.types import plain
 from thinksafe.data.published_sets import convert
 from thinksafe.data.sources import COLUMNS, source_rows
 from thinksafe.files import read_rows, write_rows
@@ -19,7 +20,7 @@ from thinksafe.miniature.rows import make_rows
 from thinksafe.models.chat import THINK
 
 ROOT = Path(__file__).parents[2]
-CONFIG = settings.load([ROOT / "config/config.yaml", ROOT / "config/miniature-full.yaml"])
+CONFIG = plain(settings.load([ROOT / "config/config.yaml", ROOT / "config/miniature-full.yaml"]))
 SEED = CONFIG["world"]["seed"]
 COUNT = 24
 

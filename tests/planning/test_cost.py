@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from thinksafe.config import settings
-from thinksafe.planning.cost import Amount, CostModel, against_the_paper, cost, parameters, wall
+from thinksafe.planning.cost import Amount, CostModel, against_the_paper, cost, wall
 from thinksafe.planning.dag import Job, behind, ordered, reached
 
 PROMPTS = {"harmful": 17_888, "benign": 22_112}
@@ -71,7 +71,6 @@ def test_the_rows_that_a_method_has(config):
     sizes = {"directrefusal": 1000, "safechain": 40_000, "star1": 1000, "safepath": 400, "safekey": 1915}  # Table 4
     model = CostModel(config, PROMPTS)
     assert {name: model.rows_of(name) for name in sizes} == sizes and model.rows_of("thinksafe") == 40_000
-    assert parameters("0.6B") == 6e8 and parameters("350m") == 3.5e8 and parameters("mini") is None
 
 
 def test_adapters_have_the_size_that_they_have(config):

@@ -21,12 +21,12 @@ def overlay(*arguments: str) -> dag.Overlay:
 
 def test_files_and_values_are_named_as_for_snakemake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert dag.settings_of(overlay())["run"] == "paper" == dag.settings_of(overlay("all"))["run"]
+    assert dag.settings_of(overlay()).run == "paper" == dag.settings_of(overlay("all")).run
     found = overlay(
         "table1", "--configfile", "config/miniature.yaml", "--config", "students=[r1-mini]", "replicates=[0,1]"
     )
     config = dag.settings_of(found)
-    assert (config["run"], config["select"]["students"], config["replicates"]) == ("miniature", ["r1-mini"], [0, 1])
+    assert (config.run, config.select.students, config.replicates) == ("miniature", ["r1-mini"], [0, 1])
     assert found.options() == [
         *("--configfile", "config/miniature.yaml", "--config", "students=[r1-mini]", "replicates=[0,1]")
     ]

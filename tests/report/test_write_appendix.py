@@ -9,6 +9,7 @@ import pytest
 from scripts.report.write_appendix import AUTHORS, TOPICS, stage_of, write_appendix
 from tests.workflow.dags import plans
 from thinksafe.config import settings
+from thinksafe.config.types import plain
 from thinksafe.files import read_json, write_json
 from thinksafe.provenance.identity import write_identity
 from thinksafe.reporting.tables import write_csv
@@ -157,7 +158,7 @@ def test_every_stage_is_found_by_its_folder():
 def test_every_job_of_a_run_is_counted(tmp_path):
     """All that the full miniature trains, samples, judges and scores is among the inputs."""
     root = Path(__file__).parents[2]
-    config = settings.load([root / "config/config.yaml", root / "config/miniature-full.yaml"])
+    config = plain(settings.load([root / "config/config.yaml", root / "config/miniature-full.yaml"]))
     (plan,) = plans([{"config": config, "targets": ["all", "appendix", "report"]}], tmp_path)
     run = f"results/{config['run']}/"
     made = {path for _, _, _, _, outputs in plan["jobs"] for path in outputs if path.endswith(".identity.json")}

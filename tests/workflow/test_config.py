@@ -1,4 +1,4 @@
-"""The config: its layers, its schema, and what it refuses before any job starts."""
+"""The config: its layers, its types, and what it refuses before any job starts."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from tests.workflow.dags import CONFIGS
 from thinksafe.config import settings
-from thinksafe.config.schema import Problems, Schema
+from thinksafe.config.problems import problems_of
 from thinksafe.config.settings import SettingsError, merge, read, validate
+from thinksafe.config.types import Config, plain
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "config/config.yaml"
 RELEASED = {"source": {"hub": "their/set", "split": "train"}, "columns": {"prompt": "q", "response": "a"}}
 MINIATURE = ROOT / "config/miniature.yaml"
 OVERLAYS = [path for path in CONFIGS if path != PAPER]
-SCHEMA = read(settings.SCHEMA)
+SCHEMA = read(ROOT / "config/config.schema.yaml")
 
 SNAKEFILE = """
 import json
@@ -35,11 +37,12 @@ import sys
 
 sys.path.insert(0, {root!r})
 from thinksafe.config import settings
+from thinksafe.config.types import plain
 
 configfile: "config/config.yaml"
 
 try:
-    config = settings.of_workflow(workflow, "config/config.yaml")
+    config = plain(settings.of_workflow(workflow, "config/config.yaml"))
 except settings.SettingsError as error:
     raise WorkflowError(str(error)) from None
 
@@ -88,17 +91,23 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 
 
 def test_paper_is_valid_and_has_no_world(paper: dict[str, Any]) -> None:
-    assert "world" not in validate(paper)
+    assert validate(paper).world is None
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
 def test_every_overlay_is_valid(overlay: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert settings.load([PAPER, overlay])["run"] == overlay.stem
+    assert settings.load([PAPER, overlay]).run == overlay.stem
 
 
 def test_paper_holds_every_key_but_the_worlds(paper: dict[str, Any]) -> None:
     assert set(SCHEMA["properties"]) - set(paper) == {"world"}
+
+
+def test_schema_is_that_of_the_types() -> None:
+    command = [sys.executable, "-m", "thinksafe.config.types"]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert made == (ROOT / "config/config.schema.yaml").read_text(), "make it again: its first line says how"
 
 
 def test_schema_is_a_schema_and_closed_and_described() -> None:
@@ -139,13 +148,13 @@ def test_settings_import_nothing_heavy() -> None:
 
 def test_a_source_of_another_kind_replaces_the_inherited_one(miniature: dict[str, Any]) -> None:
     config = validate(miniature)
-    assert config["prompts"]["harmful"]["source"] == {"world": "harmful"}
-    assert config["models"]["qwen3-0.6b"]["source"] == {"hub": "Qwen/Qwen3-0.6B"}
+    assert plain(config.prompts.harmful.source) == {"world": "harmful"}
+    assert plain(config.models["qwen3-0.6b"].source) == {"hub": "Qwen/Qwen3-0.6B"}
 
 
 def test_a_source_without_a_kind_refines_the_inherited_one(paper: dict[str, Any]) -> None:
     config = validate(merge([paper, nested("benchmarks/gsm8k/source", {"revision": "e53f048"})]))
-    assert config["benchmarks"]["gsm8k"]["source"] == {
+    assert plain(config.benchmarks["gsm8k"].source) == {
         "hub": "openai/gsm8k",
         "config": "main",
         "split": "test",
@@ -155,10 +164,10 @@ def test_a_source_without_a_kind_refines_the_inherited_one(paper: dict[str, Any]
 
 def test_columns_and_filters_replace_and_null_drops(paper: dict[str, Any]) -> None:
     overlay = {"columns": {"prompt": "text"}, "where": {"kind": ["b", "a"]}}
-    harmful = validate(merge([paper, nested("prompts/harmful", overlay)]))["prompts"]["harmful"]
-    assert harmful["columns"] == {"prompt": "text"}
-    assert harmful["where"] == {"kind": ["a", "b"]}
-    assert validate(merge([paper, nested("prompts/harmful/where", None)]))["prompts"]["harmful"]["where"] == {}
+    harmful = validate(merge([paper, nested("prompts/harmful", overlay)])).prompts.harmful
+    assert plain(harmful.columns) == {"prompt": "text"}
+    assert harmful.where == {"kind": ["a", "b"]}
+    assert validate(merge([paper, nested("prompts/harmful/where", None)])).prompts.harmful.where == {}
 
 
 def test_what_is_said_about_a_filter_goes_with_it(paper: dict[str, Any]) -> None:
@@ -198,9 +207,9 @@ def test_the_order_of_sets_and_keys_means_nothing(paper: dict[str, Any]) -> None
 )
 def test_an_overlay_names_the_run(name: str, content: str, run: str, paper: dict, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
-    assert settings.load([PAPER, tmp_path / name])["run"] == run
-    assert settings.load([PAPER, tmp_path / name], {"run": "other"})["run"] == "other"
-    assert settings.load([PAPER])["run"] == "paper"
+    assert settings.load([PAPER, tmp_path / name]).run == run
+    assert settings.load([PAPER, tmp_path / name], {"run": "other"}).run == "other"
+    assert settings.load([PAPER]).run == "paper"
 
 
 def test_a_file_extends_another_once(paper: dict, tmp_path: Path) -> None:
@@ -208,10 +217,10 @@ def test_a_file_extends_another_once(paper: dict, tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("extends: a.yaml\nengine: {batch_size: 4}")
     (tmp_path / "c.yaml").write_text("replicates: [5]")
     alone = settings.load([PAPER, tmp_path / "b.yaml"])
-    assert (alone["run"], alone["replicates"], alone["engine"]["batch_size"]) == ("b", [1, 2], 4)
-    assert settings.load([PAPER, tmp_path / "a.yaml", tmp_path / "c.yaml", tmp_path / "b.yaml"])["replicates"] == [5]
+    assert (alone.run, alone.replicates, alone.engine.batch_size) == ("b", [1, 2], 4)
+    assert settings.load([PAPER, tmp_path / "a.yaml", tmp_path / "c.yaml", tmp_path / "b.yaml"]).replicates == [5]
     (tmp_path / "a.yaml").write_text("extends: b.yaml")
-    assert settings.load([PAPER, tmp_path / "b.yaml"])["engine"]["batch_size"] == 4
+    assert settings.load([PAPER, tmp_path / "b.yaml"]).engine.batch_size == 4
     (tmp_path / "a.yaml").write_text("extends: no.yaml")
     with pytest.raises(SettingsError, match="no.yaml: No such file"):
         settings.load([PAPER, tmp_path / "b.yaml"])
@@ -222,9 +231,9 @@ def test_the_command_line_selects_in_short(paper: dict[str, Any]) -> None:
     short = settings.load([PAPER], {"students": ["qwen3-0.6b"], "methods": ["initial", "grpo"], "benchmarks": "gsm8k"})
     chosen = {"students": ["qwen3-0.6b"], "methods": ["initial", "grpo"], "benchmarks": ["gsm8k"]}
     assert short == settings.load([PAPER], {"select": chosen})
-    beside = settings.load([PAPER], {"students": ["qwen3-4b"], "select": {"benchmarks": ["xstest"]}})["select"]
-    assert (beside["students"], beside["benchmarks"]) == (["qwen3-4b"], ["xstest"])
-    assert settings.load([PAPER], {"benchmarks": {"gsm8k": {"samples": 2}}})["select"] == paper["select"]
+    beside = settings.load([PAPER], {"students": ["qwen3-4b"], "select": {"benchmarks": ["xstest"]}}).select
+    assert (beside.students, beside.benchmarks) == (["qwen3-4b"], ["xstest"])
+    assert plain(settings.load([PAPER], {"benchmarks": {"gsm8k": {"samples": 2}}}).select) == paper["select"]
 
 
 @pytest.mark.parametrize(
@@ -276,7 +285,7 @@ def test_a_new_steering_may_be_there_for_later(paper: dict[str, Any]) -> None:
     """One that looks like no other, and one that a method names."""
     given = {"steerings": {"zealous": "Never. {prompt}", "prefix2": "No. {prompt}"}}
     method = {**paper["methods"]["thinksafe"], "data": {"harmful": {"steering": "prefix2"}}}
-    assert settings.load([PAPER], given | {"methods": {"thinksafe": method}})["steerings"].keys() > {
+    assert settings.load([PAPER], given | {"methods": {"thinksafe": method}}).steerings.keys() > {
         "zealous",
         "prefix2",
     }
@@ -328,22 +337,20 @@ def test_a_missing_file_is_told(paper: dict[str, Any]) -> None:
     ],
 )
 def test_values_take_the_schemas_type(path: str, given: Any, typed: Any, paper: dict[str, Any]) -> None:
-    value: Any = validate(merge([paper, nested(path, given)]))
+    value: Any = plain(validate(merge([paper, nested(path, given)])))
     for key in path.split("/"):
         value = value[key]
     assert (value, type(value)) == (typed, type(typed))
 
 
-def test_words_become_booleans_and_nothing_else_does() -> None:
-    schema = Schema({"type": "object", "properties": {"kl": {"type": "boolean"}}})
+def test_words_become_booleans_and_nothing_else_does(paper: dict[str, Any]) -> None:
     for given, typed in (("true", True), ("False", False), ("on", True), (True, True)):
-        assert schema.apply({"kl": given}, Problems()) == {"kl": typed}
-    found = Problems()
-    schema.apply({"kl": "perhaps"}, found)
-    assert found == ["kl: must be true or false, not 'perhaps'"]
+        assert validate(merge([paper, nested("report/public", given)])).report.public is typed
+    found = problems(paper, nested("report/public", "perhaps"))
+    assert found == ["config: report.public: must be true or false, not 'perhaps'"]
 
 
-def test_own_schema_walk_agrees_with_jsonschema(paper: dict[str, Any]) -> None:
+def test_the_types_agree_with_the_schema(paper: dict[str, Any]) -> None:
     """Every key set to every odd value: what we take must satisfy jsonschema, what we refuse must not."""
     keep = {
         "models": ["qwen3-0.6b"],
@@ -356,7 +363,6 @@ def test_own_schema_walk_agrees_with_jsonschema(paper: dict[str, Any]) -> None:
     numbers: list[Any] = [-1, 0, 1, 1.5, 10**6]
     odd = [None, True, "x", "3", "1e-5", "UPPER CASE", *numbers, [], [1, 1], ["a", "a"], ["a"], {}, {"a": 1}]
     oracle = jsonschema.Draft202012Validator(SCHEMA)
-    schema = Schema(SCHEMA)
     accepted = refused = 0
     for path in _paths(small):
         for value in odd:
@@ -366,11 +372,13 @@ def test_own_schema_walk_agrees_with_jsonschema(paper: dict[str, Any]) -> None:
             for key in parents:
                 part = part[key]
             part[last] = value
-            found = Problems()
-            result = schema.apply(changed, found)
-            if found:
+            given = settings.without_nulls(changed)
+            try:
+                result = plain(Config.model_validate(given))
+            except ValidationError as error:
                 refused += 1
-                assert not oracle.is_valid(_without_nulls(changed)), f"{path} = {value!r}: {found}"
+                found, _ = problems_of(error, given)
+                assert found and not oracle.is_valid(given), f"{path} = {value!r}: {found}"
             else:
                 accepted += 1
                 assert oracle.is_valid(result), f"{path} = {value!r}"
@@ -381,19 +389,6 @@ def _paths(value: Any) -> list[tuple]:
     if not isinstance(value, dict):
         return []
     return [path for key in value for path in [(key,), *((key, *rest) for rest in _paths(value[key]))]]
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
-    return value
-
-
-def test_a_keyword_that_the_walk_does_not_know_is_refused() -> None:
-    with pytest.raises(ValueError, match="maxLength"):
-        Schema({"type": "object", "properties": {"a": {"type": "string", "maxLength": 3}}}).apply(
-            {"a": "b"}, Problems()
-        )
 
 
 # ---------------------------------------------------------------- what is refused, and how it is told
@@ -711,7 +706,7 @@ TABLE_5 = {
 
 @pytest.mark.parametrize("strategy", TABLE_5)
 def test_steering_is_table_5_without_the_blanks_around_line_breaks(strategy: str) -> None:
-    steerings = settings.load([ROOT / "config/config.yaml"])["steerings"]
+    steerings = settings.load([ROOT / "config/config.yaml"]).steerings
     assert steerings[strategy] == re.sub(" *\n\n *", "\n\n", TABLE_5[strategy])
     if strategy != "suffix":
         assert steerings[f"{strategy}-released"] == steerings[strategy].replace("Prompt: ", "Prompt:\n\n")
@@ -721,6 +716,7 @@ def test_an_overlay_anywhere_may_extend_one_of_ours(tmp_path: Path) -> None:
     """Beside it, or else in the workflow's config folder."""
     (tmp_path / "mine.yaml").write_text("extends: smoke.yaml\nrun: mine\n")
     own = settings.load([ROOT / "config/config.yaml", tmp_path / "mine.yaml"])
-    assert own == settings.load([ROOT / "config/config.yaml", ROOT / "config/smoke.yaml"]) | {"run": "mine"}
+    smoke = settings.load([ROOT / "config/config.yaml", ROOT / "config/smoke.yaml"])
+    assert plain(own) == plain(smoke) | {"run": "mine"}
     (tmp_path / "smoke.yaml").write_text("extends: miniature.yaml\nscoring: {confidence: 0.5}\n")
-    assert settings.load([ROOT / "config/config.yaml", tmp_path / "mine.yaml"])["scoring"]["confidence"] == 0.5
+    assert settings.load([ROOT / "config/config.yaml", tmp_path / "mine.yaml"]).scoring.confidence == 0.5

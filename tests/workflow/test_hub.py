@@ -17,11 +17,12 @@ import yaml
 from tests.hub.hub_server import Hub, serving
 from tests.workflow.dags import ROOT, plans
 from thinksafe.config import settings
+from thinksafe.config.types import plain
 from thinksafe.files import read_rows
 from thinksafe.hub.lock import read_lock
 
 A, B = "a" * 40, "b" * 40
-SMOKE = settings.load([ROOT / "config/config.yaml", ROOT / "config/smoke.yaml"])
+SMOKE = plain(settings.load([ROOT / "config/config.yaml", ROOT / "config/smoke.yaml"]))
 OVERLAY = {
     "select": {"students": ["mine"], "methods": ["initial"], "benchmarks": ["gsm8k"]},
     "models": {"mine": {"label": "Mine", "size": "1B", "family": "qwen3", "source": {"hub": "org/student"}}},
@@ -43,7 +44,7 @@ def specs(cases: list[tuple[dict[str, Any], dict[str, Any]]], folder: Path) -> l
 
 
 def test_locking_is_writing_a_revision_and_touches_no_other_job(tmp_path: Path) -> None:
-    config = settings.validate(settings.merge([SMOKE, {**OVERLAY, "prompts": {}}]))
+    config = plain(settings.validate(settings.merge([SMOKE, {**OVERLAY, "prompts": {}}])))
     written = copy.deepcopy(config)
     written["models"]["mine"]["source"]["revision"] = A
     student, rows = {"models": {"org/student": {"main": {"commit": A}}}}, {"org/rows": {"main": {"commit": B}}}

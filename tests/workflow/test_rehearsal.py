@@ -10,8 +10,9 @@ import pytest
 
 from tests.workflow.dags import ROOT, plans
 from thinksafe.config import settings
+from thinksafe.config.types import plain
 
-PAPER = settings.load([ROOT / "config/config.yaml"])
+PAPER = plain(settings.load([ROOT / "config/config.yaml"]))
 OVERLAY = [ROOT / "config/config.yaml", ROOT / "config/rehearsal.yaml"]
 OWN = {"write_rehearsal_data", "build_tokenizer", "pretrain_model", "train_guard"}
 
@@ -33,9 +34,9 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         },
     }
     configs = {
-        "rehearsal": settings.load(OVERLAY),
-        "whole": settings.load(OVERLAY, whole),
-        "paper": settings.validate(settings.merge([PAPER, {"select": few, "shards": {"data": 2}}])),
+        "rehearsal": plain(settings.load(OVERLAY)),
+        "whole": plain(settings.load(OVERLAY, whole)),
+        "paper": plain(settings.validate(settings.merge([PAPER, {"select": few, "shards": {"data": 2}}]))),
     }
     found = plans([{"config": config} for config in configs.values()], tmp_path_factory.mktemp("plans"))
     for plan in found:

@@ -15,7 +15,8 @@ import yte
 
 from tests.workflow.dags import CONFIGS, plans
 from thinksafe.config import settings
-from thinksafe.hub.lock import remote_sources, used
+from thinksafe.config.types import plain
+from thinksafe.hub.needed import remote_sources, used
 from thinksafe.planning.plan import render
 
 ROOT = Path(__file__).parents[2]
@@ -232,7 +233,7 @@ def test_a_plan_reads_as_it_counts(paper: dict[str, Any]) -> None:
 
 
 def test_generation_sets_by_kind(tmp_path: Path) -> None:
-    (made,) = plans([{"config": settings.load([PAPER])}], tmp_path)
+    (made,) = plans([{"config": plain(settings.load([PAPER]))}], tmp_path)
     jobs = [(job[0], job[1]) for job in made["jobs"]]
     sets = {
         (w["student"], w["steering"], w["draws"])
@@ -254,7 +255,9 @@ def test_generation_sets_by_kind(tmp_path: Path) -> None:
 
 def test_teachers_and_sets_without_reasoning(tmp_path: Path) -> None:
     """A teacher's whole set trains another student; a stripped set is made of the filtered one."""
-    config = settings.load([PAPER], {"select": {"students": ["qwen3-0.6b", "qwen3-1.7b"], "benchmarks": ["gsm8k"]}})
+    config = plain(
+        settings.load([PAPER], {"select": {"students": ["qwen3-0.6b", "qwen3-1.7b"], "benchmarks": ["gsm8k"]}})
+    )
     (one,) = plans([{"config": config}], tmp_path)
     jobs = {(job[0], job[1].get("student"), job[1].get("method")): job for job in one["jobs"]}
     sets = "results/paper/datasets/{}/for/thinksafe/replicate-0.parquet"
@@ -275,12 +278,14 @@ STUDENTS = ("qwen3-0.6b", "qwen3-1.7b")
 
 
 def test_a_students_own_benign_half(tmp_path: Path) -> None:
-    config = settings.load(
-        [PAPER],
-        {
-            "select": {"students": ["qwen3-0.6b"], "methods": ["initial", "thinksafe-from-qwen3-8b"]},
-            "methods": {"thinksafe-from-qwen3-8b": {"data": {"benign_half": "own"}}},
-        },
+    config = plain(
+        settings.load(
+            [PAPER],
+            {
+                "select": {"students": ["qwen3-0.6b"], "methods": ["initial", "thinksafe-from-qwen3-8b"]},
+                "methods": {"thinksafe-from-qwen3-8b": {"data": {"benign_half": "own"}}},
+            },
+        )
     )
     (one,) = plans([{"config": config, "targets": ["adapter"]}], tmp_path)
     (derived,) = [job for job in one["jobs"] if job[0] == "derive_training_set"]
@@ -299,7 +304,9 @@ def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
         "students": ["qwen3-0.6b", "qwen3-1.7b"],
         "methods": ["initial", "thinksafe", "rejection", "thinksafe-noreason", "thinksafe-wildguard"],
     }
-    configs = [settings.load([PAPER], {"select": chosen, **more}) for more in ({}, {"sources": {"qwen3-0.6b": entry}})]
+    configs = [
+        plain(settings.load([PAPER], {"select": chosen, **more})) for more in ({}, {"sources": {"qwen3-0.6b": entry}})
+    ]
     before, after = plans([{"config": config, "targets": ["all", "report"]} for config in configs], tmp_path)
     assert "error" not in after
     jobs = [{(job[0], *sorted(job[1].items())): job for job in plan["jobs"]} for plan in (before, after)]
@@ -328,7 +335,7 @@ def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
     assert data["qwen3-0.6b", "thinksafe"]["source"] == "their/set"
     assert data["qwen3-0.6b", "thinksafe-noreason"]["responses"] == "own (released)"
     # A changed revision changes the import's spec alone: the rest follows from its file.
-    moved = settings.load([PAPER], {"select": chosen, "sources": {"qwen3-0.6b": entry}})
+    moved = plain(settings.load([PAPER], {"select": chosen, "sources": {"qwen3-0.6b": entry}}))
     for half in moved["sources"]["qwen3-0.6b"]["thinksafe"].values():
         half["source"]["revision"] = "b" * 40
     (other,) = plans([{"config": moved, "targets": ["all", "report"]}], tmp_path)
@@ -338,7 +345,7 @@ def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
 
 def test_the_papers_run_from_what_its_authors_released(tmp_path: Path) -> None:
     config = settings.load([PAPER, ROOT / "config/released.yaml"])
-    (made,) = plans([{"config": config}], tmp_path)
+    (made,) = plans([{"config": plain(config)}], tmp_path)
     rules = [job[0] for job in made["jobs"]]
     assert rules.count("import_released") == rules.count("train_student") == 15  # 7 students, two guards; KL for one
     assert not {"sample_responses", "judge_responses", "filter_responses", "write_table3"} & set(rules)
@@ -356,7 +363,7 @@ def test_the_papers_run_from_what_its_authors_released(tmp_path: Path) -> None:
 
 def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> None:
     """GRPO has the prompts that are sampled to; Table 3, Figures 9 and 10 show who has ThinkSafe."""
-    config = settings.load([PAPER])
+    config = plain(settings.load([PAPER]))
     config["prompts"]["harmful"]["take"] = 7
     config["methods"]["thinksafe"]["students"] = ["qwen3-0.6b", "r1-qwen-1.5b"]
     (made,) = plans([{"config": config}], tmp_path)
@@ -375,7 +382,7 @@ def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> N
 
 
 def test_a_claims_target_does_the_least_that_decides_it(tmp_path: Path) -> None:
-    config = settings.load([PAPER, ROOT / "config/miniature-full.yaml"])
+    config = plain(settings.load([PAPER, ROOT / "config/miniature-full.yaml"]))
     wanted = [{"config": config, "targets": [f"claim_{name}"]} for name in ("A12", "A23", "E05")]
     named, a23, e05 = plans(wanted, tmp_path)
     assert "this run cannot decide it, as it has not qwen3-8b" in named["error"]
@@ -400,7 +407,7 @@ def test_every_claim_is_a_target_with_a_description() -> None:
 
 def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
     """The common values, and with `original` each baseline's own; LoRA under both, and ThinkSafe as it is."""
-    config = settings.load([PAPER], {"select": {"students": ["qwen3-0.6b"], "benchmarks": ["gsm8k"]}})
+    config = plain(settings.load([PAPER], {"select": {"students": ["qwen3-0.6b"], "benchmarks": ["gsm8k"]}}))
     made = plans([{"config": config | {"baseline_settings": name}} for name in ("thinksafe", "original")], tmp_path)
     common, original = (
         {job[1]["method"]: json.loads(job[2]["spec"]) for job in plan["jobs"] if job[0] == "train_student"}

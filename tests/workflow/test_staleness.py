@@ -23,13 +23,14 @@ import yaml
 
 from tests.workflow.dags import ROOT, plans
 from thinksafe.config import settings
+from thinksafe.config.types import plain
 from thinksafe.provenance import digests
 from thinksafe.provenance.digests import canonical, script_path
 from thinksafe.provenance.versions import pinned
 
 ABOVE_SCRIPTS = {"planning", "release", "study"}  # folders of the library that no script imports
 TABLE = yaml.safe_load((Path(__file__).parent / "staleness.yaml").read_text(encoding="utf-8"))
-BASE = settings.load([ROOT / "config/config.yaml", ROOT / "config/miniature.yaml"])
+BASE = plain(settings.load([ROOT / "config/config.yaml", ROOT / "config/miniature.yaml"]))
 Key = tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]
 Jobs = dict[Key, tuple[dict[str, str], list[str]]]
 
@@ -274,9 +275,11 @@ def test_every_version(before: Jobs) -> None:
 
 
 # ---------------------------------------------------------------- every method
-FULL = settings.load(
-    [ROOT / "config/config.yaml", ROOT / "config/miniature-full.yaml"],
-    {"select": {"students": ["qwen3-mini"], "benchmarks": ["harmbench", "gsm8k"]}},
+FULL = plain(
+    settings.load(
+        [ROOT / "config/config.yaml", ROOT / "config/miniature-full.yaml"],
+        {"select": {"students": ["qwen3-mini"], "benchmarks": ["harmbench", "gsm8k"]}},
+    )
 )
 
 
@@ -310,7 +313,7 @@ def test_every_leaf_of_the_full_miniature(folder: Path) -> None:
 
 
 # ---------------------------------------------------------------- the paper's own config
-PAPER = settings.load([ROOT / "config/config.yaml"])
+PAPER = plain(settings.load([ROOT / "config/config.yaml"]))
 FEW = {"students": ["qwen3-0.6b"], "benchmarks": ["harmbench", "gsm8k"]}
 CELLS = ("score_safety", "score_reasoning")
 
@@ -547,7 +550,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     return copied
 
 
-SMOKE = settings.load([ROOT / "config/config.yaml", ROOT / "config/smoke.yaml"])
+SMOKE = plain(settings.load([ROOT / "config/config.yaml", ROOT / "config/smoke.yaml"]))
 OVERLAYS: dict[str, dict[str, Any]] = {
     "nothing": {},
     "a flag": {"world": {"guard": {"shuffled_labels": True}}},
@@ -575,7 +578,7 @@ def names(keys: set[Key]) -> set[tuple[str, str]]:
 
 @pytest.mark.slow
 def test_the_dry_run_agrees_on_config(made: Copy, folder: Path) -> None:
-    configs = [settings.validate(settings.merge([SMOKE, overlay])) for overlay in OVERLAYS.values()]
+    configs = [plain(settings.validate(settings.merge([SMOKE, overlay]))) for overlay in OVERLAYS.values()]
     first, *found = [jobs_of(plan) for plan in plans([{"config": config} for config in (SMOKE, *configs)], folder)]
     for (what, overlay), after in zip(OVERLAYS.items(), found, strict=True):
         stale = names(downstream(changed(first, after), after))

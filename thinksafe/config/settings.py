@@ -2,11 +2,11 @@
 
 Layers are config/config.yaml, the files of ``--configfile`` in their order, and ``--config``. Mappings merge and lists
 replace, as in Snakemake. Some mappings replace as well, since a mixture of two of them means nothing: ``source``,
-``columns``, ``where``, ``leave_out`` and ``contains``. What is said about the rows that a filter meets (``leave_out``,
-``source_rows``, ``approx_rows``) goes with the filter. Null drops what was inherited. A file may name another that it extends
-(``extends: miniature.yaml``, beside itself or among the workflow's own), which then comes before it. On the command
-line, ``students=[...]`` is short for ``select={students: [...]}``, and so are ``methods`` and ``benchmarks`` with a
-list.
+``columns``, ``where``, ``leave_out`` and ``contains``. What a config says of the rows that a filter meets
+(``leave_out``, ``source_rows``, ``approx_rows``) goes with the filter. Null drops what was inherited. A file may name
+another that it extends (``extends: miniature.yaml``, beside itself or among the workflow's own), which then comes
+before it. On the command line, ``students=[...]`` is short for ``select={students: [...]}``, and so are ``methods`` and
+``benchmarks`` with a list.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from thinksafe.config.consistency import inconsistencies
-from thinksafe.config.schema import Problems, Schema, nearest
+from thinksafe.config.problems import problems_of
+from thinksafe.config.types import Config, partial
 from thinksafe.errors import UserError
+from thinksafe.suggest import nearest
 
-SCHEMA = Path(__file__).resolve().parents[2] / "config" / "config.schema.yaml"
+OURS = Path(__file__).resolve().parents[2] / "config"
 REPLACED = ("source", "columns", "where", "leave_out", "contains")
 FILTER = {"where", "contains", "rows"}
 ABOUT_FILTER = {"leave_out", "source_rows", "approx_rows"}
@@ -51,7 +54,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 
 def load(
     files: Sequence[str | Path], command_line: Mapping[str, Any] | None = None, home: Path | None = None
-) -> dict[str, Any]:
+) -> Config:
     """Return the merged, typed and checked config of a run.
 
     Parameters
@@ -85,13 +88,13 @@ def _at_home(layer: Mapping[str, Any], home: Path) -> dict[str, Any]:
     return found
 
 
-def _unused_steerings(layers: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Iterator[str]:
+def _unused_steerings(layers: Sequence[Mapping[str, Any]], config: Config) -> Iterator[str]:
     """Yield the steerings of overlays that no method uses and that look like another one, misspelt most likely."""
-    data = [method.get("data", {}) for method in config["methods"].values()]
-    used = {part[role]["steering"] for part in data if "guard" in part for role in ("harmful", "benign")}
+    data = [method.data for method in config.methods.values() if method.data and method.data.guard]
+    used = {half.steering for entry in data for half in (entry.harmful, entry.benign)}
     known = set(layers[0].get("steerings", {}))
     for layer in layers[1:]:
-        new = [str(name) for name in layer.get("steerings") or {} if str(name) in config["steerings"].keys() - known]
+        new = [str(name) for name in layer.get("steerings") or {} if str(name) in config.steerings.keys() - known]
         for name in new:
             if name not in used and (guess := nearest(name, known)):
                 yield f"steerings.{name}: no method uses it; name it in one, or did you mean steerings.{guess}?"
@@ -107,7 +110,7 @@ def _layers(file: Path, seen: set[Path], home: Path | None) -> Iterator[dict[str
         if not isinstance(parent, str):
             raise SettingsError(f"config: {file}: extends: must be the name of one file beside this one")
         # Beside the file, or else one of ours: an overlay may lie anywhere.
-        beside, ours = file.parent / parent, SCHEMA.parent / parent
+        beside, ours = file.parent / parent, OURS / parent
         extended = ours if ours.is_file() and not beside.is_file() else beside
         if extended.resolve() not in seen:
             yield from _layers(extended, seen, home)
@@ -116,16 +119,16 @@ def _layers(file: Path, seen: set[Path], home: Path | None) -> Iterator[dict[str
     yield _at_home(layer, home) if home and file.resolve().is_relative_to(home) else layer
 
 
-def of_workflow(workflow: Any, base: str | Path, given: Mapping[str, Any] = {}) -> dict[str, Any]:
+def of_workflow(workflow: Any, base: str | Path, given: Mapping[str, Any] = {}) -> Config:
     """Return the config of a Snakemake run whose Snakefile names ``base`` as its ``configfile``.
 
     In a module (docs/module.md) ``given``, the config that it was given, is the overlay; it may extend one of ours.
     """
-    home = SCHEMA.parents[1]
+    home = OURS.parent
     if not workflow.modifier.is_main_snakefile():
         overlay = {key: value for key, value in given.items() if key != "extends"}
-        extended = [SCHEMA.parent / given["extends"]] if "extends" in given else []
-        return load([SCHEMA.parent / "config.yaml", *extended], overlay, home)
+        extended = [OURS / given["extends"]] if "extends" in given else []
+        return load([OURS / "config.yaml", *extended], overlay, home)
     files = list(workflow.overwrite_configfiles)
     if not files or not workflow.config_settings.replace_workflow_config:
         files.insert(0, base)
@@ -195,17 +198,25 @@ def _select(command_line: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in command_line.items() if key not in short}, "select": chosen}
 
 
-def validate(config: Mapping[str, Any], schema: str | Path = SCHEMA) -> dict[str, Any]:
-    """Return a new config with the schema's types and defaults, without nulls, and with sets in a fixed order.
+def validate(config: Mapping[str, Any]) -> Config:
+    """Return a merged config with its types and defaults.
 
     Raises
     ------
     SettingsError
         With every problem found (the first ten in full), if there is any.
     """
-    problems = Problems()
-    typed = _schema(str(schema)).apply(config, problems)
-    problems.extend(inconsistencies(typed, problems.broken))
+    given = without_nulls(config)
+    problems: list[str] = []
+    broken: set[str] = set()
+    try:
+        typed = Config.model_validate(given)
+    except ValidationError as error:
+        problems, broken = problems_of(error, given)
+        # What can be relied on is checked for contradictions even so: all problems at once.
+        rest = {key: part for key, part in given.items() if key not in broken}
+        typed = _sections().model_validate(rest, extra="ignore")
+    problems += inconsistencies(typed, broken)
     if problems:
         lines = [f"config: {problem}" for problem in problems[:SHOWN]]
         if len(problems) > SHOWN:
@@ -215,5 +226,13 @@ def validate(config: Mapping[str, Any], schema: str | Path = SCHEMA) -> dict[str
 
 
 @cache
-def _schema(path: str) -> Schema:
-    return Schema(read(path))
+def _sections() -> type[Config]:
+    """Return a config that need not be whole."""
+    return partial("Sections", Config)
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a part of a config without the keys that an overlay drops."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(part) for key, part in value.items() if part is not None}
+    return value

@@ -1,18 +1,22 @@
 """Every key that a config may hold, one type per section; what is not named here is refused.
 
 Attributes are named as the keys of the merged config. An optional key that is absent is None. Values are taken
-leniently: a command line gives texts, and YAML 1.1 reads 1e-5 as one. ``python -m thinksafe.config.types`` prints the
-JSON Schema of all this, which is config/config.schema.yaml.
+leniently: a command line gives texts, and YAML 1.1 reads 1e-5 as one. The comment on a key is its description in
+config/config.schema.yaml, which is made of this file: ``python -m thinksafe.config.types > config/config.schema.yaml``.
 """
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError
 
 WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -20,11 +24,9 @@ WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "of
 
 # ---------------------------------------------------------------- values
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"must be a number, not {value!r}")
     try:
-        number = float(value)
-    except ValueError:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"must be a number, not {value!r}")
@@ -33,17 +35,12 @@ def _number(value: Any) -> float:
 
 def _integer(value: Any) -> int:
     try:
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            return int(value)
+        number = int(value) if isinstance(value, str) and value.strip().isdecimal() else _number(value)
+        if number == int(number):
+            return int(number)
     except ValueError:
-        pass  # "1e3", or no number at all
-    try:
-        number = _number(value)
-    except ValueError:
-        number = math.nan
-    if number != number or number != int(number):
-        raise ValueError(f"must be a whole number, not {value!r}")
-    return int(number)
+        pass
+    raise ValueError(f"must be a whole number, not {value!r}")
 
 
 def _boolean(value: Any) -> bool:
@@ -59,12 +56,6 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _id(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"the key is read as {value!r}; put it in quotes")
-    return str(value)
-
-
 def _distinct(values: list) -> list:
     twice = [value for place, value in enumerate(values) if value in values[:place]]
     if twice:
@@ -72,29 +63,30 @@ def _distinct(values: list) -> list:
     return values
 
 
-Integer = Annotated[int, BeforeValidator(_integer)]
-Number = Annotated[float, BeforeValidator(_number)]
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
-Text = Annotated[str, BeforeValidator(_text)]
+# Behind the bounds, so that these are bounds of the value as it is read.
+WHOLE, NUMBER, TEXT = BeforeValidator(_integer), BeforeValidator(_number), BeforeValidator(_text)
 
-Natural = Annotated[Integer, Field(ge=0)]
-Count = Annotated[Integer, Field(ge=1)]
-NonNegative = Annotated[Number, Field(ge=0)]
-Positive = Annotated[Number, Field(gt=0)]
-Fraction = Annotated[Number, Field(ge=0, le=1)]
-BelowOne = Annotated[Number, Field(ge=0, lt=1)]
-Filled = Annotated[Text, Field(min_length=1)]
-Id = Annotated[str, BeforeValidator(_id), Field(pattern="^[a-z0-9][a-z0-9.-]*$")]
-Key = Annotated[str, BeforeValidator(_id)]
-Repository = Annotated[Text, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")]
-Label = Annotated[
-    Text,
-    Field(
-        pattern=r"^[^_\s\x00-\x1f\x7f][^\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$",
-        description='Name in tables and figures: one line that does not begin with "_" (figures leave such names out).',
-    ),
-]
+Natural = Annotated[int, Field(ge=0), WHOLE]
+Count = Annotated[int, Field(ge=1), WHOLE]
+NonNegative = Annotated[float, Field(ge=0), NUMBER]
+Positive = Annotated[float, Field(gt=0), NUMBER]
+Fraction = Annotated[float, Field(ge=0, le=1), NUMBER]
+BelowOne = Annotated[float, Field(ge=0, lt=1), NUMBER]
+Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Text = Annotated[str, TEXT]
+Filled = Annotated[str, Field(min_length=1), TEXT]
+Id = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9.-]*$"), TEXT]
+Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$"), TEXT]
+LABEL = 'Name in tables and figures: one line that does not begin with "_" (figures leave such names out).'
+ONE_LINE = r"^[^_\s\x00-\x1f\x7f][^\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
+Label = Annotated[str, Field(pattern=ONE_LINE, description=LABEL), TEXT]
 DType = Literal["bfloat16", "float16", "float32"]
+# fmt: off
+Published = Literal[
+    "safechain.parquet", "directrefusal.parquet", "star-1.json", "star-benign.json", "harmbench.json",
+    "strongreject.csv", "wildjailbreak.tsv", "xstest.csv", "aime24.parquet", "gsm8k.jsonl", "math500.jsonl", "gpqa.csv",
+]
+# fmt: on
 Task = Literal["aime24", "gsm8k", "math500", "gpqa"]
 
 UNIQUE = Field(json_schema_extra={"uniqueItems": True})
@@ -117,11 +109,6 @@ class Variant(Section):
 
     ONE_OF: ClassVar[tuple[str, ...]]
     NEEDS: ClassVar[dict[str, tuple[str, ...]]] = {}
-
-    @property
-    def kind(self) -> str:
-        """Return the one key of ``ONE_OF`` that is given."""
-        return next(key for key in self.ONE_OF if getattr(self, key) is not None)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Variant:
@@ -147,16 +134,14 @@ class Variant(Section):
         return schema
 
 
-def _changes(name: str, section: type[Section], *required: str, only: tuple[str, ...] = ()) -> type[Section]:
-    """Return a section with the fields of another (those of ``only``, if given), optional but for ``required``."""
+def partial(name: str, section: type[Section], *required: str) -> type[Any]:
+    """Return a section with the keys of another, all of them optional but for ``required``."""
     fields: dict[str, Any] = {}
     for key, field in section.model_fields.items():
-        if not only or key in only:
-            kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-            described = Field(description=field.description)
-            optional = Field(None, description=field.description)
-            fields[key] = (kind, described) if key in required else (kind | None, optional)
-    return create_model(name, __base__=Section, **fields)
+        if key not in required and field.is_required():
+            kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+            fields[key] = (kind | None, Field(None, description=field.description))
+    return create_model(name, __base__=section, **fields)
 
 
 # ---------------------------------------------------------------- where models and rows come from
@@ -166,19 +151,14 @@ class ModelSource(Variant):
     ONE_OF = ("hub", "folder", "built")
     NEEDS = {"revision": ("hub",), "shape": ("built",)}
 
-    hub: Repository | None = Field(None, description="Repository on the Hugging Face hub.")
-    revision: Filled | None = Field(
-        None, description="Commit, tag or branch on the hub; the lock's commit when absent."
-    )
-    folder: Filled | None = Field(None, description="Folder in the Hugging Face layout.")
-    built: Literal["student", "teacher", "guard"] | None = Field(
-        None, description="Model that this workflow trains in its synthetic world."
-    )
-    shape: Literal["qwen3", "qwen3-8b", "r1-qwen", "r1-llama"] | None = Field(
-        None,
-        description="Which of the paper's students a built model is shaped like (thinksafe/miniature/shapes.py); by "
-        "default as its family is in the miniature.",
-    )
+    hub: Repository | None = None  # Repository on the Hugging Face hub.
+    revision: Filled | None = None  # Commit, tag or branch on the hub; the lock's commit when absent.
+    folder: Filled | None = None  # Folder in the Hugging Face layout.
+    # Model that this workflow trains in its synthetic world.
+    built: Literal["student", "teacher", "guard"] | None = None
+    # Which of the paper's students a built model is shaped like (thinksafe/miniature/shapes.py); by default as its
+    # family is in the miniature.
+    shape: Literal["qwen3", "qwen3-8b", "r1-qwen", "r1-llama"] | None = None
 
 
 class DataSource(Variant):
@@ -194,197 +174,151 @@ class DataSource(Variant):
         "hub": ("split",),
     }
 
-    hub: Repository | None = Field(None, description="Dataset on the Hugging Face hub.")
-    config: Filled | None = Field(None, description="The dataset's configuration on the hub.")
-    split: Filled | None = Field(None, description="The dataset's split on the hub.")
-    revision: Filled | None = Field(
-        None, description="Commit, tag or branch on the hub; the lock's commit when absent."
-    )
-    url: Annotated[Text, Field(pattern="^https?://")] | None = Field(None, description="Address of one file.")
-    sha256: Annotated[Text, Field(pattern="^[0-9a-f]{64}$")] | None = Field(None, description="Digest of that file.")
-    file: Annotated[Text, Field(pattern=r"\.(json|jsonl|csv|tsv|parquet)$")] | None = Field(
-        None, description="File on this machine: .json, .jsonl, .csv, .tsv or .parquet."
-    )
-    world: Filled | None = Field(None, description="Set that the synthetic world yields.")
-    published: (
-        Literal[
-            "safechain.parquet",
-            "directrefusal.parquet",
-            "star-1.json",
-            "star-benign.json",
-            "harmbench.json",
-            "strongreject.csv",
-            "wildjailbreak.tsv",
-            "xstest.csv",
-            "aime24.parquet",
-            "gsm8k.jsonl",
-            "math500.jsonl",
-            "gpqa.csv",
-        ]
-        | None
-    ) = Field(None, description="File in a published set's own format that the synthetic world yields (the rehearsal).")
-    encoding: Filled | None = Field(None, description="Encoding of a text file, such as cp1252; detected when absent.")
+    hub: Repository | None = None  # Dataset on the Hugging Face hub.
+    config: Filled | None = None  # The dataset's configuration on the hub.
+    split: Filled | None = None  # The dataset's split on the hub.
+    revision: Filled | None = None  # Commit, tag or branch on the hub; the lock's commit when absent.
+    url: Annotated[str, Field(pattern="^https?://"), TEXT] | None = None  # Address of one file.
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$"), TEXT] | None = None  # Digest of that file.
+    # File on this machine: .json, .jsonl, .csv, .tsv or .parquet.
+    file: Annotated[str, Field(pattern=r"\.(json|jsonl|csv|tsv|parquet)$"), TEXT] | None = None
+    world: Filled | None = None  # Set that the synthetic world yields.
+    # File in a published set's own format that the synthetic world yields (the rehearsal).
+    published: Published | None = None
+    encoding: Filled | None = None  # Encoding of a text file, such as cp1252; detected when absent.
 
 
 class Columns(Section):
     """Names of the source's columns, by what they hold."""
 
-    prompt: Filled | None = Field(None, description="The whole prompt.")
-    response: Filled | None = Field(None, description="The response to learn (corpora).")
-    query_end: Filled | None = Field(
-        None, description="Offset in the response at which the query is understood (safekey)."
-    )
-    key_end: Filled | None = Field(None, description="Offset in the response at which the key sentence ends (safekey).")
-    category: Filled | None = Field(None, description="Category of the prompt.")
-    problem: Filled | None = Field(None, description="The question that `template` asks.")
-    answer: Filled | None = Field(None, description="The right answer.")
-    correct: Filled | None = Field(None, description="The right choice of a multiple-choice question.")
-    incorrect: Names | None = Field(None, description="The wrong choices.")
+    prompt: Filled | None = None  # The whole prompt.
+    response: Filled | None = None  # The response to learn (corpora).
+    query_end: Filled | None = None  # Offset in the response at which the query is understood (safekey).
+    key_end: Filled | None = None  # Offset in the response at which the key sentence ends (safekey).
+    category: Filled | None = None  # Category of the prompt.
+    problem: Filled | None = None  # The question that `template` asks.
+    answer: Filled | None = None  # The right answer.
+    correct: Filled | None = None  # The right choice of a multiple-choice question.
+    incorrect: Names | None = None  # The wrong choices.
 
 
 class RowSet(Section):
     """Rows of a source: which of its columns and which of its rows."""
 
-    source: DataSource = Field(description="Where the rows come from, of exactly one kind.")
-    columns: Columns = Field(description="Names of the source's columns, by what they hold.")
-    where: dict[Key, SomeTexts] = Field(
-        {}, description="Rows whose column, as text, is one of the values; all columns must agree."
-    )
-    contains: dict[Key, Filled] = Field({}, description="Rows whose column, as text, contains the text.")
-    leave_out: dict[Key, SomeTexts] | None = Field(
-        None,
-        description="The values of a column in `where` whose rows are left out; a row with a value in neither is an "
-        "error. An overlay that gives `where`, `contains` or `rows` does not inherit it.",
-    )
-    source_rows: Count | None = Field(
-        None,
-        description="Rows that the source must have before any are left out; another number is an error. An overlay "
-        "that gives `where`, `contains` or `rows` does not inherit it.",
-    )
-    rows: Count | None = Field(
-        None, description="Rows that must be there after filtering; another number is an error. `make plan` uses it."
-    )
+    source: DataSource
+    columns: Columns
+    where: dict[Text, SomeTexts] = {}  # Rows whose column, as text, is one of the values; all columns must agree.
+    contains: dict[Text, Filled] = {}  # Rows whose column, as text, contains the text.
+    # The values of a column in `where` whose rows are left out; a row with a value in neither is an error. An overlay
+    # that gives `where`, `contains` or `rows` does not inherit it.
+    leave_out: dict[Text, SomeTexts] | None = None
+    # Rows that the source must have before any are left out; another number is an error. An overlay that gives
+    # `where`, `contains` or `rows` does not inherit it.
+    source_rows: Count | None = None
+    # Rows that must be there after filtering; another number is an error. `make plan` uses it.
+    rows: Count | None = None
 
 
 class PromptSet(RowSet):
     """Prompts that training responses are sampled for."""
 
-    take: Count | None = Field(
-        None, description="Number of prompts used, drawn once for all students; all when absent."
-    )
-    approx_rows: Count | None = Field(None, description="Prompts expected; only `make plan` uses it.")
+    take: Count | None = None  # Number of prompts used, drawn once for all students; all when absent.
+    approx_rows: Count | None = None  # Prompts expected; only `make plan` uses it.
 
 
 class CorpusPart(RowSet):
     """The harmful or the benign rows of a training set."""
 
-    take: Count | None = Field(None, description="Rows used; all when absent.")
-    order: Literal["first", "random"] | None = Field(
-        None, description="Which rows are used: the first ones, or some drawn by the data seed."
-    )
+    take: Count | None = None  # Rows used; all when absent.
+    # Which rows are used: the first ones, or some drawn by the data seed.
+    order: Literal["first", "random"] | None = None
 
 
 # ---------------------------------------------------------------- what is run
 class Select(Section):
     """What this run does, out of what is defined below."""
 
-    students: Choice = Field(description="Ids under `models` to align and evaluate.")
-    methods: Choice = Field(description="Ids under `methods`; `initial` is always one of them.")
-    benchmarks: Choice = Field(description="Ids under `benchmarks`.")
+    students: Choice  # Ids under `models` to align and evaluate.
+    methods: Choice  # Ids under `methods`; `initial` is always one of them.
+    benchmarks: Choice  # Ids under `benchmarks`.
 
 
 class Hub(Section):
     """What comes from the Hugging Face hub (docs/running-the-paper.md)."""
 
-    lock: Filled = Field(
-        description="File with the commit of each model and data set, written by `snakemake lock_hub`."
-    )
-    accept: Annotated[list[Filled], AfterValidator(_distinct), AfterValidator(sorted), UNIQUE] = Field(
-        [], description="Ids on the hub whose locked commits `snakemake lock_hub` may move."
-    )
+    lock: Filled  # File with the commit of each model and data set, written by `snakemake lock_hub`.
+    # Ids on the hub whose locked commits `snakemake lock_hub` may move.
+    accept: Annotated[list[Filled], AfterValidator(_distinct), AfterValidator(sorted), UNIQUE] = []
 
 
 class Seeds(Section):
     """Seeds, hashed with the replicate and the request."""
 
-    data: Natural = Field(description="Seed of the training samples, and of the choice of the one that is kept.")
-    training: Natural = Field(description="Seed of weights that start at random, of the order of rows, and of dropout.")
-    evaluation: Natural = Field(description="Seed of the answers to the benchmarks.")
+    data: Natural  # Seed of the training samples, and of the choice of the one that is kept.
+    training: Natural  # Seed of weights that start at random, of the order of rows, and of dropout.
+    evaluation: Natural  # Seed of the answers to the benchmarks.
 
 
 class JudgeStudy(Section):
     """Verdicts of several guards and views on the stored answers to the harm benchmarks (docs/judges.md)."""
 
-    guards: Texts = Field(
-        description="Ids under `guards` that judge in both views, the full response and the answer alone."
-    )
-    in_all: Boolean = Field(description="Whether `all` makes the study.")
+    guards: Texts  # Ids under `guards` that judge in both views, the full response and the answer alone.
+    in_all: Boolean  # Whether `all` makes the study.
 
 
 class Shards(Section):
     """Number of shards that a list of requests is cut into, each with a job of its own."""
 
-    data: Count = Field(description="Shards of a set of training responses.")
-    safety: Count = Field(description="Shards of a harm or refusal benchmark.")
-    reasoning: Count = Field(description="Shards of a reasoning benchmark.")
+    data: Count  # Shards of a set of training responses.
+    safety: Count  # Shards of a harm or refusal benchmark.
+    reasoning: Count  # Shards of a reasoning benchmark.
 
 
 class Scoring(Section):
     """How answers become numbers."""
 
-    environment: Literal["scoring", "scoring-py310"] = Field(
-        description="Environment that reasoning answers are compared in; scoring-py310 needs --sdm conda."
-    )
-    timeout_seconds: Positive = Field(description="Time limit of one comparison in seconds.")
-    confidence: Annotated[Number, Field(gt=0, lt=1)] = Field(description="Level of the intervals.")
-    min_effect: Positive = Field(description="Points that a method must gain to be said to help.")
+    # Environment that reasoning answers are compared in; scoring-py310 needs --sdm conda.
+    environment: Literal["scoring", "scoring-py310"]
+    timeout_seconds: Positive  # Time limit of one comparison in seconds.
+    confidence: Annotated[float, Field(gt=0, lt=1), NUMBER]  # Level of the intervals.
+    min_effect: Positive  # Points that a method must gain to be said to help.
 
 
 class Report(Section):
     """The page of a run (docs/report.md)."""
 
-    public: Boolean = Field(description="Whether texts that may be harmful are left out of the file.")
-    samples: Natural = Field(description="Approximate number of responses that the page holds for reading.")
+    public: Boolean  # Whether texts that may be harmful are left out of the file.
+    samples: Natural  # Approximate number of responses that the page holds for reading.
 
 
 # ---------------------------------------------------------------- models and guards
 class Chat(Section):
     """What the chat templates of a family's models do not say themselves (`snakemake chat` prints it)."""
 
-    think: Annotated[list[Filled], Field(min_length=1)] | None = Field(
-        None, description="The two think tags as the model writes them, such as [<think>, </think>]."
-    )
-    opens_think: Boolean | None = Field(
-        None, description="Whether the generation prompt opens the think block; checked against the template."
-    )
-    stop: Names | None = Field(None, description="Tokens that end a response; the first ends the turns learnt.")
-    system: Text | None = Field(None, description="System prompt, for models that think only when it asks them to.")
-    options: dict[str, Any] | None = Field(
-        None, description="Further arguments of the chat template, such as {enable_thinking: true}."
-    )
+    # The two think tags as the model writes them, such as [<think>, </think>].
+    think: Annotated[list[Filled], Field(min_length=1)] | None = None
+    # Whether the generation prompt opens the think block; checked against the template.
+    opens_think: Boolean | None = None
+    stop: Names | None = None  # Tokens that end a response; the first ends the turns learnt.
+    system: Text | None = None  # System prompt, for models that think only when it asks them to.
+    options: dict[str, Any] | None = None  # Further arguments of the chat template, such as {enable_thinking: true}.
 
 
 class Family(Section):
     """A chat format with its decoding; each family has a table of its own."""
 
-    table: Count | None = Field(
-        None, description="Number of the table that shows this family; by default the table has the family's name."
-    )
-    chat: Chat | None = Field(
-        None,
-        description="What its models' chat templates do not say themselves (`snakemake chat` prints it).",
-    )
+    # Number of the table that shows this family; by default the table has the family's name.
+    table: Count | None = None
+    chat: Chat | None = None  # What its models' chat templates do not say themselves (`snakemake chat` prints it).
 
 
 class Model(Section):
     """A student or a teacher."""
 
     label: Label
-    size: Filled = Field(
-        description="Size as a table's column shows it, such as 0.6B, 350M or 30B-A3B (total parameters first)."
-    )
-    family: Text = Field(description="Id under `families`.")
-    source: ModelSource = Field(description="Where the weights come from, of exactly one kind.")
+    size: Filled  # Size as a table's column shows it, such as 0.6B, 350M or 30B-A3B (total parameters first).
+    family: Text  # Id under `families`.
+    source: ModelSource
 
     @property
     def billions(self) -> float | None:
@@ -396,81 +330,75 @@ class Model(Section):
 class Guard(Section):
     """A guard model, which filters training data and judges answers."""
 
-    kind: Literal["llama-guard", "wildguard", "oracle"] = Field(
-        description="llama-guard - first token after the tokenizer's own template; wildguard - three labelled lines "
-        "after the text in `format`; oracle - the synthetic world's own truth (no model)."
-    )
-    source: ModelSource | None = Field(None, description="Where the weights come from, of exactly one kind.")
-    format: Filled | None = Field(
-        None, description="File with the guard's prompt, holding {prompt} and {response} (wildguard only)."
-    )
-    judged_text: Literal["full", "answer"] = Field(
-        description="What the guard judges: full is reasoning and answer, answer is the part after </think>."
-    )
-    max_prompt_tokens: Annotated[Integer, Field(ge=16)] | None = Field(
-        None, description="Longest guard prompt in tokens; a longer response is cut inside and marked."
-    )
-    batch_size: Count | None = Field(None, description="Prompts judged at once.")
+    # llama-guard - first token after the tokenizer's own template; wildguard - three labelled lines after the text in
+    # `format`; oracle - the synthetic world's own truth (no model).
+    kind: Literal["llama-guard", "wildguard", "oracle"]
+    source: ModelSource | None = None
+    format: Filled | None = None  # File with the guard's prompt, holding {prompt} and {response} (wildguard only).
+    # What the guard judges: full is reasoning and answer, answer is the part after </think>.
+    judged_text: Literal["full", "answer"]
+    # Longest guard prompt in tokens; a longer response is cut inside and marked.
+    max_prompt_tokens: Annotated[int, Field(ge=16), WHOLE] | None = None
+    batch_size: Count | None = None  # Prompts judged at once.
 
 
 class Engine(Section):
     """What runs the models."""
 
-    name: Literal["vllm", "transformers"] = Field(description="vllm on GPUs; transformers on any machine.")
-    dtype: DType = Field(description="Number type of weights and activations.")
-    batch_size: Count = Field(description="Requests handed over and journalled at once.")
-    tensor_parallel: Count = Field(description="GPUs that one copy of a model is split over (vllm only).")
+    name: Literal["vllm", "transformers"]  # vllm on GPUs; transformers on any machine.
+    dtype: DType  # Number type of weights and activations.
+    batch_size: Count  # Requests handed over and journalled at once.
+    tensor_parallel: Count  # GPUs that one copy of a model is split over (vllm only).
 
 
 class Decoding(Section):
     """How responses are decoded."""
 
-    temperature: Annotated[Number, Field(ge=0, le=10)] = Field(description="0 is greedy.")
-    top_p: Annotated[Number, Field(gt=0, le=1)] = Field(description="Nucleus; 1 is off.")
-    top_k: dict[Id, Natural] = Field(description="Tokens kept, by id under `families`; 0 is off.")
-    max_tokens: Count = Field(description="Longest response in tokens.")
+    temperature: Annotated[float, Field(ge=0, le=10), NUMBER]  # 0 is greedy.
+    top_p: Annotated[float, Field(gt=0, le=1), NUMBER]  # Nucleus; 1 is off.
+    top_k: dict[Id, Natural]  # Tokens kept, by id under `families`; 0 is off.
+    max_tokens: Count  # Longest response in tokens.
 
 
 class Sampling(Section):
     """Decoding, by what the responses are for (App. A.1, B)."""
 
-    data: Decoding = Field(description="Training responses.")
-    safety: Decoding = Field(description="Answers to benchmarks of kind harm and refusal.")
-    reasoning: Decoding = Field(description="Answers to benchmarks of kind reasoning.")
+    data: Decoding  # Training responses.
+    safety: Decoding  # Answers to benchmarks of kind harm and refusal.
+    reasoning: Decoding  # Answers to benchmarks of kind reasoning.
 
 
 # ---------------------------------------------------------------- training sets and methods
 class Prompts(Section):
     """Prompts that training responses are sampled for (Sec. 3)."""
 
-    harmful: PromptSet = Field(description="Harmful prompts D_h.")
-    benign: PromptSet = Field(description="Benign prompts D_b.")
+    harmful: PromptSet  # Harmful prompts D_h.
+    benign: PromptSet  # Benign prompts D_b.
 
 
 class Corpus(Section):
     """A published training set of another method."""
 
-    format: Literal["direct-refusal", "safechain", "star1", "safepath", "safekey"] = Field(
-        description="The form of its rows (thinksafe/data/published_sets.py)."
-    )
-    thought: Filled | None = Field(None, description="The fixed reasoning before a refusal (direct-refusal only).")
-    primer: Filled | None = Field(None, description="The sentence that opens the reasoning (safepath only).")
-    harmful: CorpusPart | None = Field(None, description="The rows with harmful prompts.")
-    benign: CorpusPart | None = Field(None, description="The rows with benign prompts.")
+    # The form of its rows (thinksafe/data/published_sets.py).
+    format: Literal["direct-refusal", "safechain", "star1", "safepath", "safekey"]
+    thought: Filled | None = None  # The fixed reasoning before a refusal (direct-refusal only).
+    primer: Filled | None = None  # The sentence that opens the reasoning (safepath only).
+    harmful: CorpusPart | None = None  # The rows with harmful prompts.
+    benign: CorpusPart | None = None  # The rows with benign prompts.
 
 
 class ReleasedSet(Section):
     """A training set that others have released in place of a student's own samples."""
 
-    harmful: CorpusPart = Field(description="The rows with harmful prompts.")
-    benign: CorpusPart = Field(description="The rows with benign prompts.")
+    harmful: CorpusPart  # The rows with harmful prompts.
+    benign: CorpusPart  # The rows with benign prompts.
 
 
 class Steered(Section):
     """How training responses to one half of the prompts are sampled."""
 
-    steering: Text = Field(description="Id under `steerings`.")
-    samples: Count = Field(description="Responses sampled for each prompt; all of them must be safe.")
+    steering: Text  # Id under `steerings`.
+    samples: Count  # Responses sampled for each prompt; all of them must be safe.
 
 
 class MethodData(Variant):
@@ -486,29 +414,23 @@ class MethodData(Variant):
         "strip_reasoning": ("base_method",),
     }
 
-    corpus: Text | None = Field(None, description="Id under `corpora`.")
-    guard: Text | None = Field(None, description="Id under `guards` of the filter.")
-    harmful: Steered | None = Field(None, description="How responses to harmful prompts are sampled.")
-    benign: Steered | None = Field(None, description="How responses to benign prompts are sampled.")
-    base_method: Text | None = Field(None, description="Id under `methods` of the sampled training set it is made of.")
+    corpus: Text | None = None  # Id under `corpora`.
+    guard: Text | None = None  # Id under `guards` of the filter.
+    harmful: Steered | None = None  # How responses to harmful prompts are sampled.
+    benign: Steered | None = None  # How responses to benign prompts are sampled.
+    base_method: Text | None = None  # Id under `methods` of the sampled training set it is made of.
     # `from` is a word of Python.
-    teacher: Text | None = Field(
-        None,
-        alias="from",
-        description="Id under `models` of the teacher whose set it is; the student's own when absent.",
-    )
-    benign_half: Literal["teacher", "own"] | None = Field(
-        None, description="Whose benign rows are learnt: the teacher's (when absent) or the student's own."
-    )
-    strip_reasoning: Boolean | None = Field(
-        None, description="Whether the reasoning of the harmful rows is cut to an empty think block."
-    )
+    # Id under `models` of the teacher whose set it is; the student's own when absent.
+    teacher: Text | None = Field(None, alias="from")
+    # Whose benign rows are learnt: the teacher's (when absent) or the student's own.
+    benign_half: Literal["teacher", "own"] | None = None
+    strip_reasoning: Boolean | None = None  # Whether the reasoning of the harmful rows is cut to an empty think block.
 
 
 class KlLoss(Section):
     """Likelihood of harmful rows, divergence from the initial student on benign rows (Sec. 5.3)."""
 
-    weight: NonNegative = Field(description="Weight of the divergence.")
+    weight: NonNegative  # Weight of the divergence.
 
 
 class NllLoss(Section):
@@ -518,18 +440,16 @@ class NllLoss(Section):
 class PrimerLoss(Section):
     """Negative log-likelihood of SafePath's primer alone."""
 
-    think: Boolean = Field(
-        description="Whether <think> and its newline are learnt where the generation prompt lacks them."
-    )
+    think: Boolean  # Whether <think> and its newline are learnt where the generation prompt lacks them.
 
 
 class SafekeyLoss(Section):
     """SafeKey's three terms."""
 
-    mask_weight: NonNegative = Field(description="Weight of query-mask modelling.")
-    head_weight: NonNegative = Field(description="Weight of the safety head's loss.")
-    theta: Fraction = Field(description="Fraction of the head's path that does not see the prompt, from 0 to 1.")
-    last_epochs: Natural = Field(description="Last epochs in which the two count.")
+    mask_weight: NonNegative  # Weight of query-mask modelling.
+    head_weight: NonNegative  # Weight of the safety head's loss.
+    theta: Fraction  # Fraction of the head's path that does not see the prompt, from 0 to 1.
+    last_epochs: Natural  # Last epochs in which the two count.
 
 
 class Loss(Variant):
@@ -537,116 +457,90 @@ class Loss(Variant):
 
     ONE_OF = ("nll", "primer", "safekey", "kl")
 
-    nll: NllLoss | None = Field(None, description="Negative log-likelihood of the response (Eq. 2).")
-    primer: PrimerLoss | None = Field(None, description="Negative log-likelihood of SafePath's primer alone.")
-    safekey: SafekeyLoss | None = Field(None, description="SafeKey's three terms.")
-    kl: KlLoss | None = Field(
-        None, description="Likelihood of harmful rows, divergence from the initial student on benign rows (Sec. 5.3)."
-    )
+    nll: NllLoss | None = None
+    primer: PrimerLoss | None = None
+    safekey: SafekeyLoss | None = None
+    kl: KlLoss | None = None
 
 
 class RewardWeights(Section):
     """Weights of the rewards."""
 
-    safety: NonNegative = Field(description="Weight of the guard's P(safe).")
-    format: NonNegative = Field(description="Weight of one well-formed think block.")
+    safety: NonNegative  # Weight of the guard's P(safe).
+    format: NonNegative  # Weight of one well-formed think block.
 
 
 class Grpo(Section):
     """Online reinforcement learning in the place of a training set and a loss (Sec. 5.3, App. E)."""
 
-    prompts: Literal["all", "filtered"] = Field(
-        description="all - every training prompt; filtered - those that the training set under `data` keeps."
-    )
-    guard: Text = Field(description="Id under `guards` of the model whose P(safe) is the reward.")
-    rollouts: Annotated[Integer, Field(ge=2)] = Field(description="Responses sampled for each prompt (G).")
-    prompts_per_step: Count = Field(description="Prompts of a step; all their rollouts are learnt from in one update.")
-    steps: Count | None = Field(
-        None, description="Steps to train for in the place of `epochs`; whole epochs when absent."
-    )
-    beta: NonNegative = Field(description="Weight of the divergence from the initial student.")
-    epsilon: Positive = Field(description="How far a ratio may move before it is clipped.")
-    ratio: Literal["token", "sequence"] = Field(
-        description="Importance ratio of each token, or of the sequence (geometric mean over its tokens)."
-    )
-    temperature: Positive = Field(description="Temperature of the rollouts.")
-    max_tokens: Count = Field(description="Longest rollout in tokens.")
-    weights: RewardWeights = Field(description="Weights of the rewards.")
-    sampler: Literal["colocate", "server", "trainer"] = Field(
-        description="What samples the rollouts - colocate is vLLM in the trainer's process, server is vLLM on a GPU of "
-        "its own, trainer is the trainer itself."
-    )
+    # all - every training prompt; filtered - those that the training set under `data` keeps.
+    prompts: Literal["all", "filtered"]
+    guard: Text  # Id under `guards` of the model whose P(safe) is the reward.
+    rollouts: Annotated[int, Field(ge=2), WHOLE]  # Responses sampled for each prompt (G).
+    prompts_per_step: Count  # Prompts of a step; all their rollouts are learnt from in one update.
+    steps: Count | None = None  # Steps to train for in the place of `epochs`; whole epochs when absent.
+    beta: NonNegative  # Weight of the divergence from the initial student.
+    epsilon: Positive  # How far a ratio may move before it is clipped.
+    # Importance ratio of each token, or of the sequence (geometric mean over its tokens).
+    ratio: Literal["token", "sequence"]
+    temperature: Positive  # Temperature of the rollouts.
+    max_tokens: Count  # Longest rollout in tokens.
+    weights: RewardWeights
+    # What samples the rollouts - colocate is vLLM in the trainer's process, server is vLLM on a GPU of its own,
+    # trainer is the trainer itself.
+    sampler: Literal["colocate", "server", "trainer"]
 
 
 class Lora(Section):
     """The adapter."""
 
-    rank: Count = Field(description="Rank of each update.")
-    alpha: Count = Field(description="Scale; updates are multiplied by alpha / rank.")
-    dropout: BelowOne = Field(description="Dropout on the adapter's input.")
-    targets: Annotated[Names, AfterValidator(sorted)] = Field(
-        description="Names of the linear layers that get an adapter."
-    )
+    rank: Count  # Rank of each update.
+    alpha: Count  # Scale; updates are multiplied by alpha / rank.
+    dropout: BelowOne  # Dropout on the adapter's input.
+    targets: Annotated[Names, AfterValidator(sorted)]  # Names of the linear layers that get an adapter.
 
 
 class Training(Section):
     """LoRA fine-tuning (Sec. 5.1)."""
 
-    lora: Lora = Field(description="The adapter.")
-    learning_rate: Positive = Field(description="Peak learning rate.")
-    schedule: Literal["cosine", "linear", "constant"] = Field(
-        description="How the learning rate falls after the warm-up."
-    )
-    warmup: BelowOne = Field(description="Fraction of the steps over which the learning rate rises.")
-    batch_size: Count = Field(description="Rows per step in total, over devices and accumulation.")
-    max_tokens: Annotated[Integer, Field(ge=8)] = Field(
-        description="Longest row in tokens; longer ones are left out and counted."
-    )
-    max_grad_norm: Positive = Field(description="Norm that gradients are clipped to.")
-    weight_decay: NonNegative = Field(description="Weight decay of AdamW.")
-    betas: Annotated[list[BelowOne], Field(min_length=2)] = Field(description="Decay of AdamW's two moments.")
-    dtype: DType = Field(description="Number type of weights and activations.")
-    checkpoint_steps: Count = Field(description="Steps between checkpoints.")
+    lora: Lora
+    learning_rate: Positive  # Peak learning rate.
+    schedule: Literal["cosine", "linear", "constant"]  # How the learning rate falls after the warm-up.
+    warmup: BelowOne  # Fraction of the steps over which the learning rate rises.
+    batch_size: Count  # Rows per step in total, over devices and accumulation.
+    max_tokens: Annotated[int, Field(ge=8), WHOLE]  # Longest row in tokens; longer ones are left out and counted.
+    max_grad_norm: Positive  # Norm that gradients are clipped to.
+    weight_decay: NonNegative  # Weight decay of AdamW.
+    betas: Annotated[list[BelowOne], Field(min_length=2)]  # Decay of AdamW's two moments.
+    dtype: DType  # Number type of weights and activations.
+    checkpoint_steps: Count  # Steps between checkpoints.
 
 
-TrainingChanges = _changes("TrainingChanges", Training)
+TrainingChanges = partial("TrainingChanges", Training)
 
 
 class Original(Section):
     """What a method has besides with `baseline_settings` original."""
 
-    epochs: Count | None = Field(None, description="Passes over the training set.")
-    training: TrainingChanges | None = Field(None, description="Its authors' own values.")
+    epochs: Count | None = None  # Passes over the training set.
+    training: TrainingChanges | None = None  # Its authors' own values.
 
 
 class Method(Section):
     """A training set and a way to train on it (Sec. 4, 5)."""
 
     label: Label
-    families: SomeTexts | None = Field(
-        None, description="Ids under `families` whose students it trains; all when absent."
-    )
-    students: SomeTexts | None = Field(
-        None, description="Ids under `models` of the students it trains; all when absent."
-    )
-    data: MethodData | None = Field(
-        None,
-        description="The training set; absent for `initial`, and for `grpo` with all prompts. Sampled from the student "
-        "itself (guard, harmful, benign), or a corpus, or made of another method's set (base_method).",
-    )
-    epochs: Count | None = Field(None, description="Passes over the training set (Table 4).")
-    loss: Loss | None = Field(
-        None,
-        description="What is minimised, with its settings: one module of thinksafe/training/losses/; nll when absent.",
-    )
-    grpo: Grpo | None = Field(
-        None,
-        description="Online reinforcement learning in the place of a training set and a loss (Sec. 5.3, App. E).",
-    )
-    training: TrainingChanges | None = Field(
-        None, description="What this method has other than the section `training`."
-    )
-    original: Original | None = Field(None, description="What it has besides with `baseline_settings` original.")
+    families: SomeTexts | None = None  # Ids under `families` whose students it trains; all when absent.
+    students: SomeTexts | None = None  # Ids under `models` of the students it trains; all when absent.
+    # The training set; absent for `initial`, and for `grpo` with all prompts. Sampled from the student itself (guard,
+    # harmful, benign), or a corpus, or made of another method's set (base_method).
+    data: MethodData | None = None
+    epochs: Count | None = None  # Passes over the training set (Table 4).
+    # What is minimised, with its settings: one module of thinksafe/training/losses/; nll when absent.
+    loss: Loss | None = None
+    grpo: Grpo | None = None
+    training: TrainingChanges | None = None  # What this method has other than the section `training`.
+    original: Original | None = None  # What it has besides with `baseline_settings` original.
 
 
 # ---------------------------------------------------------------- evaluation
@@ -654,19 +548,15 @@ class Benchmark(RowSet):
     """What students are evaluated on (Sec. 5.1, App. B)."""
 
     label: Label
-    kind: Literal["harm", "refusal", "reasoning"] = Field(
-        description="harm - fraction of responses judged unsafe; refusal - fraction refused; reasoning - fraction "
-        "answered right."
-    )
-    guard: Text | None = Field(None, description="Id under `guards` of the judge (harm and refusal).")
-    task: Task | None = Field(None, description="The task whose rules read the answers (reasoning).")
-    samples: Count = Field(1, description="Answers sampled for each item.")
-    template: Text | None = Field(None, description="The question as it is asked, holding {problem} once (reasoning).")
-    option_order: Literal["row", "skythought"] | None = Field(
-        None,
-        description="How the options of a multiple-choice question are ordered (default: row). row - each question by "
-        "a stream of its own; skythought - all questions by one stream, in their order, as in SkyThought with seed 41.",
-    )
+    # harm - fraction of responses judged unsafe; refusal - fraction refused; reasoning - fraction answered right.
+    kind: Literal["harm", "refusal", "reasoning"]
+    guard: Text | None = None  # Id under `guards` of the judge (harm and refusal).
+    task: Task | None = None  # The task whose rules read the answers (reasoning).
+    samples: Count = 1  # Answers sampled for each item.
+    template: Text | None = None  # The question as it is asked, holding {problem} once (reasoning).
+    # How the options of a multiple-choice question are ordered (default: row). row - each question by a stream of its
+    # own; skythought - all questions by one stream, in their order, as in SkyThought with seed 41.
+    option_order: Literal["row", "skythought"] | None = None
 
     @property
     def decoding(self) -> Literal["safety", "reasoning"]:
@@ -675,188 +565,117 @@ class Benchmark(RowSet):
 
 
 # ---------------------------------------------------------------- the synthetic world
-Rows = Annotated[Count, Field(description="Rows of this set.")]
-Weight = Annotated[NonNegative, Field(description="Weight of this kind.")]
+def _alike(name: str, doc: str, kind: Any, *keys: str) -> type[Any]:
+    """Return a section whose keys all hold the same."""
+    return create_model(name, __base__=Section, __doc__=doc, **dict.fromkeys(keys, (kind, ...)))
 
 
-class WorldRows(Section):
-    """Prompts or questions in each set."""
-
-    harmful: Rows
-    benign: Rows
-    harmbench: Rows
-    strongreject: Rows
-    wildjailbreak: Rows
-    xstest: Rows
-    aime24: Rows
-    gsm8k: Rows
-    math500: Rows
-    gpqa: Rows
-
-
-class Templates(Section):
-    """How problems are posed in pretraining and in the benign prompts, each with {problem} once."""
-
-    aime24: Text = Field(description="Template of counterparts of AIME 2024.")
-    gsm8k: Text = Field(description="Template of counterparts of GSM8K.")
-    math500: Text = Field(description="Template of counterparts of MATH500.")
-    gpqa: Text = Field(description="Template of counterparts of GPQA.")
-
-
-class Tiers(Section):
-    """A fraction of requests by how overt their mischief is."""
-
-    overt: Fraction = Field(description="Overt mischief.")
-    mid: Fraction = Field(description="Mischief between overt and mild.")
-    mild: Fraction = Field(description="Mild mischief.")
-
-
-class Forms(Section):
-    """A fraction of requests by their form."""
-
-    plain: Tiers = Field(description="Asked plainly.")
-    plan: Tiers = Field(description="Asked for a plan.")
-    wrapped: Tiers = Field(description="Asked in adversarial wording.")
-
-
-class Mix(Section):
-    """Weights of the kinds of examples."""
-
-    gsm8k: Weight | None = None
-    math500: Weight | None = None
-    aime24: Weight | None = None
-    gpqa: Weight | None = None
-    benign: Weight | None = None
-    harmful: Weight | None = None
-    steered: Weight | None = None
-    steered_benign: Weight | None = None
-    harm_question: Weight | None = None
-    story: Weight | None = None
-    quick: Weight | None = None
+SETS = ("harmful", "benign", "harmbench", "strongreject", "wildjailbreak", "xstest", *get_args(Task))
+ROWS = Annotated[Count, Field(description="Rows of this set.")]
+WorldRows = _alike("WorldRows", "Prompts or questions in each set.", ROWS, *SETS)
+POSED = Annotated[str, Field(description="How the counterparts of this benchmark's problems are posed."), TEXT]
+TEMPLATES = "How problems are posed in pretraining and in the benign prompts, each with {problem} once."
+Templates = _alike("Templates", TEMPLATES, POSED, *get_args(Task))
+SOME = Annotated[Fraction, Field(description="Fraction of requests whose mischief is so overt.")]
+Tiers = _alike("Tiers", "A fraction of requests by how overt their mischief is.", SOME, "overt", "mid", "mild")
+ASKED = Annotated[Tiers, Field(description="Asked plainly, for a plan, or in adversarial wording.")]
+Forms = _alike("Forms", "A fraction of requests by their form.", ASKED, "plain", "plan", "wrapped")
+# fmt: off
+Example = Literal[
+    "gsm8k", "math500", "aime24", "gpqa", "benign", "harmful", "steered", "steered_benign", "harm_question", "story",
+    "quick",
+]
+# fmt: on
 
 
 class Pretrained(Section):
     """Size and pretraining of a model of the world."""
 
-    hidden_size: Annotated[Integer, Field(ge=32)] = Field(description="Hidden size of the model.")
-    layers: Count = Field(description="Layers of the model.")
-    examples: Count = Field(description="Examples to train on, each seen once.")
-    batch_size: Count = Field(description="Examples per step.")
-    learning_rate: Positive = Field(description="Peak learning rate.")
+    hidden_size: Annotated[int, Field(ge=32), WHOLE]  # Hidden size of the model.
+    layers: Count  # Layers of the model.
+    examples: Count  # Examples to train on, each seen once.
+    batch_size: Count  # Examples per step.
+    learning_rate: Positive  # Peak learning rate.
 
 
 class WorldStudent(Pretrained):
     """How students are pretrained."""
 
-    knows_harm: Boolean = Field(description="False makes refusals independent of harm (control).")
-    complies: Boolean = Field(description="False makes it refuse every forbidden request (control).")
-    refusals: Forms = Field(description="Fraction of forbidden requests refused when asked directly, by form.")
-    steered_refusals: Forms = Field(description="Fraction of forbidden requests refused when told to refuse, by form.")
-    steered_refusals_forbidden: Fraction = Field(
-        description="Fraction of forbidden requests refused when told to refuse, in the adversarial wording that "
-        "forbids to say no."
-    )
-    steered_refusals_benign: Fraction = Field(description="Fraction of harmless requests refused when told to refuse.")
-    other_style: Fraction = Field(description="Fraction of responses in the other style.")
-    mix: Mix = Field(description="Weights of the kinds of examples.")
+    knows_harm: Boolean  # False makes refusals independent of harm (control).
+    complies: Boolean  # False makes it refuse every forbidden request (control).
+    refusals: Forms  # Fraction of forbidden requests refused when asked directly, by form.
+    steered_refusals: Forms  # Fraction of forbidden requests refused when told to refuse, by form.
+    # Fraction of forbidden requests refused when told to refuse, in the adversarial wording that forbids to say no.
+    steered_refusals_forbidden: Fraction
+    steered_refusals_benign: Fraction  # Fraction of harmless requests refused when told to refuse.
+    other_style: Fraction  # Fraction of responses in the other style.
+    mix: Annotated[dict[Example, NonNegative], Field(min_length=1)]  # Weights of the kinds of examples.
 
 
-SizeChanges = _changes("SizeChanges", Pretrained)
-WorldTeacher = _changes("WorldTeacher", WorldStudent, "mix", "examples", "batch_size", "learning_rate")
+SizeChanges = partial("SizeChanges", Pretrained)
+WorldTeacher = partial("WorldTeacher", WorldStudent, "mix", "examples", "batch_size", "learning_rate")
 
 
 class WorldGuard(Pretrained):
     """How guards are trained."""
 
-    shuffled_labels: Boolean = Field(description="Labels belong to other pairs (control).")
-    form_rows: Count | None = Field(
-        None,
-        description="One in so many rows teaches the words around WildGuard's judgements, too; 10 when absent.",
-    )
+    shuffled_labels: Boolean  # Labels belong to other pairs (control).
+    # One in so many rows teaches the words around WildGuard's judgements, too; 10 when absent.
+    form_rows: Count | None = None
 
 
 class World(Section):
     """The synthetic world of the miniature (docs/miniature.md); absent for real data."""
 
-    seed: Natural = Field(description="Seed of the world, its texts and its models.")
-    rows: WorldRows = Field(description="Prompts or questions in each set.")
-    templates: Templates = Field(
-        description="How problems are posed in pretraining and in the benign prompts, each with {problem} once."
-    )
-    phrases: list[Filled] = Field(description="Sentences whose words become tokens although no example has them.")
-    vocabulary: Annotated[Integer, Field(ge=300)] = Field(description="Largest number of tokens of a tokenizer.")
-    student: WorldStudent = Field(description="How students are pretrained.")
-    sizes: dict[Id, SizeChanges] | None = Field(
-        None, description="What single students have other than `student`, by id under `models`."
-    )
-    teacher: WorldTeacher = Field(description="What teachers have other than the student that they go on from.")
-    guard: WorldGuard = Field(description="How guards are trained.")
+    seed: Natural  # Seed of the world, its texts and its models.
+    rows: WorldRows
+    templates: Templates
+    phrases: list[Filled]  # Sentences whose words become tokens although no example has them.
+    vocabulary: Annotated[int, Field(ge=300), WHOLE]  # Largest number of tokens of a tokenizer.
+    student: WorldStudent
+    sizes: dict[Id, SizeChanges] | None = None  # What single students have other than `student`, by id under `models`.
+    teacher: WorldTeacher  # What teachers have other than the student that they go on from.
+    guard: WorldGuard
 
 
 # ---------------------------------------------------------------- the whole
 class Config(Section):
     """Config of ThinkSafe-Flow, after all layers are merged."""
 
-    run: Annotated[Text, Field(pattern="^[a-z0-9-]+$")] = Field(
-        description="Name of the run; results go to results/<run>/. By default the name of the last overlay."
-    )
-    select: Select = Field(description="What this run does, out of what is defined below.")
-    replicates: Annotated[
-        list[Natural], Field(min_length=1), AfterValidator(_distinct), AfterValidator(sorted), UNIQUE
-    ] = Field(description="Numbers of the replicates; each one resamples, retrains and evaluates anew.")
-    paper: Filled = Field(description="Folder with the paper's printed numbers (docs/claims.md).")
-    use_paper_scores: Boolean = Field(
-        False, description="Whether the paper's printed cells are the scores of this run; nothing is sampled then."
-    )
-    hub: Hub = Field(description="What comes from the Hugging Face hub (docs/running-the-paper.md).")
-    seeds: Seeds = Field(description="Seeds, hashed with the replicate and the request.")
-    families: dict[Id, Family] = Field(
-        min_length=1,
-        description="Families of students; a family is a chat format with its decoding, and has a table of its own.",
-    )
-    models: dict[Id, Model] = Field(min_length=1, description="Students and teachers.")
-    guards: dict[Id, Guard] = Field(
-        min_length=1, description="Guard models, which filter training data and judge answers."
-    )
-    audit: Texts = Field(
-        [], description="Ids under `guards` that judge the harm benchmarks beside the configured guard."
-    )
-    judge_study: JudgeStudy = Field(
-        description="Verdicts of several guards and views on the stored answers to the harm benchmarks "
-        "(docs/judges.md)."
-    )
-    prompts: Prompts = Field(description="Prompts that training responses are sampled for (Sec. 3).")
-    corpora: dict[Id, Corpus] = Field(
-        description="Published training sets of other methods, brought into one form (Table 4)."
-    )
-    sources: dict[Id, dict[Id, ReleasedSet]] = Field(
-        {},
-        description="By student and method, training sets that others have released, used instead of the student's own "
-        "samples (config/released.yaml).",
-    )
-    steerings: dict[Id, Text] = Field(
-        min_length=1,
-        description="Texts put around a prompt when training responses are sampled, each with {prompt} once (Sec. 4).",
-    )
-    engine: Engine = Field(description="What runs the models.")
-    sampling: Sampling = Field(description="Decoding, by what the responses are for (App. A.1, B).")
-    shards: Shards = Field(description="Number of shards that a list of requests is cut into, one job each.")
-    methods: dict[Id, Method] = Field(
-        min_length=1, description="A method is a training set and a way to train on it (Sec. 4, 5)."
-    )
-    baseline_settings: Literal["thinksafe", "original"] = Field(
-        description="How other methods are trained: thinksafe - as the section `training` says; original - by their "
-        "own papers."
-    )
-    training: Training = Field(description="LoRA fine-tuning (Sec. 5.1).")
-    benchmarks: dict[Id, Benchmark] = Field(
-        min_length=1, description="What students are evaluated on (Sec. 5.1, App. B)."
-    )
-    scoring: Scoring = Field(description="How answers become numbers.")
-    report: Report = Field(description="The page of a run (docs/report.md).")
-    world: World | None = Field(
-        None, description="The synthetic world of the miniature (docs/miniature.md); absent for real data."
-    )
+    # Name of the run; results go to results/<run>/. By default the name of the last overlay.
+    run: Annotated[str, Field(pattern="^[a-z0-9-]+$"), TEXT]
+    select: Select
+    # Numbers of the replicates; each one resamples, retrains and evaluates anew.
+    replicates: Annotated[list[Natural], Field(min_length=1), AfterValidator(_distinct), AfterValidator(sorted), UNIQUE]
+    paper: Filled  # Folder with the paper's printed numbers (docs/claims.md).
+    # Whether the paper's printed cells are the scores of this run; nothing is sampled then.
+    use_paper_scores: Boolean = False
+    hub: Hub
+    seeds: Seeds
+    # Families of students; a family is a chat format with its decoding, and has a table of its own.
+    families: dict[Id, Family] = Field(min_length=1)
+    models: dict[Id, Model] = Field(min_length=1)  # Students and teachers.
+    guards: dict[Id, Guard] = Field(min_length=1)  # Guard models, which filter training data and judge answers.
+    audit: Texts = []  # Ids under `guards` that judge the harm benchmarks beside the configured guard.
+    judge_study: JudgeStudy
+    prompts: Prompts
+    corpora: dict[Id, Corpus]  # Published training sets of other methods, brought into one form (Table 4).
+    # By student and method, training sets that others have released, used instead of the student's own samples
+    # (config/released.yaml).
+    sources: dict[Id, dict[Id, ReleasedSet]] = {}
+    # Texts put around a prompt when training responses are sampled, each with {prompt} once (Sec. 4).
+    steerings: dict[Id, Text] = Field(min_length=1)
+    engine: Engine
+    sampling: Sampling
+    shards: Shards  # Number of shards that a list of requests is cut into, one job each.
+    methods: dict[Id, Method] = Field(min_length=1)  # A method is a training set and a way to train on it (Sec. 4, 5).
+    # How other methods are trained: thinksafe - as the section `training` says; original - by their own papers.
+    baseline_settings: Literal["thinksafe", "original"]
+    training: Training
+    benchmarks: dict[Id, Benchmark] = Field(min_length=1)  # What students are evaluated on (Sec. 5.1, App. B).
+    scoring: Scoring
+    report: Report
+    world: World | None = None
 
 
 def plain(part: Any) -> Any:
@@ -866,3 +685,69 @@ def plain(part: Any) -> Any:
     if isinstance(part, Mapping):
         return {key: plain(value) for key, value in part.items()}
     return [plain(value) for value in part] if isinstance(part, list) else part
+
+
+# ---------------------------------------------------------------- for editors
+@cache
+def _comments() -> dict[tuple[str, str], str]:
+    """Return the comment on each key by section and key: behind it on its line, or on the lines before it."""
+    text = Path(__file__).read_text(encoding="utf-8")
+    lines, found = text.splitlines(), {}
+    for section in (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)):
+        for key in (node for node in section.body if isinstance(node, ast.AnnAssign)):
+            behind, first = lines[key.end_lineno - 1][key.end_col_offset :], key.lineno - 1
+            while not behind and lines[first - 1].lstrip().startswith("#"):
+                first -= 1
+            comment = behind or "\n".join(lines[first : key.lineno - 1])
+            found[section.name, key.target.id] = " ".join(comment.replace("#", " ").split())
+    return found
+
+
+def described(section: type[BaseModel], key: str) -> str:
+    """Return what a key of a section holds; nothing where its own section says so."""
+    names = [(above.__name__, key) for above in section.__mro__]
+    comment = next((_comments()[name] for name in names if name in _comments()), "")
+    return comment or section.model_fields[key].description or ""
+
+
+class _Schema(GenerateJsonSchema):
+    """JSON Schema without nulls, which drop a key, and titles."""
+
+    def nullable_schema(self, schema: Any) -> dict[str, Any]:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        return (
+            self.generate_inner(schema["schema"]) if schema.get("default") is None else super().default_schema(schema)
+        )
+
+    def dict_schema(self, schema: Any) -> dict[str, Any]:
+        made = super().dict_schema(schema)
+        for pattern, value in made.pop("patternProperties", {}).items():  # which leaves other keys open
+            made |= {"propertyNames": {"pattern": pattern}, "additionalProperties": value}
+        return made
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        made, section = super().model_schema(schema), schema["cls"]
+        del made["title"]
+        for key, field in section.model_fields.items():
+            if text := described(section, key):
+                made["properties"][field.alias or key]["description"] = text
+        return made
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a whole config."""
+    return {"$schema": _Schema.schema_dialect} | Config.model_json_schema(schema_generator=_Schema)
+
+
+if __name__ == "__main__":
+    import sys
+
+    import yaml
+
+    print("# For editors. Made by `python -m thinksafe.config.types`; change thinksafe/config/types.py.")
+    yaml.safe_dump(schema(), sys.stdout, sort_keys=False, width=120, allow_unicode=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from thinksafe.config.types import Config
 from thinksafe.files import IDENTITY, RECORD, read_json
 from thinksafe.planning.dag import Job, behind
 from thinksafe.provenance.digests import ROOT
@@ -67,12 +67,6 @@ def assumptions() -> dict[str, Any]:
     return yaml.safe_load(ASSUMED.read_text(encoding="utf-8"))
 
 
-def parameters(size: str) -> float | None:
-    """Return the number of parameters that a ``size`` such as 0.6B says, None where it says none."""
-    found = re.fullmatch(r"([\d.]+)\s*([BM])", size.strip(), re.IGNORECASE)
-    return float(found[1]) * {"B": 1e9, "M": 1e6}[found[2].upper()] if found else None
-
-
 @dataclass(frozen=True)
 class Work:
     """What a job does: ``units`` are responses, verdicts or rows, each with so many ``tokens``."""
@@ -91,7 +85,7 @@ class CostModel:
     prompts : how many prompts each half has
     """
 
-    def __init__(self, config: Mapping[str, Any], prompts: Mapping[str, int]) -> None:
+    def __init__(self, config: Config, prompts: Mapping[str, int]) -> None:
         self.config, self.prompts, self.assumed = config, prompts, assumptions()
         self.rates: dict[tuple[str | float, ...], list[float]] = {}
         self.ratios: dict[tuple[str, ...], list[float]] = {}
@@ -102,41 +96,35 @@ class CostModel:
         """Return what a job has to do; None for jobs that are small whatever they do."""
         names, tokens = job.wildcards, self.assumed["tokens"]
         if job.rule in ("sample_responses", "judge_responses"):
-            count = self.prompts[names["prompts"]] * int(names["samples"]) / self.config["shards"]["data"]
-            return Work(count, tokens["data"], self.config["sampling"]["data"]["max_tokens"])
+            count = self.prompts[names["prompts"]] * int(names["samples"]) / self.config.shards.data
+            return Work(count, tokens["data"], self.config.sampling.data.max_tokens)
         if job.rule in ("sample_answers", "judge_answers", "judge_other_view"):
-            benchmark = self.config["benchmarks"][names["benchmark"]]
-            kind = "reasoning" if benchmark["kind"] == "reasoning" else "safety"
-            count = (benchmark.get("rows") or 0) * benchmark["samples"] / self.config["shards"][kind]
-            return Work(count, tokens[kind], self.config["sampling"][kind]["max_tokens"])
+            benchmark = self.config.benchmarks[names["benchmark"]]
+            kind = benchmark.decoding
+            count = (benchmark.rows or 0) * benchmark.samples / getattr(self.config.shards, kind)
+            return Work(count, tokens[kind], getattr(self.config.sampling, kind).max_tokens)
         if job.rule in ("train_student", "score_perplexity"):
-            epochs = self.config["methods"][names["method"]]["epochs"] if job.rule == "train_student" else 1
+            epochs = self.config.methods[names["method"]].epochs if job.rule == "train_student" else 1
             return Work(self.rows_of(names["method"]) * epochs, tokens["data"])
         if job.rule == "train_grpo":
-            method = self.config["methods"][names["method"]]
-            grpo = method["grpo"]
-            return Work(
-                sum(self.prompts.values()) * grpo["rollouts"] * method["epochs"], tokens["data"], grpo["max_tokens"]
-            )
+            method = self.config.methods[names["method"]]
+            grpo = method.grpo
+            return Work(sum(self.prompts.values()) * grpo.rollouts * method.epochs, tokens["data"], grpo.max_tokens)
         return None
 
     def rows_of(self, method: str) -> int:
         """Return how many rows a training set has, each half as many as are taken or said to be there."""
-        corpus = self.config["methods"][method]["data"].get("corpus")
-        if corpus is None:
+        name = self.config.methods[method].data.corpus
+        if name is None:
             return sum(self.prompts.values())
-        halves = {
-            role: self.config["corpora"][corpus][role]
-            for role in self.prompts
-            if role in self.config["corpora"][corpus]
-        }
-        return sum(entry.get("take") or entry.get("rows") or self.prompts[role] for role, entry in halves.items())
+        halves = {role: getattr(self.config.corpora[name], role) for role in self.prompts}
+        return sum(half.take or half.rows or self.prompts[role] for role, half in halves.items() if half)
 
     # ------------------------------------------------------------ from the assumptions
     def model(self, student: str) -> tuple[float | None, dict[str, int]]:
         """Return the number of parameters of a student, None where its size is not known, and its dimensions."""
-        entry, known = self.config["models"][student], self.assumed["models"]
-        return parameters(entry["size"]), known.get((entry.get("source") or {}).get("hub"), known["other"])
+        entry, known = self.config.models[student], self.assumed["models"]
+        return entry.billions and entry.billions * 1e9, known.get(entry.source.hub, known["other"])
 
     def decoding(self, size: float, dims: Mapping[str, int], together: float, length: float) -> tuple[float, float]:
         """Return how many sequences run together, and the seconds of one decoding step of all of them."""
@@ -174,7 +162,7 @@ class CostModel:
         if job.rule.startswith("judge"):
             return self.assumed["judging"]["start"] + self._judging(work)
         if job.rule.startswith("sample"):
-            batch = self.config["engine"]["batch_size"]
+            batch = self.config.engine.batch_size
             return self.assumed["sampling"]["start"] + self.sampling_seconds(size, dims, work, batch)
         if job.rule == "score_perplexity":
             here = self.assumed["reading"]
@@ -184,11 +172,11 @@ class CostModel:
         one = max(here["row"], work.tokens * here["passes"] * 2 * size / (operations * here["operations"]))
         seconds = here["start"] + work.units * one
         if job.rule == "train_grpo":
-            grpo = self.config["methods"][job.wildcards["method"]]["grpo"]
-            together = grpo["rollouts"] * grpo["prompts_per_step"]
+            grpo = self.config.methods[job.wildcards["method"]].grpo
+            together = grpo.rollouts * grpo.prompts_per_step
             seconds += self.sampling_seconds(size, dims, work, together)
             # The guard has GPUs of its own, and so has a server; rollouts and rows are divided among the others.
-            others = self.config["engine"]["tensor_parallel"] + (grpo["sampler"] == "server")
+            others = self.config.engine.tensor_parallel + (grpo.sampler == "server")
             seconds = seconds / max(1, job.gpus - others) + self._judging(work)
         return seconds
 
@@ -271,11 +259,9 @@ class CostModel:
             return 0.0
         inner, outer, kv = dims["hidden"], dims["heads"] * dims["head"], dims["kv_heads"] * dims["head"]
         widths = {"q_proj": inner + outer, "k_proj": inner + kv, "v_proj": inner + kv, "o_proj": outer + inner}
-        lora = self.config["training"]["lora"]
-        each = sum(
-            widths.get(target, 5 * inner) for target in lora["targets"]
-        )  # others: between hidden and its fourfold
-        return 4.0 * lora["rank"] * each * dims["layers"]
+        lora = self.config.training.lora
+        each = sum(widths.get(target, 5 * inner) for target in lora.targets)  # others: between hidden and its fourfold
+        return 4.0 * lora.rank * each * dims["layers"]
 
 
 def record_of(job: Job) -> dict[str, Any] | None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from thinksafe.config import settings
+from thinksafe.config.types import Config
 from thinksafe.errors import UserError
 from thinksafe.files import IDENTITY
 from thinksafe.provenance.digests import ROOT
@@ -68,16 +70,14 @@ def _values(overlay: Overlay) -> dict[str, Any]:
         raise UserError(f"--config: {error}") from None
 
 
-def settings_of(overlay: Overlay) -> dict[str, Any]:
-    """Return the merged and checked config of a run.
+def settings_of(overlay: Overlay) -> Config:
+    """Return the merged, typed and checked config of a run.
 
     Raises
     ------
     UserError
         With what is wrong with it, as Snakemake prints it.
     """
-    from thinksafe.config import settings
-
     return settings.load([ROOT / "config/config.yaml", *overlay.files], _values(overlay) if overlay.values else None)
 
 

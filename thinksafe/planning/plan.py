@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from thinksafe.config.types import Config, plain
 from thinksafe.data.sources import select, source_rows
 from thinksafe.errors import UserError
 from thinksafe.planning import cost, dag
@@ -23,14 +24,14 @@ from thinksafe.planning.dag import Job
 from thinksafe.study.stages import COSTS
 
 
-def prompts_of(config: Mapping[str, Any]) -> dict[str, int]:
+def prompts_of(config: Config) -> dict[str, int]:
     """Return how many prompts each half has: as many as are taken, are stated in config, or are in a local file.
 
     0 where this is not known.
     """
     return {
-        role: entry.get("take") or entry.get("rows") or entry.get("approx_rows") or _in_file(entry, role)
-        for role, entry in config["prompts"].items()
+        role: entry.take or entry.rows or entry.approx_rows or _in_file(plain(entry), role)
+        for role, entry in config.prompts
     }
 
 
@@ -55,20 +56,20 @@ def jobs_and_model(arguments: argparse.Namespace) -> tuple[list[Job], CostModel]
     return jobs, model
 
 
-def count(jobs: Sequence[Job], config: Mapping[str, Any], prompts: Mapping[str, int]) -> dict[str, int]:
+def count(jobs: Sequence[Job], config: Config, prompts: Mapping[str, int]) -> dict[str, int]:
     """Return the counts of raw sets, training sets, adapters, variants, cells, responses, verdicts and jobs."""
 
     def of(rules: str, *names: str) -> set[tuple[str, ...]]:
         return {tuple(job.wildcards[name] for name in names) for job in jobs if job.rule in rules.split()}
 
     def data_of(method: str) -> str:  # a set that two methods learn from counts once
-        return json.dumps(config["methods"][method]["data"], sort_keys=True)
+        return json.dumps(plain(config.methods[method].data), sort_keys=True)
 
     variant = ("student", "method", "replicate")
-    rows = {name: entry.get("rows") or 0 for name, entry in config["benchmarks"].items()}
+    rows = {name: entry.rows or 0 for name, entry in config.benchmarks.items()}
     cells = of("sample_answers", *variant, "benchmark")
     verdicts = of("judge_answers", *variant, "benchmark", "guard")
-    main = {key for key in verdicts if key[4] == config["benchmarks"][key[3]].get("guard")}  # others are audits
+    main = {key for key in verdicts if key[4] == config.benchmarks[key[3]].guard}  # others are audits
     others = (verdicts - main) | of("judge_other_view", *variant, "benchmark", "guard", "view")
     raw = of("sample_responses", "student", "steering", "samples", "replicate", "prompts")
     filtered = of("judge_responses", "guard", "student", "steering", "samples", "replicate", "prompts")
@@ -79,7 +80,7 @@ def count(jobs: Sequence[Job], config: Mapping[str, Any], prompts: Mapping[str, 
         "adapters": sum(len(of(rule, *variant)) for rule in ("train_student", "train_grpo")),
         "variants": len({cell[:3] for cell in cells}),
         "cells": len(cells),
-        "responses": sum(rows[cell[3]] * config["benchmarks"][cell[3]]["samples"] for cell in cells),
+        "responses": sum(rows[cell[3]] * config.benchmarks[cell[3]].samples for cell in cells),
         "verdicts": sum(rows[cell[3]] for cell in {key[:4] for key in main}),
         "verdicts_of_other_judges": sum(rows[key[3]] for key in others),
         "training_responses": sum(prompts[key[4]] * int(key[2]) for key in raw),

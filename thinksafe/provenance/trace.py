@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Any
 
 from thinksafe import layout
-from thinksafe.config.schema import nearest
 from thinksafe.errors import UserError
 from thinksafe.files import IDENTITY, Row
 from thinksafe.provenance.digests import ROOT, module_files, source_digest
 from thinksafe.provenance.identity import content_digest, input_digest
 from thinksafe.provenance.lineage import Lineage, Step, modules, sources
+from thinksafe.suggest import nearest
 
 PART = re.compile(r"part-\d+\.parquet")
 AVERAGES = {"safety_avg": "safety", "harm_avg3": "safety", "reasoning_avg": "reasoning"}

@@ -18,8 +18,9 @@ from typing import Any
 
 import yaml
 
+from thinksafe.config.types import Config, plain
 from thinksafe.files import IDENTITY, RECORD, read_json, read_rows
-from thinksafe.hub.lock import remote_sources, used
+from thinksafe.hub.needed import remote_sources, used
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT, canonical
 from thinksafe.provenance.identity import SNAKEMAKES, content_digest
@@ -211,7 +212,7 @@ def hide_places(
     ]
 
 
-def licences(config: Mapping[str, Any]) -> str:
+def licences(config: Config) -> str:
     """Return the licence notes of all that a run of this config takes from elsewhere (config/licences/assets.yaml)."""
     from thinksafe.hub.client import page
 
@@ -244,9 +245,10 @@ def make_bundle(
         Where something that belongs into it is stale, missing or without provenance.
     """
     version = snakemake_records.check_format()
-    planned = "all" if target in dag.settings_of(overlay)["models"] else target
+    typed = dag.settings_of(overlay)
+    planned = "all" if target in typed.models else target
     with dag.graph(overlay, planned) as graph:
-        config = json.loads(json.dumps(graph.workflow.globals["config"]))
+        config = plain(graph.workflow.globals["study"].config)
         jobs = selected(dag.jobs_of(graph), target, config)
         if not jobs:
             raise BundleError(f"{target}: makes nothing that could be packed")
@@ -292,7 +294,7 @@ def make_bundle(
     members |= {
         archive.PROVENANCE: archive.json_bytes(records),
         "config.json": archive.json_bytes(config),
-        "LICENCES.md": licences(config).encode(),
+        "LICENCES.md": licences(typed).encode(),
         "README.md": readme.encode(),
     }
     members |= {

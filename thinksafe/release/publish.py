@@ -24,6 +24,7 @@ from typing import Any
 
 from huggingface_hub.utils.sha import git_hash
 
+from thinksafe.config.types import plain
 from thinksafe.errors import UserError
 from thinksafe.files import IDENTITY, Row, atomic, read_json, read_rows
 from thinksafe.hub.client import human
@@ -317,7 +318,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Publish what one config has made."""
     overlay = dag.overlay_of(arguments)
-    config = dag.settings_of(overlay)
+    config = plain(dag.settings_of(overlay))
     folder = Path(arguments.to) if "/" in arguments.to or arguments.to.startswith(".") else None
     results = Path("results") / config["run"]
     if not results.is_dir():

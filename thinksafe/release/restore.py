@@ -217,7 +217,7 @@ def fitted(overlay: dag.Overlay, bundle: Bundle, ignore: Sequence[str] = ()) -> 
             f"{bundle.manifest['record_format']}; Snakemake {version} here keeps format "
             f"{snakemake_records.RECORD_FORMAT}"
         )
-    run = dag.settings_of(overlay)["run"]
+    run = dag.settings_of(overlay).run
     if run != bundle.run:  # before the target, which may have the run in its name
         raise BundleError(f"{bundle.path}: is of the run {bundle.run}, and this config's run is {run}")
     with dag.graph(overlay, bundle.manifest["planned"]) as graph:

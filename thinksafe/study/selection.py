@@ -6,6 +6,7 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from thinksafe.config.selection import methods_of
 from thinksafe.config.types import Config
 
 ROLES = ("harmful", "benign")
@@ -53,16 +54,7 @@ class Selection:
 
     @cached_property
     def _methods(self) -> dict[str, list[str]]:
-        return {
-            student: [
-                method
-                for method in self.methods
-                for entry in [self.config.methods[method]]
-                if model.family in (entry.families or self.config.families)
-                if student in (entry.students or self.config.models)
-            ]
-            for student, model in self.config.models.items()
-        }
+        return {student: methods_of(self.config, student) for student in self.config.models}
 
     def methods_of(self, student: str) -> list[str]:
         """Return the selected methods that are meant for a student."""

@@ -5,13 +5,13 @@ A spec holds only what its rule uses, so that a change of the config makes exact
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from thinksafe.config.settings import read
-from thinksafe.config.types import plain
-from thinksafe.hub.lock import remote_sources, used
+from thinksafe.config.types import Config, plain
+from thinksafe.hub.needed import remote_sources, used
 from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.local_files import content_of
 from thinksafe.study.claims import Claims
@@ -34,11 +34,11 @@ def _dicts(keys: Sequence[Any]) -> list[Spec]:
 class Specs(Miniature):
     """Specs of all rules under one selection; those of the miniature's world are inherited."""
 
-    def __init__(self, claims: Claims, report: Report, asked: Mapping[str, Any]) -> None:
+    def __init__(self, claims: Claims, report: Report, asked: Config) -> None:
         paper = claims.paper
         super().__init__(paper.selection, paper.paths)
         self.paper, self.sets, self.claims, self.report = paper, paper.sets, claims, report
-        self.asked = asked  # the config without the lock's commits, as plain values
+        self.asked = asked  # the config without the lock's commits
 
     # ------------------------------------------------------------ hub
     def lock_hub(self) -> Spec:

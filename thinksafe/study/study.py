@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from thinksafe.config.types import Config, plain
-from thinksafe.hub.lock import pinned as at_locked_commits
+from thinksafe.config.types import Config
+from thinksafe.hub.needed import pinned as at_locked_commits
 from thinksafe.provenance.digests import canonical, code_digests, script_path
 from thinksafe.provenance.local_files import with_contents
 from thinksafe.provenance.versions import pinned
@@ -76,9 +76,8 @@ class Study:
         lock: Mapping[str, Any] = NO_LOCK,
         local: Callable[[str], Any] = str,
     ) -> None:
-        asked = plain(config)
-        self.config = config = Config.model_validate(at_locked_commits(asked, lock))
-        self.selection = Selection(config)
+        asked, self.config = config, at_locked_commits(config, lock)
+        self.selection = Selection(self.config)
         self.sets = TrainingSets(self.selection)
         self.paths = Paths(self.selection, self.sets, local)
         self.paper = Paper(self.selection, self.sets, self.paths)

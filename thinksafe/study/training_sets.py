@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from thinksafe.config.selection import halves_of
 from thinksafe.config.types import plain
-from thinksafe.study.selection import ROLES, Selection
+from thinksafe.study.selection import Selection
 
 
 class RawSet(NamedTuple):
@@ -57,14 +58,7 @@ class TrainingSets:
     # ------------------------------------------------------------ where a set comes from
     def halves_of(self, student: str, method: str) -> dict[str, tuple[str, str]]:
         """Return student and method of the filtered sets that the halves of a training set come from, by role."""
-        data = self.config.methods[method].data
-        if data is None or data.base_method is None:
-            return dict.fromkeys(ROLES, (student, method)) if method in self.sampled else {}
-        teacher = data.teacher or student
-        return {
-            "harmful": (teacher, data.base_method),
-            "benign": (student if data.benign_half == "own" else teacher, data.base_method),
-        }
+        return halves_of(self.config, student, method)
 
     def is_released(self, student: str, method: str) -> bool:
         """Return whether a set that others have released stands in for what the student would sample (`sources`)."""
