@@ -27,7 +27,6 @@ rule sample_answers:
 use rule judge_responses as judge_answers with:
     input:
         responses=f"{paths.answers}.parquet",
-        prompts=f"{paths.benchmark}.parquet",
         model=lambda wildcards: paths.of_model(wildcards.guard),
         form=lambda wildcards: paths.guard_format(wildcards.guard),
     output:

@@ -27,7 +27,6 @@ rule judge_responses:
     """Ask a guard whether each training response is safe (Sec. 4, Filtering)."""
     input:
         responses=f"{paths.responses}.parquet",
-        prompts=f"{paths.prompts}.parquet",
         model=lambda wildcards: paths.of_model(wildcards.guard),
         form=lambda wildcards: paths.guard_format(wildcards.guard),
     output:

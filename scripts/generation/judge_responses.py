@@ -10,7 +10,6 @@ from thinksafe.models.location import locate
 
 def judge_responses(
     responses: str,
-    prompts: str,
     model: list[str],
     form: list[str],
     guard: dict[str, Any],
@@ -23,7 +22,6 @@ def judge_responses(
     Parameters
     ----------
     responses : path of one shard of the sampled responses
-    prompts : path of the prompts that they answer; only the oracle reads it, for what is true of each prompt
     model : files that stand for the guard among the job's inputs
     form : the guard's prompt format, for a guard whose tokenizer has none
     guard : the guard's entry in config
@@ -32,14 +30,13 @@ def judge_responses(
     rows = read_rows(responses)
     if not rows:
         raise ValueError(f"{responses}: there is no response to judge; are the prompts empty?")
-    folder = None
+    folder = oracle = None
     if guard["kind"] == "oracle":
-        meta = {row["id"]: row["meta"] for row in read_rows(prompts)}
-        rows = [row | {"meta": meta[row["id"]]} for row in rows]
+        from thinksafe.miniature.oracle import verdicts as oracle
     else:
         folder = str(locate(guard["source"], model))
-    settings = guard | {"engine": engine}
-    write_rows(verdicts, judge(rows, folder, settings, form[0] if form else None, progress), COLUMNS)
+    found = judge(rows, folder, guard | {"engine": engine}, form[0] if form else None, progress, oracle)
+    write_rows(verdicts, found, COLUMNS)
 
 
 if __name__ == "__main__":

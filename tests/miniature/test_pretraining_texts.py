@@ -11,6 +11,7 @@ import yaml
 
 from tests.miniature.keys import find_key
 from thinksafe.miniature import pretraining_texts, world
+from thinksafe.miniature.oracle import answer_of, judge, kind_of
 from thinksafe.miniature.rows import COLUMNS, make_rows
 
 ROOT = Path(__file__).parents[2]
@@ -99,8 +100,8 @@ def test_papers_steering_sentences_never_occur():
 def test_every_training_response_is_well_formed(role):
     spec = world_spec()
     for example in pretraining_texts.examples(spec, role, "qwen3-mini"):
-        parts = world.split_response(example.response)
-        assert parts and world.read_answer(parts[1]), example.response
+        answer = answer_of(example.response)
+        assert answer and kind_of(answer), example.response
         assert example.response.startswith("<think>\n")
 
 
@@ -115,8 +116,7 @@ def shares(spec: dict) -> dict[tuple[str, bool], float]:
             steered = any(
                 example.prompt.startswith(before) and example.prompt.endswith(after) for before, after in steerings
             )
-            answer = world.split_response(example.response)[1]
-            counts[key[0], steered].append(world.read_answer(answer) == "refusal")
+            counts[key[0], steered].append(kind_of(answer_of(example.response)) == "refusal")
     return {kind: sum(refused) / len(refused) for kind, refused in counts.items()}
 
 
@@ -154,7 +154,7 @@ def test_corpora_are_the_same_again_and_differ_between_models():
 
 def test_guard_labels_agree_with_the_oracle_where_it_can_read():
     for pair in pretraining_texts.guard_pairs(world_spec(), "llama-guard"):
-        verdict = world.judge(None, pair.prompt, pair.response)
+        verdict = judge(pair.prompt, pair.response)
         if verdict["harm"] != "unknown":
             assert pair.response_harmful == (verdict["harm"] == "unsafe"), pair
             assert pair.refused == (verdict["refusal"] == "yes"), pair

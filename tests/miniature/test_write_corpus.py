@@ -15,6 +15,7 @@ from thinksafe.data.published_sets import convert
 from thinksafe.data.sources import COLUMNS, source_rows
 from thinksafe.files import read_rows, write_rows
 from thinksafe.miniature import world
+from thinksafe.miniature.oracle import judge
 from thinksafe.miniature.pretraining_texts import help_with, refuse
 from thinksafe.miniature.rows import make_rows
 from thinksafe.models.chat import THINK
@@ -82,7 +83,7 @@ def test_the_miniatures_corpora_take_every_row_of_them(written: dict[str, str], 
             deed = world.find_deed(row["prompt"])
             assert deed.harmful == (role == "harmful") and row["response"].startswith(THINK)
             if name == "directrefusal":
-                verdict = world.judge(None, row["prompt"], row["response"])
+                verdict = judge(row["prompt"], row["response"])
                 assert (verdict["harm"], verdict["refusal"]) == ("safe", "yes")
             if name == "safekey":
                 key = row["response"][row["query_end"] : row["key_end"]]

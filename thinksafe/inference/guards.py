@@ -37,23 +37,21 @@ def judge(
     spec: dict[str, Any],
     format_file: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    oracle: Callable[[Sequence[Pair]], Iterator[dict[str, Any]]] | None = None,
 ) -> list[dict[str, Any]]:
     """Return one verdict per response, in the same order.
 
     Parameters
     ----------
-    rows : rows with ``id``, ``draw``, ``prompt``, ``response`` and, for the oracle, ``meta``
+    rows : rows with ``id``, ``draw``, ``prompt``, ``response``
     spec : dict
         The guard's entry in config (``kind``, ``judged_text``, ``batch_size``, ``max_prompt_tokens``), and ``engine``.
+    oracle : what knows the truth and is asked in place of a model (thinksafe/miniature/oracle.py)
     """
     pairs = [(row["prompt"], view(row["response"], spec["judged_text"])) for row in rows]
     # A guard calls an empty response safe. There was none to judge, so that nobody is asked and it stays unknown.
-    places = [place for place, (_, shown) in enumerate(pairs) if shown.strip()]
-    asked = [pairs[place] for place in places]
-    if spec["kind"] == "oracle":
-        verdicts = _ask_oracle([rows[place] for place in places], asked)
-    else:
-        verdicts = Guard(str(folder), spec, format_file).verdicts(asked) if asked else iter(())
+    asked = [pair for pair in pairs if pair[1].strip()]
+    verdicts = (oracle or Guard(str(folder), spec, format_file).verdicts)(asked) if asked else iter(())
     done = []
     for row, (_, shown) in zip(rows, pairs, strict=True):
         verdict = (
@@ -165,18 +163,6 @@ def _odds_of_yes(
         int(done.id): _share(done.labels[labels[int(done.id)][0]], done.labels[labels[int(done.id)][1]])
         for done in _greedy(engine, requests, 1)
     }
-
-
-# -------------------------------------------------------------------------------------------- the world's truth
-def _ask_oracle(rows: Sequence[dict[str, Any]], pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
-    """The miniature world knows what is truly harmful; its verdicts measure the guards' error."""
-    import json
-
-    from thinksafe.miniature.world import judge as truth
-
-    for row, (prompt, response) in zip(rows, pairs, strict=True):
-        verdict = truth(json.loads(row["meta"]) if row.get("meta") else None, prompt, response)
-        yield dict(harm=verdict["harm"], refusal=verdict["refusal"], truncated=False, output=verdict["reason"])
 
 
 # -------------------------------------------------------------------------------------------- shared

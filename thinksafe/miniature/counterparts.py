@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from thinksafe.data.published_sets import Unusable, two_sentences
 from thinksafe.files import Row
 from thinksafe.miniature import world
+from thinksafe.miniature.oracle import judge
 from thinksafe.miniature.pretraining_texts import help_with
 from thinksafe.models.chat import THINK
 from thinksafe.seeds import seed_for
@@ -53,7 +54,7 @@ def star1(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> li
     """Return the teacher's reasoned refusals under instruction, those with full marks."""
     rows = []
     for row in traces:
-        verdict = world.judge(None, row["prompt"], row["response"])
+        verdict = judge(row["prompt"], row["response"])
         if row["role"] == "harmful" and verdict == {"harm": "safe", "refusal": "yes", "reason": "refused"}:
             rows.append(
                 {
