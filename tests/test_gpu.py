@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 JOB = """
 import json, sys
 from thinksafe.training import sft
-from thinksafe.inference.requests import Request, Sampling, load_engine
+from thinksafe.inference.engines import load_engine
+from thinksafe.inference.requests import Request, Sampling
 from tests import tiny
 
 family, folder = sys.argv[1:]

@@ -1,9 +1,9 @@
 """A training set that others have released, where a student's own would be sampled (docs/running-the-paper.md)."""
 
-from scripts.generation.filter_responses import COLUMNS
 from thinksafe.data.published_sets import ROLES, safechain, usable_rows
 from thinksafe.data.sources import source_rows
 from thinksafe.files import Row, write_json, write_rows
+from thinksafe.generation.filter import COLUMNS
 from thinksafe.models.chat import completion_tokens, opens_think
 from thinksafe.models.folder import load_tokenizer
 from thinksafe.models.location import locate

@@ -2,8 +2,9 @@
 
 import pytest
 
-from scripts.generation.filter_responses import REASONS, filter_responses, keep_safe
+from scripts.generation.filter_responses import filter_responses
 from thinksafe.files import read_json, read_rows, write_rows
+from thinksafe.generation.filter import REASONS, keep_safe
 from thinksafe.inference.guards import COLUMNS as VERDICTS
 from thinksafe.inference.sampling import COLUMNS as RESPONSES
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from scripts.generation.filter_responses import COLUMNS
 from scripts.generation.import_released import import_released
 from tests import tiny
 from thinksafe.files import read_json, read_rows
+from thinksafe.generation.filter import COLUMNS
 from thinksafe.models.chat import completion_tokens, opens_think
 from thinksafe.models.folder import load_tokenizer
 

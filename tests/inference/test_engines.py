@@ -10,7 +10,8 @@ import torch
 
 from tests import tiny
 from thinksafe.inference import transformers_engine
-from thinksafe.inference.requests import Request, Sampling, load_engine
+from thinksafe.inference.engines import load_engine
+from thinksafe.inference.requests import Request, Sampling
 from thinksafe.inference.transformers_engine import KeyValues, choose
 from thinksafe.models.chat import encode
 from thinksafe.models.folder import text_of

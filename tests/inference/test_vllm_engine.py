@@ -8,7 +8,8 @@ import torch
 
 from tests import tiny
 from tests.inference.test_engines import GREEDY, PAPER, answers, forward, reference, requests_for
-from thinksafe.inference.requests import Request, Sampling, load_engine
+from thinksafe.inference.engines import load_engine
+from thinksafe.inference.requests import Request, Sampling
 
 pytestmark = [
     pytest.mark.slow,

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from thinksafe.inference.requests import Completion, Engine, Request, Sampling, load_engine
+from thinksafe.inference.engines import load_engine
+from thinksafe.inference.requests import Completion, Engine, Request, Sampling
 from thinksafe.models.chat import encode, encode_plain, field, fill, render
 from thinksafe.models.location import context_tokens
 from thinksafe.models.responses import view

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -60,35 +59,23 @@ class Engine(Protocol):
         ...
 
 
-def load_engine(
-    name: str,
-    folder: str | Path,
-    *,
-    dtype: str,
-    batch_size: int,
-    max_model_tokens: int,
-    tensor_parallel: int = 1,
-    adapters: Sequence[str | Path] = (),
-    chat: dict[str, Any] | None = None,
-) -> Engine:
-    """Return the engine ``name`` with the model in ``folder`` loaded and ``adapters`` ready to be served.
-
-    ``chat`` is what config says about the model's chat format beyond its template (thinksafe.models.chat_template).
-    """
-    settings = dict(
-        dtype=dtype,
-        batch_size=batch_size,
-        max_model_tokens=max_model_tokens,
-        tensor_parallel=tensor_parallel,
-        adapters=[str(adapter) for adapter in adapters],
-        chat=chat,
-    )
-    if name == "transformers":
-        from thinksafe.inference.transformers_engine import TransformersEngine
-
-        return TransformersEngine(str(folder), **settings)
-    if name == "vllm":
-        from thinksafe.inference.vllm_engine import VllmEngine
-
-        return VllmEngine(str(folder), **settings)
-    raise ValueError(f"engine.name: no engine is called {name!r}; choose transformers or vllm")
+def check_requests(
+    requests: Sequence[Request], sampling: Sampling, max_model_tokens: int, adapters: Collection[str]
+) -> None:
+    """Raise ValueError, naming the request, if one of them cannot be served with these settings."""
+    if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.top_k < 0 or sampling.max_tokens < 1:
+        raise ValueError(
+            f"{sampling}: needs temperature >= 0, 0 < top_p <= 1, top_k >= 0 (0 is off) and max_tokens >= 1"
+        )
+    room = max_model_tokens - sampling.max_tokens
+    for request in requests:
+        if not 0 < len(request.tokens) <= room:
+            raise ValueError(
+                f"request {request.id}: a prompt of {len(request.tokens)} tokens and max_tokens {sampling.max_tokens} "
+                f"do not fit into {max_model_tokens} tokens of context (prompts of 1 to {room} tokens do); "
+                "shorten the prompt, lower sampling's max_tokens, or use a model with a longer context"
+            )
+        if request.adapter is not None and request.adapter not in adapters:
+            raise ValueError(
+                f"request {request.id}: adapter {request.adapter} was not loaded; name it among the engine's adapters"
+            )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from thinksafe.files import write_rows
-from thinksafe.inference.requests import Request, Sampling, load_engine
+from thinksafe.inference.engines import load_engine
+from thinksafe.inference.requests import Request, Sampling
 from thinksafe.jobs.journal import Journal
 from thinksafe.models.chat import opens_think, prompt_tokens, stored_response
 from thinksafe.models.chat_template import require_rules

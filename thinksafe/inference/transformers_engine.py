@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from thinksafe.inference.requests import Completion, Request, Sampling
+from thinksafe.inference.requests import Completion, Request, Sampling, check_requests
 from thinksafe.models.folder import (
     check_adapter,
     check_folder,
-    check_requests,
     load_tokenizer,
     stop_tokens,
     text_of,
@@ -136,7 +135,7 @@ class Sampler:
 
 
 class TransformersEngine(Sampler):
-    """Samples with a model in memory; see `thinksafe.inference.requests.Engine` and `load_engine`."""
+    """Samples with a model in memory; see `thinksafe.inference.requests.Engine` and thinksafe/inference/engines.py."""
 
     def __init__(
         self,

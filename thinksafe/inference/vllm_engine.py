@@ -12,11 +12,10 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from thinksafe.inference.requests import Completion, Request, Sampling
+from thinksafe.inference.requests import Completion, Request, Sampling, check_requests
 from thinksafe.models.folder import (
     check_adapter,
     check_folder,
-    check_requests,
     load_tokenizer,
     stop_tokens,
     text_of,
@@ -40,7 +39,7 @@ ENVIRONMENT_ON_CPU = {
 
 
 class VllmEngine:
-    """Samples with vLLM; see `thinksafe.inference.requests.Engine` and `load_engine`."""
+    """Samples with vLLM; see `thinksafe.inference.requests.Engine` and thinksafe/inference/engines.py."""
 
     def __init__(
         self,

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from thinksafe.inference.requests import Request, Sampling
 from thinksafe.models.chat import stored_tags
 from thinksafe.models.chat_template import declare, rules_of
 
@@ -86,25 +85,3 @@ def text_of(tokenizer: Any, tokens: Sequence[int], stop: Collection[int]) -> str
         text += "".join(tokenizer.convert_ids_to_tokens(tokens[place : place + 1]))  # decoding would drop it
         start = place + 1
     return stored_tags(tokenizer, text)
-
-
-def check_requests(
-    requests: Sequence[Request], sampling: Sampling, max_model_tokens: int, adapters: Collection[str]
-) -> None:
-    """Raise ValueError, naming the request, if one of them cannot be served with these settings."""
-    if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.top_k < 0 or sampling.max_tokens < 1:
-        raise ValueError(
-            f"{sampling}: needs temperature >= 0, 0 < top_p <= 1, top_k >= 0 (0 is off) and max_tokens >= 1"
-        )
-    room = max_model_tokens - sampling.max_tokens
-    for request in requests:
-        if not 0 < len(request.tokens) <= room:
-            raise ValueError(
-                f"request {request.id}: a prompt of {len(request.tokens)} tokens and max_tokens {sampling.max_tokens} "
-                f"do not fit into {max_model_tokens} tokens of context (prompts of 1 to {room} tokens do); "
-                "shorten the prompt, lower sampling's max_tokens, or use a model with a longer context"
-            )
-        if request.adapter is not None and request.adapter not in adapters:
-            raise ValueError(
-                f"request {request.id}: adapter {request.adapter} was not loaded; name it among the engine's adapters"
-            )

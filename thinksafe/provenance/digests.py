@@ -153,14 +153,18 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
                 yield from _statements(part)
 
 
+def _read(path: str) -> tuple[str, frozenset[str]]:
+    return _module(path, (ROOT / path).stat().st_mtime_ns)
+
+
 @cache
 def _module(path: str, _stamp: int) -> tuple[str, frozenset[str]]:
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return source_digest(tree), frozenset(imported_modules(tree))
 
 
-def code_digests(script: str, unused: Iterable[str] = (), used: Iterable[str] = ()) -> dict[str, str]:
-    """Return one digest per module that ``script`` runs, itself included, by the module's name without its folder.
+def code_paths(script: str, unused: Iterable[str] = (), used: Iterable[str] = ()) -> dict[str, str]:
+    """Return the path of each module that ``script`` runs, itself included, by the module's name without its folder.
 
     Parameters
     ----------
@@ -176,17 +180,20 @@ def code_digests(script: str, unused: Iterable[str] = (), used: Iterable[str] = 
     ValueError
         If two of the modules have the same name: their digests could not be told apart.
     """
-    digests: dict[str, str] = {}
-    seen: dict[str, str] = {}
+    found: dict[str, str] = {}
     todo, skip = [script, *used], PLUMBING | set(unused)
     while todo:
         path = todo.pop()
         name = Path(path).stem
-        if path in skip or seen.get(name) == path:
+        if path in skip or found.get(name) == path:
             continue
-        if name in seen:
-            raise ValueError(f"{path} and {seen[name]} have the same name and {script} runs both; rename one")
-        seen[name] = path
-        digests[name], imports = _module(path, (ROOT / path).stat().st_mtime_ns)
-        todo.extend(imports)
-    return digests
+        if name in found:
+            raise ValueError(f"{path} and {found[name]} have the same name and {script} runs both; rename one")
+        found[name] = path
+        todo.extend(_read(path)[1])
+    return found
+
+
+def code_digests(script: str, unused: Iterable[str] = (), used: Iterable[str] = ()) -> dict[str, str]:
+    """Return one digest per module that ``script`` runs, by the module's name; arguments as for `code_paths`."""
+    return {name: _read(path)[0] for name, path in code_paths(script, unused, used).items()}

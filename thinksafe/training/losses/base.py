@@ -2,6 +2,11 @@
 
 The base is TRL's trainer on rows that are tokenised already, and its loss is TRL's own: the negative log-likelihood of
 the labelled tokens, divided by their number in the optimiser step over all devices and micro-batches.
+
+Each other module of this folder is one loss, found by its name in config (`methods.*.loss`), and exports `Loss`, a
+subclass of `Supervised`: how a row becomes supervised tokens (`example`), what the loss of a micro-batch is
+(`objective`), and whatever else is learnt beside the adapter. A new loss is a new file here and its settings in
+config's schema. Only the chosen module counts for an adapter's staleness (`Study.code_of`).
 """
 
 from __future__ import annotations
