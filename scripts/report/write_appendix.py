@@ -61,8 +61,8 @@ def write_appendix(
         "claims": read_json(claims[0]) if claims else None,
         "spec": spec,
     }
-    write_text(appendix, "\n\n".join(block.strip() for block in appendix(facts)) + "\n")
-    write_text(checklist, "\n\n".join(block.strip() for block in checklist(facts)) + "\n")
+    write_text(appendix, "\n\n".join(block.strip() for block in appendix_blocks(facts)) + "\n")
+    write_text(checklist, "\n\n".join(block.strip() for block in checklist_blocks(facts)) + "\n")
 
 
 # ---------------------------------------------------------------- what the records say
@@ -175,7 +175,7 @@ def total_of(facts: Row) -> Row:
 
 
 # ---------------------------------------------------------------- the appendix
-def appendix(facts: Row) -> list[str]:
+def appendix_blocks(facts: Row) -> list[str]:
     """Return the artifact appendix as blocks of Markdown."""
     spec, total = facts["spec"], total_of(facts)
     blocks = [
@@ -290,7 +290,7 @@ def rerun(spec: Row) -> list[str]:
 
 
 # ---------------------------------------------------------------- the checklist
-def checklist(facts: Row) -> list[str]:
+def checklist_blocks(facts: Row) -> list[str]:
     """Return the checklist as blocks of Markdown: number, topic, answer, why."""
     rows = [[str(number), topic, *answer(facts)] for number, (topic, answer) in enumerate(TOPICS, start=1)]
     open_ones = sum(row[2] == AUTHORS for row in rows)

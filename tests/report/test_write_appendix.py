@@ -75,16 +75,16 @@ def run(tmp_path, monkeypatch):
         "tables": [table],
         "claims": [claims],
         "spec": SPEC,
-        "output_appendix": str(base / "appendix.md"),
-        "output_checklist": str(base / "checklist.md"),
+        "appendix": str(base / "appendix.md"),
+        "checklist": str(base / "checklist.md"),
     }
 
 
 def written(arguments, **changes):
     """Return both texts, the checklist as answers by topic number."""
     write_appendix(**arguments | {"spec": arguments["spec"] | changes})
-    rows = re.findall(r"^\| (\d+) \| .*? \| (.*?) \| (.*?) \|$", Path(arguments["output_checklist"]).read_text(), re.M)
-    return Path(arguments["output_appendix"]).read_text(), {int(number): (answer, why) for number, answer, why in rows}
+    rows = re.findall(r"^\| (\d+) \| .*? \| (.*?) \| (.*?) \|$", Path(arguments["checklist"]).read_text(), re.M)
+    return Path(arguments["appendix"]).read_text(), {int(number): (answer, why) for number, answer, why in rows}
 
 
 def test_numbers_are_the_records(run):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.report.show_table import show_table
 from scripts.report.write_report import write_report
 from thinksafe.files import write_json, write_rows
-from thinksafe.reporting.page import LONGEST, chosen, curve, embedded, shortened, source_hash
+from thinksafe.layout import ADAPTER, ANSWER_VERDICTS, ANSWERS, SCORE
+from thinksafe.reporting.page import LONGEST, chosen, curve, embedded, log_of, shortened, source_hash
 from thinksafe.reporting.tables import write_csv
 
 ROOT = Path(__file__).parents[2]
@@ -33,13 +33,14 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
     names = [f"student-{n}" for n in range(students)]
     ways = ["initial", "thinksafe", *(f"method-{n}" for n in range(2, methods))][:methods]
     benchmarks = [{"id": name, "label": label, "kind": kind} for name, label, kind in KINDS]
-    cells, questions, rows = [], {}, []
+    cells, questions, rows = [], [], []
+    files: dict[str, list[str]] = {"scores": [], "rows": [], "answers": [], "verdicts": []}
     for entry in benchmarks:
-        questions[entry["id"]] = str(folder / f"benchmarks/{entry['id']}.parquet")
+        questions.append(str(folder / f"benchmarks/{entry['id']}.parquet"))
         asked = [{"id": f"{entry['id']}-{n}", "prompt": f"HARMFUL-PROMPT {n} {NASTY}"} for n in range(prompts)]
         if entry["kind"] != "harm":
             asked = [row | {"prompt": f"Question {row['id']} {NASTY}"} for row in asked]
-        write_rows(questions[entry["id"]], asked, {"id": str, "prompt": str})
+        write_rows(questions[-1], asked, {"id": str, "prompt": str})
     for student in names:
         for place, method in enumerate(ways):
             rows += [
@@ -54,7 +55,9 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
                 )
             ]
             for entry, seed in product(benchmarks, range(replicates)):
-                base = folder / f"{entry['id']}/{student}/{method}{seed or ''}"
+                cell = {"student": student, "method": method, "replicate": seed, "benchmark": entry["id"]}
+                cells.append(cell)
+                base = folder / SCORE(cell, kind="reasoning" if entry["kind"] == "reasoning" else "safety")
                 answers, verdicts, scored = [], [], []
                 for n in range(prompts):
                     key = {"id": f"{entry['id']}-{n}", "draw": 0}
@@ -66,13 +69,14 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
                     verdicts.append(key | harm | {"p_refusal": 0.25, "output": f"verdict {NASTY}"})
                     scored.append(key | {"outcome": bad, "correct": n % 2 == 0})
                 write_json(f"{base}.json", {"value": 1.0})
-                write_rows(f"{base}.parquet", scored, SCORED)
-                write_rows(f"{base}-answers.parquet", answers, ANSWER)
-                write_rows(f"{base}-verdicts.parquet", verdicts, VERDICT)
-                cell = {"student": student, "method": method, "replicate": seed, "benchmark": entry["id"]}
-                judged = [] if entry["kind"] == "reasoning" else [f"{base}-verdicts.parquet"]
-                files = {"score": f"{base}.json", "rows": f"{base}.parquet"}
-                cells.append(cell | files | {"answers": [f"{base}-answers.parquet"], "verdicts": judged})
+                files["scores"].append(f"{base}.json")
+                files["rows"].append(f"{base}.parquet")
+                write_rows(files["rows"][-1], scored, SCORED)
+                files["answers"].append(f"{folder / ANSWERS(cell, shard=0)}.parquet")
+                write_rows(files["answers"][-1], answers, ANSWER)
+                if entry["kind"] != "reasoning":
+                    files["verdicts"].append(f"{folder / ANSWER_VERDICTS(cell, shard=0, guard='g')}.parquet")
+                    write_rows(files["verdicts"][-1], verdicts, VERDICT)
     write_csv(str(folder / "tables/table1.csv"), TABLE, rows)
     said = {"difference": -1.0, "verdict": "agrees", "footnote": "Odd in the paper."}
     beside = [row | said | {"paper": row["value"] + 1} for row in rows]
@@ -91,20 +95,22 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
     board = {"claims": [claim], "counts": {"holds": 1}, "changed_since_start": False}
     write_json(folder / "claims.json", board)
     adapter = {"student": names[0], "method": "thinksafe", "replicate": 0}
-    log = folder / "adapters/a.training.jsonl"
+    identity = folder / f"{ADAPTER(adapter)}.identity.json"
+    log = Path(log_of(str(identity)))
     log.parent.mkdir(parents=True)
     lines = [{"attempt": 1}, *({"step": n, "loss": 1 / n, "time": 5.0} for n in range(1, 1000)), {"step": 999}]
     log.write_text("\n".join(map(json.dumps, lines)) + "\n")
     return {
         "tables": [str(folder / "tables/table1.csv"), companion],
-        "cells": cells,
+        **files,
         "prompts": questions,
-        "adapters": [
-            adapter | {"path": str(folder / "adapters/a.identity.json")},
-        ],
+        "adapters": [str(identity)],
+        "identities": [],
         "claims": [str(folder / "claims.json")],
         "spec": {
             "run": "trial",
+            "cells": cells,
+            "adapters": [adapter],
             "use_paper_scores": False,
             "students": [[name, name.upper()] for name in names],
             "methods": [[name, name.upper()] for name in ways],
@@ -115,10 +121,16 @@ def make_run(folder: Path, students: int = 2, methods: int = 3, prompts: int = 6
     }
 
 
+def score_of(folder: Path, method: str, replicate: int = 0) -> Path:
+    """Return the score of the first student on HarmBench."""
+    cell = {"student": "student-0", "method": method, "replicate": replicate, "benchmark": "harmbench"}
+    return folder / f"{SCORE(cell, kind='safety')}.json"
+
+
 def page_of(folder: Path, arguments: dict, **changes) -> tuple[Path, dict]:
     """Write the page and return it with the data that is in it."""
     page = folder / "report/index.html"
-    write_report(**arguments | {"spec": arguments["spec"] | changes}, output_html=str(page))
+    write_report(**arguments | {"spec": arguments["spec"] | changes}, html=str(page))
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.S)
     return page, json.loads(found[1])
 
@@ -168,7 +180,8 @@ def test_texts_and_curves_are_cut(tmp_path):
     assert len(shortened("x" * 10**6)) < LONGEST + 100 and "988,000 characters" in shortened("x" * 10**6)
     _, data = page_of(tmp_path, make_run(tmp_path))
     ((student, method, replicate, file, points),) = data["curves"]
-    assert (student, method, replicate, file) == ("student-0", "thinksafe", 0, "../adapters/a.training.jsonl")
+    assert (student, method, replicate) == ("student-0", "thinksafe", 0)
+    assert file == "../adapters/student-0/trained-with/thinksafe/replicate-0.training.jsonl"
     assert len(points) <= 162 and points[0] == [1, 1.0] and points[-1][0] == 999
     assert curve(tmp_path / "nothing.jsonl") == []
 
@@ -228,13 +241,14 @@ def test_a_cells_lineage_unfolds(browser, tmp_path):
     """`id` beside a number, an average too, leads to the files behind it, down to modules; a name is text."""
     from selenium.webdriver.common.by import By
 
-    arguments, base = make_run(tmp_path, students=1, methods=1), "harmbench/student-0/initial"
-    told = {"code": {"scripts/evaluation/score_safety.py": "0"}, "environment": {"numpy": "2.4.6"}, "spec": {}}
-    answers = {"content": {f"{base}-answers.parquet": "a" * 64}, "inputs": {"<b>&amp;": "b" * 64}}
-    score = {"content": {f"{base}.json": "c" * 64}, "inputs": {f"{base}-answers.parquet": "a" * 64}}
-    for name, parts in ((base, score), (f"{base}-answers", answers)):
+    arguments = make_run(tmp_path, students=1, methods=1)
+    base, answers = (Path(arguments[name][0]).relative_to(tmp_path).with_suffix("") for name in ("scores", "answers"))
+    told = {"code": {"score_safety": "0"}, "environment": {"numpy": "2.4.6"}, "spec": {}}
+    sampled = {"content": {f"{answers}.parquet": "a" * 64}, "inputs": {"<b>&amp;": "b" * 64}}
+    scored = {"content": {f"{base}.json": "c" * 64}, "inputs": {f"{answers}.parquet": "a" * 64}}
+    for name, parts in ((base, scored), (answers, sampled)):
         write_json(tmp_path / f"{name}.identity.json", told | parts)
-    arguments["identities"] = [str(tmp_path / f"{name}.identity.json") for name in (base, f"{base}-answers")]
+    arguments["identities"] = [str(tmp_path / f"{name}.identity.json") for name in (base, answers)]
     page, data = page_of(tmp_path, arguments)
     assert data["lineage"]["roots"] == [0, None, None] and len(data["lineage"]["steps"]) == 3
     opened(browser, page)
@@ -277,7 +291,7 @@ def test_in_a_browser(browser, tmp_path):
     assert not browser.find_element(By.ID, "sample-replicate").is_displayed()  # there is one seed
     # Tables: numbers link to their files, the paper's on demand.
     cell = browser.find_element(By.CSS_SELECTOR, "#table-place tbody a")
-    assert cell.get_attribute("href") == (tmp_path / "harmbench/student-0/initial.json").as_uri()
+    assert cell.get_attribute("href") == score_of(tmp_path, "initial").as_uri()
     assert "paper 8.00*, agrees" not in browser.page_source
     browser.find_element(By.ID, "table-paper").send_keys(Keys.SPACE)
     assert "paper 8.00*, agrees" in browser.find_element(By.ID, "table-place").text
@@ -317,8 +331,8 @@ def test_every_number_leads_somewhere(browser, tmp_path):
     write_csv(figure, TABLE, [*rows, who | {"metric": "train_hours", "value": 1.5}])
     effects = str(tmp_path / "run/tables/effects.csv")
     write_csv(effects, [*TABLE, "against"], [rows[0] | {"against": "initial"}])
-    for cell in arguments["cells"]:
-        write_json(cell["score"].removesuffix(".json") + ".identity.json", {})
+    for score in arguments["scores"]:
+        write_json(score.removesuffix(".json") + ".identity.json", {})
     for path in (*arguments["tables"], figure, effects):
         write_json(path.removesuffix(".csv") + ".identity.json", {})
     write_json(tmp_path / "run/claims.identity.json", {})
@@ -334,7 +348,7 @@ def test_every_number_leads_somewhere(browser, tmp_path):
         assert len(links) > least and all(Path(path).is_file() for path in files), files
     text = browser.find_element("id", "table-place").text
     assert "71.73" in text and "0.00" in text and "-0.00" not in text and "1.50" in text
-    score = (tmp_path / "moved/harmbench/student-0/thinksafe.json").as_uri()
+    score = score_of(tmp_path / "moved", "thinksafe").as_uri()
     assert sum(link == score for link in links[:8]) == 2
     difference = browser.execute_script(choose, "effects")[2]  # it is no score's number
     assert difference == (tmp_path / "moved/tables/effects.csv").as_uri()
@@ -425,7 +439,7 @@ def test_several_seeds_in_a_browser(browser, tmp_path):
     links = browser.find_elements(By.CSS_SELECTOR, "#table-place tbody td:nth-child(3) a")[:5]
     assert [link.text for link in links] == ["7.00", "s0", "id", "s1", "id"]
     assert "mean of 2 seeds, standard deviation 1.25" in links[0].get_attribute("title")
-    assert links[3].get_attribute("href") == (tmp_path / "harmbench/student-0/initial1.json").as_uri()
+    assert links[3].get_attribute("href") == score_of(tmp_path, "initial", replicate=1).as_uri()
     # Initial and the method are those of one seed, and so is the link.
     assert "thought thinksafe of seed 0" in said(browser) and "of seed 1" not in said(browser)
     browser.execute_script(
@@ -483,16 +497,6 @@ def test_snakemakes_own_report(browser, tmp_path):
     table = next(path for path in made if path.endswith("table1.html"))
     browser.get(shown[table]["data_uri"])
     assert "ThinkSafe" in browser.find_element("tag name", "table").text
-
-
-def test_a_table_as_a_page(tmp_path):
-    """What our Markdown has is shown, and nothing that a model or a data set wrote is markup."""
-    md = tmp_path / "t.md"
-    md.write_text(f"# Title\n\n| A | B |\n| :-- | --: |\n| {NASTY} | <u>1.00</u> **2.00** |\n\nA note.\n")
-    show_table(str(md), "t", str(tmp_path / "t.html"))
-    text = (tmp_path / "t.html").read_text()
-    assert "<table>" in text and "<u>1.00</u> <strong>2.00</strong>" in text and "<h1>Title</h1>" in text
-    assert "<img" not in text and "<script" not in text and "</script>" not in text
 
 
 def test_every_caption_is_there_and_every_picture_has_one():
