@@ -1,8 +1,6 @@
 """Keep what the guard calls safe and merge both halves into one training set (paper Sec. 4 "Filtering", Eq. 2, 5.4)."""
 
-from typing import Any
-
-from thinksafe.files import read_rows, write_json, write_rows
+from thinksafe.files import Row, read_rows, write_json, write_rows
 from thinksafe.generation.filter import COLUMNS, keep_safe
 
 
@@ -17,17 +15,14 @@ def filter_responses(
 ) -> None:
     """Write the training set, harmful rows first, and how many prompts were kept and why others were not.
 
-    A prompt is kept if every one of its draws ended by itself, closed its think block, and was called safe; one of
-    them is then taken at random.
-
     Parameters
     ----------
     harmful_responses, benign_responses : paths of the shards of the sampled responses
     harmful_verdicts, benign_verdicts : paths of the shards of the guard's verdicts on them
     """
     halves = {"harmful": (harmful_responses, harmful_verdicts), "benign": (benign_responses, benign_verdicts)}
-    rows: list[dict[str, Any]] = []
-    counts: dict[str, Any] = {}
+    rows: list[Row] = []
+    counts: dict[str, Row] = {}
     for role, (responses, verdicts) in halves.items():
         kept, counts[role] = keep_safe(read_rows(responses), read_rows(verdicts), [*seed, role])
         rows += [row | {"role": role} for row in kept]

@@ -1,10 +1,11 @@
 """Ask a guard for its verdict on each response: training samples and benchmark answers alike (paper Sec. 4, 5.1)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from thinksafe.files import read_rows, write_rows
-from thinksafe.inference.guards import COLUMNS, judge
+from thinksafe.inference.guards import COLUMNS, ask_guard, judge
 from thinksafe.models.location import locate
 
 
@@ -30,13 +31,12 @@ def judge_responses(
     rows = read_rows(responses)
     if not rows:
         raise ValueError(f"{responses}: there is no response to judge; are the prompts empty?")
-    folder = oracle = None
     if guard["kind"] == "oracle":
-        from thinksafe.miniature.oracle import verdicts as oracle
+        from thinksafe.miniature.oracle import verdicts as ask
     else:
-        folder = str(locate(guard["source"], model))
-    found = judge(rows, folder, guard | {"engine": engine}, form[0] if form else None, progress, oracle)
-    write_rows(verdicts, found, COLUMNS)
+        settings = guard | {"engine": engine}
+        ask = partial(ask_guard, str(locate(guard["source"], model)), settings, form[0] if form else None)
+    write_rows(verdicts, judge(rows, guard["judged_text"], ask, progress), COLUMNS)
 
 
 if __name__ == "__main__":

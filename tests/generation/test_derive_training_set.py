@@ -2,9 +2,10 @@
 
 import pytest
 
-from scripts.generation.derive_training_set import COLUMNS, derive_training_set
+from scripts.generation.derive_training_set import derive_training_set
 from tests.tiny import make_tokenizer
 from thinksafe.files import read_rows, write_rows
+from thinksafe.generation.filter import COLUMNS
 from thinksafe.models.chat import completion_tokens, opens_think
 
 

@@ -1,13 +1,14 @@
 """Guards: how their answers are read, that what answers neither is unknown, and how long responses are cut."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests import tiny
 from thinksafe.inference import guards
-from thinksafe.inference.guards import guard_prompt, judge, parse_wildguard
+from thinksafe.inference.guards import ask_guard, guard_prompt, judge, parse_wildguard
 from thinksafe.inference.requests import Completion
 from thinksafe.models.chat import encode, encode_plain, field
 
@@ -54,12 +55,12 @@ def run(monkeypatch, tokenizer, kind, answers, rows=None, limit=200, judged_text
     ]
     settings = {
         "kind": kind,
-        "judged_text": judged_text,
         "batch_size": 4,
         "max_prompt_tokens": limit,
         "engine": {"name": "fake", "dtype": "float32", "tensor_parallel": 1},
     }
-    return judge(rows, "folder", settings, "config/guards/wildguard.txt"), engine
+    ask = partial(ask_guard, "folder", settings, "config/guards/wildguard.txt")
+    return judge(rows, judged_text, ask), engine
 
 
 # -------------------------------------------------------------------------------------------- WildGuard

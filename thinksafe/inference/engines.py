@@ -1,37 +1,23 @@
-"""The engine that config names, with a model loaded."""
+"""Load a sampling engine by its name in config (``engine.name``)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from thinksafe.inference.requests import Engine
 
 
-def load_engine(
-    name: str,
-    folder: str | Path,
-    *,
-    dtype: str,
-    batch_size: int,
-    max_model_tokens: int,
-    tensor_parallel: int = 1,
-    adapters: Sequence[str | Path] = (),
-    chat: dict[str, Any] | None = None,
-) -> Engine:
-    """Return the engine ``name`` with the model in ``folder`` loaded and ``adapters`` ready to be served.
+def load_engine(name: str, folder: str | Path, **settings: Any) -> Engine:
+    """Return the engine ``name`` with the model in ``folder`` loaded.
 
-    ``chat`` is what config says about the model's chat format beyond its template (thinksafe.models.chat_template).
+    Parameters
+    ----------
+    settings
+        ``dtype``, ``batch_size``, ``max_model_tokens`` and, where they differ from the defaults, ``tensor_parallel``
+        (1), ``adapters`` (folders of the adapters that requests may name) and ``chat`` (what config says about the
+        chat format beyond the model's template, `thinksafe.models.chat_template`).
     """
-    settings = dict(
-        dtype=dtype,
-        batch_size=batch_size,
-        max_model_tokens=max_model_tokens,
-        tensor_parallel=tensor_parallel,
-        adapters=[str(adapter) for adapter in adapters],
-        chat=chat,
-    )
     if name == "transformers":
         from thinksafe.inference.transformers_engine import TransformersEngine
 

@@ -1,10 +1,10 @@
-"""What a sampling engine takes and gives (paper A.1, B); the two implementations stand beside this file."""
+"""What the sampling engines take and give (paper A.1, B): settings, requests, completions."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Request:
     """One response to sample.
 
     ``tokens`` is the chat-formatted prompt with at most one BOS; ``seed`` belongs to this request alone; ``adapter``
-    is the folder of a LoRA adapter to answer with; ``labels`` are token ids whose log-probability at the first
+    is the folder of a LoRA adapter to answer with; ``labels`` are the token ids whose log-probability at the first
     generated position is wanted (a guard's ``safe`` and ``unsafe``).
     """
 
@@ -49,14 +49,27 @@ class Completion:
     labels: dict[int, float] = field(default_factory=dict)
 
 
-class Engine(Protocol):
-    """Samples requests in slices of a fixed size, so that a resumed job cuts the same slices."""
+class Engine:
+    """Samples requests in slices of ``batch_size``, so that a resumed job makes the same slices.
+
+    A subclass sets these attributes and answers one slice in `_slice`.
+    """
 
     tokenizer: Any
+    batch_size: int
+    max_model_tokens: int
+    adapters: Collection[str]
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Yield one list of completions, in request order, for each slice of ``batch_size`` requests."""
-        ...
+        check_requests(requests, sampling, self.max_model_tokens, self.adapters)
+        return (
+            self._slice(requests[start : start + self.batch_size], sampling)
+            for start in range(0, len(requests), self.batch_size)
+        )
+
+    def _slice(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        raise NotImplementedError
 
 
 def check_requests(

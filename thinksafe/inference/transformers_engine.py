@@ -10,14 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from thinksafe.inference.requests import Completion, Request, Sampling, check_requests
-from thinksafe.models.folder import (
-    check_adapter,
-    check_folder,
-    load_tokenizer,
-    stop_tokens,
-    text_of,
-)
+from thinksafe.inference.requests import Completion, Engine, Request, Sampling
+from thinksafe.models.folder import check_adapter, check_folder, load_tokenizer, stop_tokens, text_of
 
 BLOCK = 64  # tokens: how far caches grow, and random numbers are drawn, at once
 HEAD = 64  # likeliest tokens to look at before the whole vocabulary is sorted for top-p
@@ -134,8 +128,8 @@ class Sampler:
         return done
 
 
-class TransformersEngine(Sampler):
-    """Samples with a model in memory; see `thinksafe.inference.requests.Engine` and thinksafe/inference/engines.py."""
+class TransformersEngine(Sampler, Engine):
+    """Samples with a model in memory; see `Engine`, and `load_engine` for the settings."""
 
     def __init__(
         self,
@@ -179,14 +173,6 @@ class TransformersEngine(Sampler):
             weight.data = weight.data.clone()
         tokenizer = load_tokenizer(self.folder, chat)
         super().__init__(model, tokenizer, stop_tokens(self.folder, tokenizer))
-
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
-        """Yield one list of completions, in request order, for each slice of ``batch_size`` requests."""
-        check_requests(requests, sampling, self.max_model_tokens, self.adapters)
-        return (
-            self._slice(requests[start : start + self.batch_size], sampling)
-            for start in range(0, len(requests), self.batch_size)
-        )
 
     def _slice(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         """Answer a slice, adapter by adapter in order of appearance."""

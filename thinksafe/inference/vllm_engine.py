@@ -9,17 +9,11 @@ unless ``VLLM_BATCH_INVARIANT=1`` is set where the GPU supports it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from thinksafe.inference.requests import Completion, Request, Sampling, check_requests
-from thinksafe.models.folder import (
-    check_adapter,
-    check_folder,
-    load_tokenizer,
-    stop_tokens,
-    text_of,
-)
+from thinksafe.inference.requests import Completion, Engine, Request, Sampling
+from thinksafe.models.folder import check_adapter, check_folder, load_tokenizer, stop_tokens, text_of
 
 MAX_LORA_RANK = 32  # the paper's rank (App. C); vLLM's default of 16 refuses it
 ENVIRONMENT = {
@@ -38,8 +32,8 @@ ENVIRONMENT_ON_CPU = {
 }
 
 
-class VllmEngine:
-    """Samples with vLLM; see `thinksafe.inference.requests.Engine` and thinksafe/inference/engines.py."""
+class VllmEngine(Engine):
+    """Samples with vLLM; see `Engine`, and `load_engine` for the settings."""
 
     def __init__(
         self,
@@ -80,14 +74,6 @@ class VllmEngine:
             logprobs_mode="raw_logprobs",
             use_tqdm_on_load=False,
             **lora,
-        )
-
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
-        """Yield one list of completions, in request order, for each slice of ``batch_size`` requests."""
-        check_requests(requests, sampling, self.max_model_tokens, self.adapters)
-        return (
-            self._slice(requests[start : start + self.batch_size], sampling)
-            for start in range(0, len(requests), self.batch_size)
         )
 
     def _slice(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:

@@ -1,4 +1,4 @@
-"""What both engines read in a model folder besides its weights: tokenizer, stop tokens, and whether requests fit."""
+"""What is read in a model folder besides its weights: tokenizer, stop tokens, generated tokens as text."""
 
 from __future__ import annotations
 
