@@ -169,9 +169,3 @@ def test_the_project_installs_the_command() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     module, _, name = project["project"]["scripts"]["thinksafe"].partition(":")
     assert callable(getattr(importlib.import_module(module), name))
-
-
-def test_no_file_edits_the_path() -> None:
-    files = [path for folder in ("thinksafe", "scripts", "dev") for path in (ROOT / folder).rglob("*.py")]
-    files += [*(ROOT / "rules").glob("*.smk"), ROOT / "Snakefile"]
-    assert [path for path in files if "sys.path" in path.read_text(encoding="utf-8")] == []
