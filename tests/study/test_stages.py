@@ -1,19 +1,11 @@
-"""Each rule that makes something has a stage, which tells what a bundle holds and what a public one leaves out."""
+"""A rule's stage tells what a bundle holds and what a public one leaves out; that each rule has one: test_rules.py."""
 
-import re
-from pathlib import Path
-
-from thinksafe.study.stages import LEVELS, RULES, stage_of
-
-ROOT = Path(__file__).parents[2]
+from thinksafe.study.stages import COSTS, LEVELS, RULES, stage_of
 
 
-def test_every_rule_that_makes_something_has_a_stage():
-    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
-    makers = set(re.findall(r"^rule (\w+):\n(?:    .*\n|\n)*?    output:", text, re.M))
-    makers |= set(re.findall(r"^use rule \w+ as (\w+) with:", text, re.M))
-    assert makers == set(RULES)
-    assert all(stage.level in LEVELS for stage in RULES.values())
+def test_every_stage_has_a_level_and_a_cost():
+    assert {stage.level for stage in RULES.values()} == set(LEVELS)
+    assert {stage.cost for stage in RULES.values()} == set(COSTS)
 
 
 def test_a_bundle_of_adapters_holds_what_is_made_from_them_and_not_what_they_are_made_from():

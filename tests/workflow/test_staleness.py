@@ -465,7 +465,7 @@ def test_additions_touch_no_other_job(before: Jobs, folder: Path) -> None:
 
 def test_a_colour_is_a_figures_a_caption_nobodys_and_a_claim_the_boards(before: Jobs) -> None:
     """What `test_every_module` says of colours, and what the params say of captions and claims."""
-    assert all(rule.startswith("plot_") for rule in TABLE["modules"]["drawing"])
+    assert all(rule.startswith("plot_") for rule in TABLE["modules"]["reporting/figures"])
     claims = yaml.safe_load((ROOT / "config/claims.yaml").read_text(encoding="utf-8"))
     text = claims["claims"]["A01"]["text"]
     readers = {rule for (rule, *_), (params, _) in before.items() if text in params["spec"]}
@@ -508,12 +508,14 @@ class Copy:
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
         # The modules that rules digest are here, the scripts that jobs run are stubs.
-        shutil.copytree(ROOT / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("scripts", "thinksafe"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for path in (folder / "rules").glob("*.smk"):
-            path.write_text(re.sub(r'"\.\./scripts/(\w+)\.py"', r'"../stubs/\1.py"', path.read_text(encoding="utf-8")))
-        (folder / "stubs").mkdir()
-        for path in (ROOT / "scripts").glob("*.py"):
-            (folder / "stubs" / path.name).write_text(STUB)
+            path.write_text(path.read_text(encoding="utf-8").replace('"../scripts/', '"../stubs/'))
+        for path in (ROOT / "scripts").glob("*/*.py"):
+            stub = folder / "stubs" / path.relative_to(ROOT / "scripts")
+            stub.parent.mkdir(parents=True, exist_ok=True)
+            stub.write_text(STUB)
 
     def snakemake(self, *arguments: str, overlay: dict[str, Any] | None = None) -> str:
         files = ["config/smoke.yaml"]
@@ -568,7 +570,7 @@ OVERLAYS: dict[str, dict[str, Any]] = {
     "a default said": {"benchmarks": {"harmbench": {"samples": 1, "contains": None}}},
     "checkpoints": {"training": {"checkpoint_steps": 7}},
 }
-CHANGED = ("scores", "guards", "running")
+CHANGED = ("analysis/scores", "inference/guards", "jobs/run")
 NOTHING = ("nothing", "a set in another order", "a default said", "checkpoints")
 
 
@@ -608,10 +610,10 @@ def test_the_dry_run_agrees_on_code(made: Copy, folder: Path) -> None:
 
 
 def test_touching_everything_makes_nothing_stale(made: Copy) -> None:
-    for path in (*made.root.glob("config/**/*"), *made.root.glob("rules/*"), *made.root.glob("scripts/**/*.py")):
-        path.touch()
-    for path in (*made.root.glob("stubs/*.py"), made.root / "Snakefile"):
-        path.touch()
+    for folder in ("config", "rules", "scripts", "thinksafe", "stubs"):
+        for path in (made.root / folder).rglob("*"):
+            path.touch()
+    (made.root / "Snakefile").touch()
     assert made.stale() == set()
 
 

@@ -1,0 +1,315 @@
+"""What every config that we ship plans: the paper's jobs, and those of an overlay."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workflow.dags import CONFIGS, ROOT, dry_run, plans, snakemake
+from thinksafe.config import settings
+from thinksafe.config.types import plain
+from thinksafe.hub.needed import remote_sources, used
+from thinksafe.planning.plan import render
+
+PAPER = ROOT / "config/config.yaml"
+OVERLAYS = [path for path in CONFIGS if path != PAPER]
+
+
+@pytest.mark.parametrize(("size", "billions"), [("8b", 8), ("500M", 0.5), ("30B-A3B", 30)])
+def test_limits_follow_the_size_however_it_is_written(size: str, billions: float, tmp_path: Path) -> None:
+    own = ["--configfile", str(ROOT / "config/own-model.yaml"), "--config", f"models={{mine: {{size: {size}}}}}"]
+    told = dry_run("adapter", *own, folder=tmp_path)
+    (limits,) = re.findall(r"^rule train_student:.*?^    resources: (.*?)$", told, re.M | re.S)
+    found = dict(entry.split("=") for entry in limits.split(", "))
+    assert (float(found["mem_mb"]), float(found["runtime"])) == (32_000 + 8_000 * billions, 240 + 150 * billions)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
+def test_every_overlay_plans(overlay: Path, tmp_path: Path) -> None:
+    printed = dry_run("all", "--configfile", str(overlay), "--quiet", "rules", "host", folder=tmp_path)
+    assert ("write_printed_scores" if overlay.stem == "printed" else "sample_answers") in printed
+
+
+@pytest.fixture(scope="module")
+def paper() -> dict[str, int]:
+    """Return the counts of the paper's plan, made without network."""
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "thinksafe", "plan", "--json"],
+        cwd=ROOT,
+        env=os.environ | offline,
+        capture_output=True,
+        text=True,
+    )
+    assert not done.returncode, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_paper_plans_what_it_says(paper: dict[str, Any]) -> None:
+    """All of the paper's tables and figures: seven methods and the set without reasoning for seven students, ...
+
+    ... rejection for the four Qwen3, KL, GRPO and three more steering strategies for the smallest, nine teachers.
+    """
+    wanted = {"generation_jobs": 14, "training_sets": 28, "adapters": 74, "variants": 81, "cells": 648}
+    wanted |= {"responses": 1_582_821, "verdicts": 256_365, "verdicts_of_other_judges": 0}
+    assert {name: paper[name] for name in wanted} == wanted
+
+
+def test_a_plan_reads_as_it_counts(paper: dict[str, Any]) -> None:
+    """Every stage and student with its hours, the paper's own hours, and what is left where some is done."""
+    text = "\n".join(render(paper))
+    assert f"{paper['jobs']:,} jobs: 14 sets of responses, 28 training sets, 74 adapters, 81 variants" in text
+    cost = paper["cost"]
+    for name, hours in (cost["gpu_hours_by_stage"] | cost["gpu_hours_by_student"] | {"all": cost["gpu_hours"]}).items():
+        (line,) = re.findall(rf"^  {re.escape(name)} +(\S+) +(\S+) +(\S+)$", text, re.M)
+        assert [float(number.replace(",", "")) for number in line] == [hours[b] for b in ("value", "low", "high")]
+    assert "grpo of qwen3-0.6b on 2 GPUs: " in text and "in the paper 21 h (over 21 hours)" in text
+    assert f"disk: {cost['disk_gb']['total']:g} GB (" in text and text.endswith(paper["how_sure"])
+    assert "left to do" not in text and "without an estimate" not in text
+    text = "\n".join(render(paper | {"cost_of_what_is_left": {"jobs": 3} | cost}))
+    assert f"left to do: 3 jobs, {paper['cost']['gpu_hours']['value']:g} (" in text
+
+
+def test_generation_sets_by_kind(tmp_path: Path) -> None:
+    (made,) = plans([{"config": plain(settings.load([PAPER]))}], tmp_path)
+    jobs = [(job[0], job[1]) for job in made["jobs"]]
+    sets = {
+        (w["student"], w["steering"], w["samples"])
+        for rule, w in jobs
+        if rule == "sample_responses" and w["prompts"] == "harmful"
+    }
+    assert sum(steering == "prefix" and samples == "1" for _, steering, samples in sets) == 7
+    others = {(student, steering) for student, steering, _ in sets} - {(student, "prefix") for student, *_ in sets}
+    assert {pair for pair in others if pair[1] != "direct"} == {("qwen3-0.6b", s) for s in ("suffix", "risk", "intent")}
+    benign = {w["steering"] for rule, w in jobs if rule == "sample_responses" and w["prompts"] == "benign"}
+    assert benign == {"direct"}  # every strategy shares the default's benign half
+    assert {student for student, steering, samples in sets if samples == "5"} == {
+        "qwen3-0.6b",
+        "qwen3-1.7b",
+        "qwen3-4b",
+        "qwen3-8b",
+    }
+
+
+def test_teachers_and_sets_without_reasoning(tmp_path: Path) -> None:
+    """A teacher's whole set trains another student; a stripped set is made of the filtered one."""
+    config = plain(
+        settings.load([PAPER], {"select": {"students": ["qwen3-0.6b", "qwen3-1.7b"], "benchmarks": ["gsm8k"]}})
+    )
+    (one,) = plans([{"config": config}], tmp_path)
+    jobs = {(job[0], job[1].get("student"), job[1].get("method")): job for job in one["jobs"]}
+    sets = "results/paper/datasets/{}/for/thinksafe/replicate-0.parquet"
+    for teacher in ("qwen3-1.7b", "qwen3-4b", "qwen3-8b"):
+        taught = jobs["train_student", "qwen3-0.6b", f"thinksafe-from-{teacher}"]
+        assert taught[3] == [sets.format(teacher)]
+        own, spec = (json.loads(job[2]["spec"]) for job in (jobs["train_student", "qwen3-0.6b", "thinksafe"], taught))
+        assert own == spec  # the same student, settings and seed: the rows alone differ
+    assert jobs["train_student", "qwen3-1.7b", "thinksafe-from-r1-qwen-1.5b"][3] == [sets.format("r1-qwen-1.5b")]
+    stripped = jobs["derive_training_set", "qwen3-0.6b", "thinksafe-noreason"]
+    assert set(stripped[3]) == {sets.format("qwen3-0.6b")} and json.loads(stripped[2]["spec"]) == {
+        "strip_reasoning": True
+    }
+    assert not [job for job in one["jobs"] if job[0] == "train_student" and job[1]["student"] not in STUDENTS]
+
+
+STUDENTS = ("qwen3-0.6b", "qwen3-1.7b")
+
+
+def test_a_students_own_benign_half(tmp_path: Path) -> None:
+    config = plain(
+        settings.load(
+            [PAPER],
+            {
+                "select": {"students": ["qwen3-0.6b"], "methods": ["initial", "thinksafe-from-qwen3-8b"]},
+                "methods": {"thinksafe-from-qwen3-8b": {"data": {"benign_half": "own"}}},
+            },
+        )
+    )
+    (one,) = plans([{"config": config, "targets": ["adapter"]}], tmp_path)
+    (derived,) = [job for job in one["jobs"] if job[0] == "derive_training_set"]
+    sets = "results/paper/datasets/{}/for/thinksafe/replicate-0.parquet"
+    assert derived[3] == [sets.format("qwen3-0.6b"), sets.format("qwen3-8b")]
+
+
+def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
+    """Of one student and method alone; what needs the raw responses says nothing of it, and tables mark it."""
+    part = {
+        "source": {"hub": "their/set", "split": "train", "revision": "a" * 40},
+        "columns": {"prompt": "q", "response": "a"},
+    }
+    entry = {"thinksafe": {"harmful": part, "benign": part}}
+    chosen = {
+        "students": ["qwen3-0.6b", "qwen3-1.7b"],
+        "methods": ["initial", "thinksafe", "rejection", "thinksafe-noreason", "thinksafe-wildguard"],
+    }
+    configs = [
+        plain(settings.load([PAPER], {"select": chosen, **more})) for more in ({}, {"sources": {"qwen3-0.6b": entry}})
+    ]
+    before, after = plans([{"config": config, "targets": ["all", "report"]} for config in configs], tmp_path)
+    assert "error" not in after
+    jobs = [{(job[0], *sorted(job[1].items())): job for job in plan["jobs"]} for plan in (before, after)]
+    cell = (("method", "thinksafe"), ("replicate", "0"), ("student", "qwen3-0.6b"))
+    (made,) = jobs[1].keys() - jobs[0].keys()
+    assert made == ("import_released", *cell)
+    assert json.loads(jobs[1][made][2]["spec"])["harmful"]["source"]["hub"] == "their/set"
+    gone = jobs[0].keys() - jobs[1].keys()
+    assert ("filter_responses", *cell) in gone
+    # Its steered responses are still sampled: ThinkSafe+WG, which is not released, filters them by another guard.
+    assert {job[0] for job in gone} == {"filter_responses", "judge_responses"}
+    assert all(dict(job[1:])["student"] == "qwen3-0.6b" for job in gone)
+    specs = {job[0]: json.loads(job[2]["spec"]) for job in after["jobs"] if job[2].get("spec") not in (None, "None")}
+    own = [["qwen3-1.7b", "Qwen3-1.7B"]]
+    assert specs["write_table3"]["students"] == specs["write_effects"]["students"] == own
+    assert {job["student"] for job in specs["write_cost"]["jobs"] if job["method"] == "thinksafe"} == {"qwen3-1.7b"}
+    assert {job["method"] for job in specs["write_cost"]["jobs"] if job["student"] == "qwen3-0.6b"} == {
+        "rejection",
+        "thinksafe-wildguard",
+    }
+    marked = [["qwen3-0.6b", "thinksafe"], ["qwen3-0.6b", "thinksafe-noreason"]]
+    table1 = jobs[1]["write_main_table", ("table", "1")]
+    assert json.loads(table1[2]["spec"])["released"] == marked[:1]
+    assert "released" not in json.loads(jobs[0]["write_main_table", ("table", "1")][2]["spec"])
+    data = {(cell["student"], cell["method"]): cell for cell in specs["write_table4"]["cells"]}
+    assert data["qwen3-0.6b", "thinksafe"]["source"] == "their/set"
+    assert data["qwen3-0.6b", "thinksafe-noreason"]["responses"] == "own (released)"
+    # A changed revision changes the import's spec alone: the rest follows from its file.
+    moved = plain(settings.load([PAPER], {"select": chosen, "sources": {"qwen3-0.6b": entry}}))
+    for half in moved["sources"]["qwen3-0.6b"]["thinksafe"].values():
+        half["source"]["revision"] = "b" * 40
+    (other,) = plans([{"config": moved, "targets": ["all", "report"]}], tmp_path)
+    others = {(job[0], *sorted(job[1].items())): job[2].get("spec") for job in other["jobs"]}
+    assert [key for key, job in jobs[1].items() if others[key] != job[2].get("spec")] == [made]
+
+
+def test_the_papers_run_from_what_its_authors_released(tmp_path: Path) -> None:
+    config = settings.load([PAPER, ROOT / "config/released.yaml"])
+    (made,) = plans([{"config": plain(config)}], tmp_path)
+    rules = [job[0] for job in made["jobs"]]
+    assert rules.count("import_released") == rules.count("train_student") == 15  # 7 students, two guards; KL for one
+    assert not {"sample_responses", "judge_responses", "filter_responses", "write_table3"} & set(rules)
+    sets = {source["hub"] for source in remote_sources(used(config)) if "ThinkSafe" in source.get("hub", "")}
+    assert len(sets) == 14 and {name.removesuffix("-WildGuard").rpartition("-")[2] for name in sets} == {
+        *("0.6B", "1.7B", "4B", "8B", "1.5B", "7B")
+    }
+    some = settings.load(
+        [PAPER, ROOT / "config/released.yaml"], {"students": ["qwen3-4b"], "methods": ["initial", "thinksafe"]}
+    )
+    assert [source["hub"] for source in remote_sources(used(some)) if "lee/" in source.get("hub", "")] == [
+        "Seanie-lee/ThinkSafe-Qwen3-4B"
+    ]
+
+
+def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> None:
+    """GRPO has the prompts that are sampled to; Table 3, Figures 9 and 10 show who has ThinkSafe."""
+    config = plain(settings.load([PAPER]))
+    config["prompts"]["harmful"]["take"] = 7
+    config["methods"]["thinksafe"]["students"] = ["qwen3-0.6b", "r1-qwen-1.5b"]
+    (made,) = plans([{"config": config}], tmp_path)
+    specs = [(job[0], json.loads(job[2]["spec"])) for job in made["jobs"]]
+    takes = [spec["take"] for rule, spec in specs if rule == "train_grpo"]
+    assert takes and all(take == [7, config["prompts"]["benign"].get("take")] for take in takes)
+    shown = {rule: [] for rule in ("write_table3", "write_lengths", "plot_lengths")}
+    for rule, spec in specs:
+        if rule in shown:
+            shown[rule] += [name for name, _ in spec["students"]]
+    assert all(sorted(names) == ["qwen3-0.6b", "r1-qwen-1.5b"] for names in shown.values())
+    trained = {
+        job[1]["student"] for job in made["jobs"] if job[:1] == ["train_student"] and job[1]["method"] == "thinksafe"
+    }
+    assert trained == {"qwen3-0.6b", "r1-qwen-1.5b"}  # others' sets are made for those whom they teach
+
+
+def test_a_claims_target_does_the_least_that_decides_it(tmp_path: Path) -> None:
+    config = plain(settings.load([PAPER, ROOT / "config/miniature-full.yaml"]))
+    wanted = [{"config": config, "targets": [f"claim_{name}"]} for name in ("A12", "A23", "E05")]
+    named, a23, e05 = plans(wanted, tmp_path)
+    assert "this run cannot decide it, as it has not qwen3-8b" in named["error"]
+    scored = {tuple(sorted(job[1].items())) for job in a23["jobs"] if job[0].startswith("score_")}
+    students, methods, benchmarks = ({dict(one)[key] for one in scored} for key in ("student", "method", "benchmark"))
+    assert students == {"qwen3-mini", "r1-mini"}  # the larger ones have no DirectRefusal
+    assert methods == {"initial", "directrefusal"} and benchmarks == {"aime24", "gsm8k", "math500", "gpqa"}
+    assert {job[0] for job in a23["jobs"]} & {"judge_answers", "write_main_table", "sample_responses"} == set()
+    (verdict,) = [json.loads(job[2]["spec"]) for job in a23["jobs"] if job[0] == "judge_claim"]
+    assert list(verdict["claims"]["claims"]) == ["A23"]
+    assert verdict["over"] == {"A23": {"students": ["qwen3-mini", "r1-mini"]}}
+    assert not {job[0] for job in e05["jobs"]} & {"train_student", "sample_answers", "filter_responses"}
+
+
+def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
+    """The common values, and with `original` each baseline's own; LoRA under both, and ThinkSafe as it is."""
+    config = plain(settings.load([PAPER], {"select": {"students": ["qwen3-0.6b"], "benchmarks": ["gsm8k"]}}))
+    made = plans([{"config": config | {"baseline_settings": name}} for name in ("thinksafe", "original")], tmp_path)
+    common, original = (
+        {job[1]["method"]: json.loads(job[2]["spec"]) for job in plan["jobs"] if job[0] == "train_student"}
+        for plan in made
+    )
+    epochs = {"directrefusal": 5, "safechain": 3, "star1": 5, "safepath": 4, "safekey": 5, "thinksafe": 3}
+    assert {method: common[method]["epochs"] for method in epochs} == epochs
+    training = {key: value for key, value in config["training"].items() if key != "checkpoint_steps"}
+    assert all(spec["training"] == training for spec in common.values())
+    assert {method for method in common if common[method] == original[method]} == {
+        "safechain",
+        "thinksafe",
+        "thinksafe-kl",
+        "thinksafe-wildguard",
+        "rejection",
+        *(method for method in common if method.startswith("thinksafe-")),
+    }
+    own = {method: original[method]["training"] for method in epochs}
+    assert [own[method]["batch_size"] for method in ("directrefusal", "star1", "safepath", "safekey")] == [
+        8,
+        128,
+        4,
+        128,
+    ]
+    assert own["directrefusal"]["learning_rate"] == 5e-5 and own["safekey"]["betas"] == [0.9, 0.95]
+    assert original["safepath"]["epochs"] == 1 and all(entry["lora"] == training["lora"] for entry in own.values())
+
+
+def test_a_target_with_nothing_to_show_says_so(tmp_path: Path) -> None:
+    arguments = ("--configfile", str(ROOT / "config/smoke.yaml"), "--dry-run")
+    done = snakemake("figure13", *arguments, folder=tmp_path)
+    assert done.returncode and "figure13: nothing that is selected belongs there" in done.stdout + done.stderr
+
+
+def test_targets_that_the_readme_promises(tmp_path: Path) -> None:
+    """Everything under results/ that the docs name with `snakemake` can be made."""
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+        if path.exists()
+    ]
+    named = {
+        target
+        for text in texts
+        for line in re.findall(r"^.*snakemake .*$", text, re.M)
+        for target in re.findall(r"results/(?:paper|miniature)/[\w./-]+\.\w+", line)
+    }
+    for run, overlay in (("paper", []), ("miniature", ["--configfile", str(ROOT / "config/miniature.yaml")])):
+        chosen = sorted(target for target in named if target.startswith(f"results/{run}/"))
+        dry_run(*(chosen or ["all"]), *overlay, "--quiet", "all", folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_the_judge_study_is_planned_and_samples_nothing_of_its_own(tmp_path: Path) -> None:
+    """Two guards and two views on the answers of the tables' methods; one of the four is there for the tables."""
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    done = subprocess.run(
+        [sys.executable, "-m", "thinksafe", "plan", "judge_study", "--json"],
+        cwd=tmp_path,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert not done.returncode, done.stdout + done.stderr
+    made = json.loads(done.stdout)
+    per_variant = 602 + 313 + 2000
+    assert made["responses"] == made["verdicts"] == made["variants"] * per_variant
+    assert made["verdicts_of_other_judges"] == 3 * made["verdicts"] and made["variants"] == 60
