@@ -6,7 +6,10 @@ import time
 
 import pytest
 
+from scripts.evaluation.score_reasoning import score_reasoning
+from thinksafe.evaluation import reasoning
 from thinksafe.evaluation.reasoning import Scorer, score, score_strict
+from thinksafe.files import read_json, read_rows, write_rows
 
 pytest.importorskip("skythought.evals.util.math_parsing_util")
 
@@ -208,3 +211,107 @@ def test_the_process_agrees_with_the_function_and_survives_odd_text():
             assert scorer.score(task, text, gold)["correct"] is correct
         assert scorer.score("gsm8k", "<think>\nline\u2028break \ud800 \x00\n</think>\n\n5", "5")["correct"]
         assert scorer.score("gpqa", after("", r"\boxed{C}, a base"), "C", strict=True)["correct"]
+
+
+# -------------------------------------------------------------------------------------------- pass@1 and pass@k
+def run(folder, rows, golds, task="gsm8k", seconds=10):
+    """Score the rows of two shards."""
+    for shard, part in enumerate((rows[:3], rows[3:])):
+        columns = {"id": str, "draw": int, "response": str, "finish_reason": str}
+        write_rows(folder / f"part-{shard}.parquet", part, columns)
+    prompts = [{"id": name, "answer": gold} for name, gold in golds.items()]
+    write_rows(folder / "prompts.parquet", prompts, {"id": str, "answer": str})
+    shards, out = [str(folder / f"part-{shard}.parquet") for shard in (0, 1)], (folder / "s.json", folder / "s.parquet")
+    score_reasoning(shards, str(folder / "prompts.parquet"), task, seconds, 0.95, *out, lambda done, total: None)
+    return read_json(out[0])
+
+
+def test_scores(tmp_path):
+    texts = {
+        "a": [
+            after("R", "The final answer is 5."),
+            after("R", "The final answer is 6."),
+            after("R", r"\boxed{7}"),
+            after("R", "4"),
+        ],
+        "b": [after("R", "The final answer is 70,000.")] * 2 + [after("R", "70000")] * 2,
+        "c": ["<think>\nso it is 9", after("R", "8"), after("R", "8"), after("R", "")],
+    }
+    rows = [
+        {"id": name, "draw": draw, "response": text, "finish_reason": "length" if "</think>" not in text else "stop"}
+        for name, given in texts.items()
+        for draw, text in enumerate(given)
+    ]
+    score = run(tmp_path, rows, {"a": "5", "b": "70000", "c": "9"})
+    assert (score["count"], score["n"], score["problems"], score["draws"]) == (4, 12, 3, 4)
+    assert score["value"] == pytest.approx(100 / 3)
+    assert score["pass_at"]["1"] == pytest.approx(score["value"])
+    assert score["pass_at"]["4"] == 100.0
+    assert score["pass_at"]["2"] == pytest.approx(100 * (1 / 2 + 5 / 6 + 1 / 2) / 3)
+    assert "8" not in score["pass_at"]
+    assert score["strict"]["count"] == 5  # the two with a comma are right, the unfinished one is not
+    assert score["unfinished"] == 1 and score["length"] == 1 and score["well_formed"] == pytest.approx(100 * 10 / 12)
+    assert score["timeouts"] == 0 and score["errors"] == 0
+    assert 0 <= score["low"] < score["value"] < score["high"] <= 100
+    found = read_rows(tmp_path / "s.parquet")
+    assert [row["correct"] for row in found if row["id"] == "a"] == [True, False, False, False]
+    assert [row["strict"] for row in found if row["id"] == "b"] == [True] * 4
+    assert found[0]["extracted"] == "5"
+
+
+def test_pass_at_k_is_skythoughts(tmp_path, monkeypatch):
+    """Eight samples, of which 1, 8 and 0 are right: the estimator over all of them, as in SkyThought's own metrics."""
+    from skythought.evals.util.metrics import pass_at_k
+
+    monkeypatch.setattr(reasoning, "Scorer", FakeScorer)
+    right = {"a": 1, "b": 8, "c": 0}
+    rows = [
+        {"id": name, "draw": draw, "response": after("R", "5" if draw < count else "6"), "finish_reason": "stop"}
+        for name, count in right.items()
+        for draw in range(8)
+    ]
+    score = run(tmp_path, rows, dict.fromkeys(right, "5"))
+    theirs = pass_at_k(8, {name: [1] * count + [0] * (8 - count) for name, count in right.items()})
+    assert {f"k={k}": round(value, 3) for k, value in score["pass_at"].items()} == theirs
+    assert (theirs["k=1"], theirs["k=8"]) == (37.5, 66.667) and (score["count"], score["n"]) == (9, 24)
+
+
+class FakeScorer:
+    """Says that every answer is right that is 5, and that an endless one takes too long."""
+
+    __init__ = __exit__ = lambda self, *_: None
+
+    def __enter__(self):
+        return self
+
+    def score(self, task, response, gold, *, strict=False):
+        correct = response.endswith("5")
+        return {"correct": correct, "extracted": "", "failure": "timeout" if "endless" in response else None}
+
+
+def test_timeouts_are_wrong_and_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(reasoning, "Scorer", FakeScorer)
+    rows = [
+        {"id": "a", "draw": draw, "response": after("R", text), "finish_reason": "stop"}
+        for draw, text in enumerate(["endless", "5", "05", "6"])
+    ]
+    score = run(tmp_path, rows, {"a": "5"})
+    assert score["timeouts"] == 1 and score["count"] == 2
+    assert [row["failure"] for row in read_rows(tmp_path / "s.parquet")] == ["timeout", None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("rows", "golds", "message"),
+    [
+        ([], {"a": "1"}, "nothing to score"),
+        ([("a", 0), ("a", 1), ("b", 0)], {"a": "1", "b": "2"}, "draws 0 to"),
+        ([("a", 0), ("a", 0)], {"a": "1"}, "draws 0 to"),
+        ([("a", 0)], {"a": "1", "b": "2"}, "draws 0 to"),
+        ([("c", 0)], {"a": "1"}, "no problem of this benchmark"),
+        ([("a", 0)], {"a": None}, "no answer"),
+    ],
+)
+def test_incomplete_samples_are_an_error(tmp_path, rows, golds, message):
+    rows = [{"id": name, "draw": draw, "response": after("R", "1"), "finish_reason": "stop"} for name, draw in rows]
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, rows, golds)

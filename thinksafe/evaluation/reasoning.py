@@ -1,11 +1,11 @@
-r"""Reasoning answers: scored by SkyThought's own task handlers, each under a limit that holds (paper Sec. 5.1, App. B).
+r"""pass@1 and pass@k on one reasoning benchmark, by SkyThought's own task handlers (paper Sec. 5.1, App. B).
 
 ``score`` asks the handlers of skythought 0.1.0 (thinksafe.evaluation.skythought): the whole text is read, the think
 block included, and known faults are kept, because the paper's numbers have them (docs/scoring.md). The strict score
 is in `thinksafe.evaluation.strict_reasoning`.
 
-``Scorer`` runs both in a process that the kernel kills when one comparison takes too long; SkyThought's own timeout
-does nothing, and a signal's exception would be swallowed by its broad excepts.
+``Scorer`` runs both in a process that the kernel kills when one comparison takes too long. SkyThought's own timeout
+does nothing, and its broad excepts would catch a signal's exception.
 """
 
 from __future__ import annotations
@@ -14,14 +14,124 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from thinksafe.evaluation.skythought import HANDLERS, handler
 from thinksafe.evaluation.strict_reasoning import score_strict
+from thinksafe.evaluation.well_formed import well_formed_counts
+from thinksafe.files import Row
+from thinksafe.intervals import clustered, pass_at_k
+from thinksafe.models.responses import well_formed
 
 LONGEST = 200  # characters of an extracted answer that are kept; gpqa's "answer" can be the whole text
 MEMORY = 4 << 30  # bytes the comparing process may take
+COLUMNS: dict[str, type] = {
+    "id": str,
+    "draw": int,
+    "extracted": str,
+    "correct": bool,
+    "extracted_strict": str,
+    "strict": bool,
+    "failure": str,
+    "well_formed": bool,
+    "finish_reason": str,
+}
+
+
+def reasoning_score(
+    answers: Sequence[Row],
+    golds: Mapping[str, str | None],
+    task: str,
+    timeout_seconds: float,
+    confidence: float,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Row, list[Row]]:
+    """Return pass@1 in per cent over all samples, with pass@k, a strict score and counts, and one row per answer.
+
+    Parameters
+    ----------
+    answers : rows with ``id``, ``draw``, ``response`` and ``finish_reason``; as many samples of every problem
+    golds : the right answer of each problem
+    task : whose answers are read (`score`)
+    timeout_seconds : limit of one comparison; what takes longer is wrong, and counted in ``timeouts``
+
+    Raises
+    ------
+    ValueError
+        If there are no responses, or problems have different numbers of samples.
+    """
+    samples = _samples(answers, golds)
+    rows = []
+    with Scorer(timeout_seconds) as scorer:
+        for place, row in enumerate(answers):
+            progress(place, len(answers))
+            loose = scorer.score(task, row["response"], golds[row["id"]])
+            strict = scorer.score(task, row["response"], golds[row["id"]], strict=True)
+            rows.append(
+                {
+                    "id": row["id"],
+                    "draw": row["draw"],
+                    "extracted": loose["extracted"],
+                    "correct": loose["correct"],
+                    "extracted_strict": strict["extracted"],
+                    "strict": strict["correct"],
+                    "failure": loose["failure"] or strict["failure"],
+                    "well_formed": well_formed(row["response"], row["finish_reason"]),
+                    "finish_reason": row["finish_reason"],
+                }
+            )
+    progress(len(answers), len(answers))
+    right, strictly = Counter(), Counter()
+    for row in rows:
+        right[row["id"]] += row["correct"]
+        strictly[row["id"]] += row["strict"]
+    estimate, strict = (clustered(list(counts.values()), samples, confidence) for counts in (right, strictly))
+    failures = Counter(row["failure"] for row in rows)
+    score = {
+        "kind": "reasoning",
+        "task": task,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": len(rows),
+        "count": sum(right.values()),
+        "problems": len(right),
+        "draws": samples,
+        "pass_at": {
+            str(k): 100 * sum(pass_at_k(samples, count, k) for count in right.values()) / len(right)
+            for k in (1, 2, 4, 8)
+            if k <= samples
+        },
+        "strict": {"value": strict.value, "low": strict.low, "high": strict.high, "count": sum(strictly.values())},
+        "timeouts": failures["timeout"],
+        "errors": failures["error"],
+        **well_formed_counts(answers, confidence),
+    }
+    return score, rows
+
+
+def _samples(answers: Sequence[Row], golds: Mapping[str, str | None]) -> int:
+    """Return how many samples each problem has, having checked that it is one number."""
+    if not answers or not golds:
+        raise ValueError(f"{len(answers)} responses to {len(golds)} problems: nothing to score")
+    found: dict[str, set[int]] = {name: set() for name in golds}
+    for row in answers:
+        if row["id"] not in found:
+            raise ValueError(f"a response to {row['id']!r}, which is no problem of this benchmark")
+        found[row["id"]].add(row["draw"])
+    samples = len(answers) // len(golds)
+    wrong = [name for name, draws in found.items() if draws != set(range(samples))]
+    if wrong or len(answers) != samples * len(golds):
+        raise ValueError(
+            f"{len(answers)} responses to {len(golds)} problems: {len(wrong)} problems do not have draws 0 to "
+            f"{samples - 1} once each, such as {sorted(wrong)[:3]}"
+        )
+    if None in golds.values():
+        raise ValueError(f"{list(golds.values()).count(None)} problems have no answer to compare with")
+    return samples
 
 
 def score(task: str, response: str, gold: str) -> dict[str, Any]:

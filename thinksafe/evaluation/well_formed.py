@@ -1,20 +1,21 @@
-"""How sound a set of responses is: the number that stands beside every ratio (paper: silent).
+"""Fraction of well-formed responses, which accompanies every score (paper: silent).
 
-Apart from thinksafe.models.responses, which guards and filters import too: a change here never judges anything again.
+What makes one response well-formed is in thinksafe/models/responses.py, which guards and filters import too; a change
+here never judges anything again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.intervals import clustered
 from thinksafe.models.responses import parts, well_formed
 
 
-def health(rows: Sequence[dict[str, Any]], confidence: float) -> dict[str, Any]:
-    """Return how many responses are whole, and how the others ended.
+def well_formed_counts(rows: Sequence[Row], confidence: float) -> Row:
+    """Return how many responses are well-formed, and how the others ended.
 
     Returns
     -------
@@ -23,15 +24,15 @@ def health(rows: Sequence[dict[str, Any]], confidence: float) -> dict[str, Any]:
         many have no ``</think>``), ``length`` (how many were cut at the token limit), ``finish_reasons`` (how many of
         each).
     """
-    sound, draws = Counter(), Counter(row["id"] for row in rows)
+    whole, samples = Counter(), Counter(row["id"] for row in rows)
     for row in rows:
-        sound[row["id"]] += well_formed(row["response"], row["finish_reason"])
-    share = clustered([sound[name] for name in draws], max(draws.values()), confidence)
+        whole[row["id"]] += well_formed(row["response"], row["finish_reason"])
+    fraction = clustered([whole[name] for name in samples], max(samples.values()), confidence)
     reasons = Counter(row["finish_reason"] for row in rows)
     return {
-        "well_formed": share.value,
-        "well_formed_low": share.low,
-        "well_formed_high": share.high,
+        "well_formed": fraction.value,
+        "well_formed_low": fraction.low,
+        "well_formed_high": fraction.high,
         "unfinished": sum(parts(row["response"])[1] is None for row in rows),
         "length": reasons["length"],
         "finish_reasons": dict(sorted(reasons.items())),
