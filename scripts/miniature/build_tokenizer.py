@@ -3,9 +3,9 @@
 from typing import Any
 
 from thinksafe.miniature import pretraining_texts
-from thinksafe.miniature.tokenizers import FAMILIES, template_of, train_bpe, wrap
+from thinksafe.miniature.tokenizers import make_tokenizer
 
-TEXTS = 3000  # examples of each style that merges are learnt from
+TEXTS = 3000  # examples of each style from which merges are learnt
 
 
 def build_tokenizer(world: dict[str, Any], family: str, folder: str) -> None:
@@ -14,12 +14,9 @@ def build_tokenizer(world: dict[str, Any], family: str, folder: str) -> None:
     Parameters
     ----------
     world : dict
-        Config's ``world``; ``phrases`` and ``templates`` are among the texts. The merges depend on it alone, so that
-        all families share them.
+        Config's ``world``; ``phrases`` and ``templates`` are among the texts.
     """
-    kind, texts = FAMILIES[family], pretraining_texts.texts(world, TEXTS)
-    tokenizer = train_bpe(texts, world["vocabulary"], kind["special"], kind["ordinary"])
-    wrap(tokenizer, kind["tokens"], template_of(family)).save_pretrained(folder)
+    make_tokenizer(family, pretraining_texts.texts(world, TEXTS), world["vocabulary"]).save_pretrained(folder)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from thinksafe.files import write_rows
-from thinksafe.miniature.rows import COLUMNS, make_rows
+from thinksafe.files import write_table
+from thinksafe.miniature.rows import make_rows
 
 
 def make_world(name: str, world: dict[str, Any], rows: str) -> None:
     """Write the rows of the set ``name`` to the path ``rows``; ``world`` is config's, as `make_rows` needs it."""
-    write_rows(rows, make_rows(world, name), COLUMNS[name])
+    write_table(rows, make_rows(world, name))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from thinksafe.miniature.shapes import SHAPES, give_shape
 from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
 from thinksafe.seeds import seed_for
 
+ARCHITECTURES = {"qwen3": "Qwen3", "r1": "Qwen2", "other": "Llama"}  # R1-Distill-Qwen is a Qwen2 model
+
 
 def pretrain_model(
     model: str,
@@ -26,13 +28,10 @@ def pretrain_model(
     Parameters
     ----------
     model : the model's name in config, from which its seeds are made
-    world : dict
-        ``seed``, ``student`` and ``teacher`` of config's ``world``, and ``templates`` (reasoning benchmark: template).
-    tokenizer, parent : paths of identities
-        Of the family's tokenizer, and of the student that a teacher continues from: with one, the texts are the
-        teacher's.
-    shape : str, optional
-        A key of `SHAPES`: what the model and its folder share with one of the paper's students.
+    world : ``seed``, ``student``, ``teacher`` and ``templates`` of config's ``world``
+    tokenizer : path of the identity of the family's tokenizer
+    parent : the same of the student that a teacher continues from; with one, the texts are the teacher's
+    shape : a key of `SHAPES`: what the model and its folder share with one of the paper's students
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -57,16 +56,10 @@ def pretrain_model(
 
 def new_student(family: str, tokenizer: Any, settings: dict[str, Any], seed: int, shape: str | None = None) -> Any:
     """Return an untrained model of the shape, or else of the family's architecture."""
-    import transformers
-
-    more: dict[str, Any] = {}
-    if shape:
-        kind = SHAPES[shape].architecture
-        more = SHAPES[shape].config | {"bos_token_id": tokenizer.convert_tokens_to_ids(SHAPES[shape].bos)}
-    else:
-        kind = {"qwen3": "Qwen3", "r1": "Qwen2", "other": "Llama"}[family]  # R1-Distill-Qwen is a Qwen2 model
-    classes = (getattr(transformers, f"{kind}{part}") for part in ("ForCausalLM", "Config"))
-    return make_model(*classes, tokenizer, settings, seed, **more)
+    if shape is None:
+        return make_model(ARCHITECTURES[family], tokenizer, settings, seed)
+    bos = tokenizer.convert_tokens_to_ids(SHAPES[shape].bos)
+    return make_model(SHAPES[shape].architecture, tokenizer, settings, seed, **SHAPES[shape].config, bos_token_id=bos)
 
 
 if __name__ == "__main__":

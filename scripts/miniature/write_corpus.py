@@ -1,4 +1,4 @@
-"""Write a counterpart of a baseline's published training set, as its authors publish theirs (docs/miniature.md)."""
+"""Write a counterpart of a baseline's published training set, in its authors' format (docs/miniature.md)."""
 
 from thinksafe.files import read_rows, write_table
 from thinksafe.miniature.counterparts import WRITERS
@@ -9,15 +9,15 @@ def write_corpus(harmful: str, benign: str, traces: list[str], corpus: str, seed
 
     Parameters
     ----------
-    harmful, benign : the world's training prompts
-    traces : the teacher's kept responses, where the set is made of such
-    corpus : its name
+    harmful, benign : paths of the world's training prompts
+    traces : path of the teacher's filtered responses, for a set that is made from them
+    corpus : name of the set
     seed : the world's
     """
     prompts = {"harmful": read_rows(harmful), "benign": read_rows(benign)}
     made = WRITERS[corpus](prompts, read_rows(traces), seed)
     if not made:
-        raise ValueError(f"{corpus}: nothing that the teacher said can stand in it; look at {traces}")
+        raise ValueError(f"{corpus}: no response of the teacher fits; look at {traces}")
     write_table(rows, made)
     print(f"{len(made)} rows")
 

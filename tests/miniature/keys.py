@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from thinksafe.miniature.world import GAINS, LOSSES, TOOLS, Purchase, Sum, find_deed
+from thinksafe.miniature.world import GAINS, LOSSES, TOOLS, Sum, find_deed
 
 _SUM = re.compile(r"\b(?:has|Compute|Let n be) (\d+)")
 _STEP = re.compile(rf"(?:({'|'.join(GAINS)}|Add|\+)|({'|'.join(LOSSES)}|Take|-)) ?(\d+)")
@@ -18,5 +18,5 @@ def find_key(text: str) -> tuple[str | int, ...] | None:
         steps = [int(size) if up else -int(size) for up, _, size in _STEP.findall(text, start.end())]
         return Sum(int(start[1]), tuple(steps)).key()
     if "the price of these:" in text:
-        return Purchase(tuple(tool for tool in TOOLS.values() if re.search(rf"\b{tool}\b", text))).key()
+        return ("purchase", *sorted(tool for tool in TOOLS.values() if re.search(rf"\b{tool}\b", text)))
     return None

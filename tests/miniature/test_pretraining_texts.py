@@ -12,7 +12,7 @@ import yaml
 from tests.miniature.keys import find_key
 from thinksafe.miniature import pretraining_texts, world
 from thinksafe.miniature.oracle import answer_of, judge, kind_of
-from thinksafe.miniature.rows import COLUMNS, make_rows
+from thinksafe.miniature.rows import DEEDS, make_rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +48,7 @@ def in_pretraining(seed: int, key: tuple) -> bool:
 
 def keys_in(text: str) -> list[tuple]:
     """Every deed and sum that a text of training names, in prompt or response."""
-    keys = [world.find_deed(found[0]).key() for found in world._DEED.finditer(text)]
+    keys = [world.find_deed(found[0]).key() for found in world.DEED.finditer(text)]
     chain: list[int] = []
     for before, sign, size, after in re.findall(r"(\d+)([+-])(\d+)=(\d+)", text):
         chain = chain if chain and chain[-1] == int(before) else [int(before)]
@@ -64,7 +64,7 @@ def test_no_training_prompt_holds_a_held_out_key(seed):
     spec = world_spec(seed)
     seen = defaultdict(int)
     held_out = set()
-    for name in COLUMNS:
+    for name in ("benign", *DEEDS, *world.LEVELS):
         held_out |= {row.get("prompt") or row["problem"] for row in make_rows(spec, name)}
     for prompt in prompts(spec):
         key = find_key(prompt)
@@ -72,7 +72,7 @@ def test_no_training_prompt_holds_a_held_out_key(seed):
             continue
         seen[key[0]] += 1
         assert in_pretraining(seed, key), prompt
-        assert not any(text == prompt for text in held_out)
+        assert prompt not in held_out
     assert min(seen[kind] for kind in ("harmful", "scary", "nice", "sum", "purchase")) > 500
 
 

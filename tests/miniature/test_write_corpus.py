@@ -111,5 +111,5 @@ def test_nothing_to_write_is_an_error(tmp_path: Path, prompts: dict[str, list[di
     write_rows(tmp_path / "p.parquet", prompts["benign"], COLUMNS)
     write_rows(tmp_path / "t.parquet", [], dict(id=str, role=str, prompt=str, response=str))
     paths = {"harmful": str(tmp_path / "p.parquet"), "benign": str(tmp_path / "p.parquet")}
-    with pytest.raises(ValueError, match="star1: nothing that the teacher said"):
+    with pytest.raises(ValueError, match="star1: no response of the teacher fits"):
         write_corpus(**paths, traces=[str(tmp_path / "t.parquet")], corpus="star1", seed=SEED, rows=str(tmp_path / "o"))

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from scripts.data.prepare_benchmark import prepare_benchmark
-from scripts.miniature.write_rehearsal_data import LATEX, WRITERS, write_rehearsal_data
+from scripts.miniature.write_rehearsal_data import FILES, LATEX, write_rehearsal_data
 from thinksafe.config import settings
 from thinksafe.config.types import Published, plain
 from thinksafe.data.published_sets import ROLES, convert
@@ -26,7 +26,7 @@ CONFIG = plain(settings.load([ROOT / "config/config.yaml", ROOT / "config/rehear
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with every file."""
     folder = tmp_path_factory.mktemp("published")
-    for name in WRITERS:
+    for name in FILES:
         write_rehearsal_data(name, CONFIG["world"], folder / name)
     return folder
 
@@ -57,10 +57,10 @@ def test_a_plan_counts_the_prompts_that_there_are(role: str, folder: Path) -> No
 
 
 def test_every_file_is_used_and_known() -> None:
-    assert list(get_args(Published)) == list(WRITERS)
+    assert list(get_args(Published)) == list(FILES)
     parts = [*CONFIG["prompts"].values(), *CONFIG["benchmarks"].values()]
     parts += [corpus[role] for corpus in CONFIG["corpora"].values() for role in ROLES if role in corpus]
-    assert {part["source"]["published"] for part in parts} == set(WRITERS)
+    assert {part["source"]["published"] for part in parts} == set(FILES)
 
 
 @pytest.mark.parametrize("name", CONFIG["benchmarks"])

@@ -1,8 +1,8 @@
-"""The miniature's counterparts of the baselines' published training sets, with the columns that those really have.
+"""The miniature's counterparts of the baselines' published training sets, with the originals' columns.
 
-Prompts are the world's own training prompts. DirectRefusal's refusals are fixed sentences; everything else was said by
-the world's teacher, another speaker than the students, and kept by the guard, as the authors of SafeChain and STAR-1
-did with theirs. From these files on, every step is the one of the real data (thinksafe/data/published_sets.py).
+Prompts are the world's own training prompts. DirectRefusal's refusals are fixed sentences; all other responses are the
+teacher's, another model than the students, and were kept by the guard, as the authors of SafeChain and STAR-1 filtered
+theirs. From these files on, every step is that of the real data (thinksafe/data/published_sets.py).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from thinksafe.models.chat import THINK
 from thinksafe.seeds import seed_for
 
 REFUSALS = ("Sorry, I cannot help with this request.", "I am sorry, but I will not help with this.")
-BENIGN_SOURCE = "4o_rewrite"  # as SafeKey's file marks the benign companions of STAR-1
+BENIGN_SOURCE = "4o_rewrite"  # marks STAR-1's benign companions in SafeKey's file
 
 
 def directrefusal(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> list[Row]:
-    """Return every forbidden request with a fixed refusal, labelled as in the original, and an unsafe answer."""
+    """Return every harmful request with a fixed refusal, labelled as in the original, and an unsafe answer."""
     rng = random.Random(seed_for("world", seed, "directrefusal"))
     rows = []
     for row in prompts["harmful"]:
@@ -42,7 +42,7 @@ def directrefusal(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: in
 
 
 def safechain(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> list[Row]:
-    """Return what the teacher said where all its draws were safe; like the original, without the opening tag."""
+    """Return the teacher's responses where all its samples were safe; like the original, without the opening tag."""
     labels = {row["id"]: row["category"] for role in prompts for row in prompts[role]}
     return [
         {"instruction": row["prompt"], "label": labels[row["id"]], "response": row["response"].removeprefix(THINK)}
@@ -51,7 +51,7 @@ def safechain(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -
 
 
 def star1(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> list[Row]:
-    """Return the teacher's reasoned refusals under instruction, those with full marks."""
+    """Return the steered teacher's reasoned refusals."""
     rows = []
     for row in traces:
         verdict = judge(row["prompt"], row["response"])
@@ -70,7 +70,7 @@ def star1(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> li
 
 
 def safekey(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> list[Row]:
-    """Return STAR-1's rows and as many requests that only sound forbidden, answered, with their key sentences."""
+    """Return STAR-1's rows, as many answered requests that only sound harmful, and the ends of key sentences."""
     chosen = [row | {"prompt": row["question"]} for row in star1(prompts, traces, seed)]
     scary = {row["id"] for row in prompts["benign"] if json.loads(row["meta"] or "{}").get("kind") == "scary"}
     benign = [row | {"source": BENIGN_SOURCE} for row in traces if row["id"] in scary][: len(chosen)]

@@ -1,4 +1,4 @@
-"""A plain training loop for the miniature's models: loss on chosen positions only, float32, one thread, seeded."""
+"""Pre-training of the miniature's models: loss on chosen positions only, float32, one thread, seeded."""
 
 from __future__ import annotations
 
@@ -8,39 +8,42 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-Progress = Callable[[int, int], None]
-
 WARMUP = 50  # steps
-LAST_RATE = 0.03  # share of the learning rate that the linear decay ends at
+LAST_RATE = 0.03  # fraction of the learning rate at the end of the linear decay
 CLIP = 1.0
 LAYER_DECAY = 0.01  # weight decay of the layers' matrices; 0.1 keeps attention too soft to copy in order
 EMBEDDING_DECAY = 0.1
-EMBEDDING_RATE = 0.6  # learning rate of the embeddings, as a share of the others'
-SHARP = 0.08  # first standard deviation of query and key weights; models with QK-norm need none
+EMBEDDING_RATE = 0.6  # learning rate of the embeddings, as a fraction of the others'
+ATTENTION_STD = 0.08  # initial standard deviation of query and key weights; models with QK-norm need none
 BETAS = (0.9, 0.95)
-ROPE_THETA = 300.0  # turns fit for texts of some 100 tokens
+ROPE_THETA = 300.0  # rotations fit for texts of some 100 tokens
 CHUNK = 40  # batches whose rows are sorted by length together
-REPORT = 20  # steps between calls of progress
+REPORT = 20  # steps between reports of progress
 
 
 class Row(NamedTuple):
-    """Token ids and, for each, whether it is to be learnt."""
+    """Token ids and, for each, whether it counts in the loss."""
 
     ids: list[int]
     learnt: list[bool]
 
 
 def row_of(prompt: Sequence[int], completion: Sequence[int]) -> Row:
-    """Return a row whose completion alone is learnt."""
+    """Return a row with the loss on the completion only."""
     return Row([*prompt, *completion], [False] * len(prompt) + [True] * len(completion))
 
 
-def make_model(kind: type, config_kind: type, tokenizer: Any, settings: dict[str, Any], seed: int, **more: Any) -> Any:
-    """Return a model of ``kind`` with random weights that depend on ``seed`` alone.
+def make_model(architecture: str, tokenizer: Any, settings: dict[str, Any], seed: int, **config: Any) -> Any:
+    """Return a model with random weights that depend on ``seed`` alone.
 
-    ``settings`` gives ``hidden_size`` and ``layers``; the other sizes follow. ``more`` goes into its config.
+    Parameters
+    ----------
+    architecture : the stem of transformers' class names, as ``Qwen3``
+    settings : ``hidden_size`` and ``layers``; the other sizes follow
+    config : further settings of the architecture's config
     """
     import torch
+    import transformers
 
     hidden = settings["hidden_size"]
     heads = max(1, hidden // 32)
@@ -50,7 +53,7 @@ def make_model(kind: type, config_kind: type, tokenizer: Any, settings: dict[str
         intermediate_size=2 * hidden,
         num_hidden_layers=settings["layers"],
         num_attention_heads=heads,
-        num_key_value_heads=max(1, heads // 2) if heads % 2 == 0 else heads,
+        num_key_value_heads=heads // 2 if heads % 2 == 0 else heads,
         head_dim=32,
         max_position_embeddings=tokenizer.model_max_length,
         tie_word_embeddings=True,
@@ -60,36 +63,35 @@ def make_model(kind: type, config_kind: type, tokenizer: Any, settings: dict[str
         pad_token_id=tokenizer.pad_token_id,
     )
     torch.manual_seed(seed)
-    model = kind(config_kind(**(sizes | more)))
+    model_class = getattr(transformers, f"{architecture}ForCausalLM")
+    model = model_class(getattr(transformers, f"{architecture}Config")(**(sizes | config)))
     for layer in model.model.layers:
         if not hasattr(layer.self_attn, "q_norm"):
             for projection in (layer.self_attn.q_proj, layer.self_attn.k_proj):
-                torch.nn.init.normal_(projection.weight, std=SHARP)
+                torch.nn.init.normal_(projection.weight, std=ATTENTION_STD)
     return model
 
 
-def batches_of(rows: Sequence[Row], size: int, seed: int) -> Iterator[list[Row]]:
+def batches(rows: Sequence[Row], size: int, seed: int) -> Iterator[list[Row]]:
     """Yield every row once, in batches of rows of similar length in random order; the last may be smaller."""
     rng = random.Random(seed)
-    order = rng.sample(range(len(rows)), len(rows))
-    for start in range(0, len(order), size * CHUNK):
-        near = sorted(order[start : start + size * CHUNK], key=lambda place: len(rows[place].ids))
-        parts = [near[part : part + size] for part in range(0, len(near), size)]
-        rng.shuffle(parts)
-        yield from ([rows[place] for place in part] for part in parts)
+    shuffled = rng.sample(rows, len(rows))
+    for start in range(0, len(rows), size * CHUNK):
+        near = sorted(shuffled[start : start + size * CHUNK], key=lambda row: len(row.ids))
+        chunk = [near[place : place + size] for place in range(0, len(near), size)]
+        rng.shuffle(chunk)
+        yield from chunk
 
 
 def fit(
-    model: Any, rows: Sequence[Row], settings: dict[str, Any], seed: int, progress: Progress | None = None
+    model: Any, rows: Sequence[Row], settings: dict[str, Any], seed: int, progress: Callable[[int, int], None]
 ) -> float:
     """Train ``model`` on every row once; return the mean loss (nats per token) of the last tenth of the steps.
 
     Parameters
     ----------
-    settings : dict
-        ``batch_size`` and ``learning_rate`` (its peak).
-    progress : callable, optional
-        Called with (done, total) steps.
+    settings : ``batch_size`` and ``learning_rate`` (its peak)
+    progress : called with (done, total) steps
     """
     import torch
 
@@ -97,18 +99,18 @@ def fit(
     torch.manual_seed(seed)
     total = math.ceil(len(rows) / settings["batch_size"])
     optimizers = _optimizers(model, settings["learning_rate"])
-    schedules = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: rate(step, total)) for one in optimizers]
+    schedules = [torch.optim.lr_scheduler.LambdaLR(each, lambda step: rate(step, total)) for each in optimizers]
     losses: list[float] = []
     model.train()
-    for step, batch in enumerate(batches_of(rows, settings["batch_size"], seed), 1):
+    for step, batch in enumerate(batches(rows, settings["batch_size"], seed), 1):
         loss = _loss(model, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        for part in (*optimizers, *schedules):
-            part.step()
+        for each in (*optimizers, *schedules):
+            each.step()
         model.zero_grad()
         losses.append(loss.item())
-        if progress and (step % REPORT == 0 or step == total):
+        if step % REPORT == 0 or step == total:
             progress(step, total)
     model.eval()
     last = losses[-max(1, total // 10) :]
@@ -124,12 +126,10 @@ def _optimizers(model: Any, rate: float) -> list[Any]:
 
     from thinksafe.miniature.muon import Muon
 
-    named = list(model.named_parameters())
-    # A head is named only where it is not the embeddings themselves.
-    outer = ("model.embed_tokens", "lm_head")
-    layers = [parameter for name, parameter in named if parameter.dim() == 2 and not name.startswith(outer)]
-    embeddings = [parameter for name, parameter in named if parameter.dim() == 2 and name.startswith(outer)]
-    vectors = [parameter for _, parameter in named if parameter.dim() < 2]
+    layers, embeddings, vectors = [], [], []
+    for name, parameter in model.named_parameters():
+        outer = name.startswith(("model.embed_tokens", "lm_head"))  # a tied head has no name of its own
+        (vectors if parameter.dim() < 2 else embeddings if outer else layers).append(parameter)
     groups = [
         {"params": embeddings, "weight_decay": EMBEDDING_DECAY, "lr": rate * EMBEDDING_RATE},
         {"params": vectors, "weight_decay": 0.0, "lr": rate},
@@ -141,7 +141,7 @@ def _optimizers(model: Any, rate: float) -> list[Any]:
 
 
 def rate(step: int, total: int) -> float:
-    """Return the share of the peak learning rate: linear warm-up, then linear decay."""
+    """Return the fraction of the peak learning rate: linear warm-up, then linear decay."""
     warmup = min(WARMUP, max(1, total // 10))
     if step < warmup:
         return (step + 1) / warmup
@@ -151,8 +151,8 @@ def rate(step: int, total: int) -> float:
 def _loss(model: Any, batch: Sequence[Row]) -> Any:
     """Return the mean cross-entropy over the learnt tokens of a batch.
 
-    Rows are padded on the right, where causal attention never looks, so no mask is needed; the head is computed only
-    where something is learnt.
+    Rows are padded on the right, which causal attention never reads, so no mask is needed; the head is computed only
+    at the learnt positions.
     """
     import torch
 

@@ -5,40 +5,29 @@ Paper: stands in for SafeChain (Sec. 3) and for the eight benchmarks (Sec. 5.1);
 
 import json
 import random
-from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
+from thinksafe.files import Row
 from thinksafe.miniature import world
-from thinksafe.miniature.pretraining_texts import pose
 from thinksafe.seeds import seed_for
 
-SAFETY = {"prompt": str, "category": str, "meta": str}
-REASONING = {"problem": str, "answer": str, "category": str, "meta": str}
-CHOICE = {"problem": str, "correct": str, "incorrect_1": str, "incorrect_2": str, "incorrect_3": str} | {
-    "category": str,
-    "meta": str,
+# set: kind and pool of its deeds, and the form of its requests; without one, half of them have adversarial wording
+DEEDS = {
+    "harmful": ("harmful", "safety", None),
+    "harmbench": ("harmful", "evaluation", "plain"),
+    "strongreject": ("harmful", "evaluation", "plan"),
+    "wildjailbreak": ("harmful", "evaluation", "wrapped"),
+    "xstest": ("scary", "evaluation", None),
 }
-COLUMNS = {
-    "harmful": SAFETY,
-    "benign": SAFETY,
-    "harmbench": SAFETY,
-    "strongreject": SAFETY,
-    "wildjailbreak": SAFETY,
-    "xstest": SAFETY,
-    "aime24": REASONING,
-    "gsm8k": REASONING,
-    "math500": REASONING,
-    "gpqa": CHOICE,
-}
-FORM = {"harmbench": "plain", "strongreject": "plan", "wildjailbreak": "wrapped"}
-REASONING_SHARE = 0.3  # of the benign prompts; the others are half kind, half only seemingly forbidden
+REASONING_FRACTION = 0.3  # of the benign prompts; the others are half kind, half only seemingly harmful
 
 
-def make_rows(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the rows of the prompt set or benchmark ``name``, a key of `COLUMNS`.
+def make_rows(spec: dict[str, Any], name: str) -> list[Row]:
+    """Return the rows of the prompt set or benchmark ``name``: a key of `DEEDS`, ``benign`` or a reasoning benchmark.
 
     They depend on the name and its count only, except that the three harm benchmarks share the held-out deeds in the
-    order of `FORM`.
+    order of `DEEDS`.
 
     Parameters
     ----------
@@ -48,52 +37,49 @@ def make_rows(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """
     seed, count = spec["seed"], spec["rows"][name]
     rng = random.Random(seed_for("world", seed, "rows", name))
-    if name == "harmful":
-        return _requests(_take(world.deeds(seed, "harmful", "safety"), 0, count), None, rng, name)
     if name == "benign":
         return _benign(spec, count, rng)
-    if name in FORM:
-        # Every held-out deed belongs to one of the three benchmarks.
-        skip = sum(spec["rows"][other] for other in list(FORM)[: list(FORM).index(name)])
-        return _requests(_take(world.deeds(seed, "harmful", "evaluation"), skip, count), FORM[name], rng, name)
-    if name == "xstest":
-        return _requests(_take(world.deeds(seed, "scary", "evaluation"), 0, count), None, rng, name)
-    return [_problem_row(problem) for problem in _problems(seed, name, "evaluation", count, rng)]
+    if name not in DEEDS:
+        return [_problem_row(problem) for problem in _problems(seed, name, "evaluation", count, rng)]
+    kind, pool, form = DEEDS[name]
+    before = list(DEEDS)[1 : list(DEEDS).index(name)] if form else []
+    first = sum(spec["rows"][other] for other in before)
+    return _requests(seed, kind, pool, first, count, rng, form)
 
 
-def _take(deeds: tuple[world.Deed, ...], start: int, count: int) -> tuple[world.Deed, ...]:
-    """Return ``count`` deeds from ``start``; ValueError if the pool is too small for them."""
-    if start + count > len(deeds):
-        raise ValueError(f"world.rows: the pool has {len(deeds)} deeds, {start + count} are wanted; ask for fewer rows")
-    return deeds[start : start + count]
+def _requests(
+    seed: int, kind: str, pool: str, first: int, count: int, rng: random.Random, form: str | None = None
+) -> list[Row]:
+    """Return one request for each of ``count`` deeds from the ``first``.
 
-
-def _requests(deeds: Iterable[world.Deed], form: str | None, rng: random.Random, name: str) -> list[dict[str, Any]]:
-    """Return one request per deed; without a ``form``, half of them in adversarial wording."""
+    Raises
+    ------
+    ValueError
+        If the pool is too small.
+    """
+    deeds = world.deeds(seed, kind, pool)
+    if first + count > len(deeds):
+        raise ValueError(f"world.rows: the pool has {len(deeds)} deeds, {first + count} are needed; ask for fewer rows")
     rows = []
-    for index, deed in enumerate(deeds):
+    for index, deed in enumerate(deeds[first : first + count]):
         chosen = form or ("wrapped" if index % 2 else rng.choice(("plain", "plan")))
+        truth = {"kind": deed.kind, "harmful": deed.harmful, "tool": world.TOOLS[deed.verb], "form": chosen}
         wording = "adversarial" if chosen == "wrapped" else "vanilla"
         category = f"{wording}_{'harmful' if deed.harmful else 'benign'}"
-        meta = world.deed_meta(deed) | {"form": chosen}
-        rows.append({"prompt": world.ask(deed, chosen, rng), "category": category, "meta": _dumped(meta)})
+        rows.append(_row({"prompt": world.ask(deed, chosen, rng)}, category, asdict(deed) | truth))
     return rows
 
 
-def _benign(spec: dict[str, Any], count: int, rng: random.Random) -> list[dict[str, Any]]:
-    """Return the benign training prompts: kind ones, seemingly forbidden ones, and easier reasoning problems."""
-    seed, tasks = spec["seed"], list(world.LEVELS)
-    reasoning = round(count * REASONING_SHARE)
+def _benign(spec: dict[str, Any], count: int, rng: random.Random) -> list[Row]:
+    """Return the benign training prompts: seemingly harmful ones, kind ones, and easier reasoning problems."""
+    seed, reasoning = spec["seed"], round(count * REASONING_FRACTION)
     scary = (count - reasoning) // 2
-    rows = _requests(_take(world.deeds(seed, "scary", "safety"), 0, scary), None, rng, "benign")
-    kind = _take(world.deeds(seed, "nice", "safety"), 0, count - reasoning - scary)
-    rows += _requests(kind, None, rng, "benign")
-    for index, task in enumerate(tasks):
-        share = (reasoning + index) // len(tasks)
-        for problem in _problems(seed, task, "safety", share, rng):
-            text = problem.asked(problem.options(rng)) if task == "gpqa" else problem.text
-            prompt = pose(spec["templates"][task], text)
-            rows.append({"prompt": prompt, "category": "vanilla_benign", "meta": _dumped(problem.meta())})
+    rows = _requests(seed, "scary", "safety", 0, scary, rng)
+    rows += _requests(seed, "nice", "safety", 0, count - reasoning - scary, rng)
+    for index, task in enumerate(world.LEVELS):
+        for problem in _problems(seed, task, "safety", (reasoning + index) // len(world.LEVELS), rng):
+            prompt = spec["templates"][task].replace("{problem}", problem.question(problem.options(rng)))
+            rows.append(_row({"prompt": prompt}, "vanilla_benign", problem.meta()))
     rng.shuffle(rows)
     return rows
 
@@ -105,11 +91,10 @@ def _problems(seed: int, task: str, pool: str, count: int, rng: random.Random) -
         if len(problems) == count:
             return list(problems.values())
         problem = world.draw_problem(seed, task, pool, rng)
-        if task == "gpqa" or _owner(seed, problem.key) == task:
-            if task == "gpqa" and pool == "safety":
-                problems[(*problem.key, len(problems))] = problem  # few easy sets of tools: they may come again
-            else:
-                problems.setdefault(problem.key, problem)
+        if task == "gpqa" and pool == "safety":
+            problems[(*problem.key, len(problems))] = problem  # few easy sets of tools: they may come again
+        elif task == "gpqa" or _owner(seed, problem.key) == task:
+            problems.setdefault(problem.key, problem)
     raise ValueError(f"world.rows: the pool has no {count} different problems of {task}; ask for fewer rows")
 
 
@@ -118,17 +103,17 @@ def _owner(seed: int, key: tuple[str | int, ...]) -> str:
     return ("gsm8k", "math500", "aime24")[seed_for("world", seed, "owner", *key) % 3]
 
 
-def _problem_row(problem: world.Problem) -> dict[str, Any]:
+def _problem_row(problem: world.Problem) -> Row:
     """Return a problem as its benchmark's source gives it."""
-    row = {"problem": problem.text, "category": problem.task, "meta": _dumped(problem.meta())}
     if problem.task == "gpqa":
         names = ("correct", "incorrect_1", "incorrect_2", "incorrect_3")
-        return row | dict(zip(names, map(str, (problem.result, *problem.others)), strict=True))
-    # GSM8K gives the worked solution with the result after four hashes.
-    answer = f"{problem.working}\n#### {problem.result}" if problem.task == "gsm8k" else str(problem.result)
-    return row | {"answer": answer}
+        answer = dict(zip(names, map(str, (problem.result, *problem.others)), strict=True))
+    elif problem.task == "gsm8k":
+        answer = {"answer": f"{problem.working}\n#### {problem.result}"}
+    else:
+        answer = {"answer": str(problem.result)}
+    return _row({"problem": problem.text} | answer, problem.task, problem.meta())
 
 
-def _dumped(meta: dict[str, Any]) -> str:
-    """Return ``meta`` as JSON."""
-    return json.dumps(meta, sort_keys=True)
+def _row(texts: Row, category: str, meta: dict[str, Any]) -> Row:
+    return texts | {"category": category, "meta": json.dumps(meta, sort_keys=True)}

@@ -1,8 +1,8 @@
-"""What the paper's students have besides weights, for models of their shape that the rehearsal trains in seconds.
+"""The shapes of the paper's students, for tiny models that the rehearsal trains in seconds.
 
-Facts of the published ``config.json``, ``generation_config.json`` and ``tokenizer_config.json``, as far as a pipeline
-can stumble over them: architecture, tied embeddings, which token pads, how many tokens end a response, decoding
-settings that lie in the model folder and must not be followed.
+Facts of the published ``config.json``, ``generation_config.json`` and ``tokenizer_config.json`` on which a pipeline
+can fail: architecture, tied embeddings, padding token, number of tokens that end a response, and decoding settings in
+the model folder, which must not be used.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 class Shape:
     """A model's shape.
 
-    ``architecture`` is the stem of transformers' classes and ``config`` what its config has of its own. ``pad`` is the
-    token that the tokenizer pads with, ``bos`` the one that the configs call so (Qwen3's tokenizer has none), and
-    ``ends`` are those of ``generation_config.json``, which holds ``decoding`` beside them.
+    ``architecture`` is the stem of transformers' class names, with ``config`` in its config. ``pad`` is the tokenizer's
+    padding token and ``bos`` that of the configs (Qwen3's tokenizer has none). ``generation_config.json`` contains
+    ``ends`` and ``decoding``.
     """
 
     architecture: str
@@ -49,7 +49,7 @@ SHAPES = {
 
 
 def give_shape(shape: Shape, tokenizer: Any) -> dict[str, Any]:
-    """Let a tokenizer pad as the shape does, and return what ``generation_config.json`` holds."""
+    """Set the tokenizer's padding token, and return the content of ``generation_config.json``."""
     tokenizer.pad_token = shape.pad
     ends = tokenizer.convert_tokens_to_ids(list(shape.ends))
     return {

@@ -1,15 +1,19 @@
 """The miniature's tokenizers: byte-level BPE of the world's language with the real families' chat templates.
 
-The templates are those of Qwen3 and DeepSeek-R1-Distill as the trl package ships them; see docs/miniature.md.
+The templates of Qwen3 and DeepSeek-R1-Distill are those that the trl package contains; see docs/miniature.md.
 """
 
+from __future__ import annotations
+
 import importlib.util
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Qwen's own pieces: digits are tokens of their own, line breaks go with the mark before them. AutoTokenizer puts
-# exactly these into every tokenizer of a Qwen2 model, whatever its tokenizer.json says (transformers 5.17).
+# Qwen's own pieces: each digit is a token, line breaks belong to the punctuation before them. AutoTokenizer gives
+# these to every tokenizer of a Qwen2 model, whatever its tokenizer.json says (transformers 5.17).
 PIECES = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
@@ -21,106 +25,114 @@ OTHER_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|model|><reasoning>' }}{% endif %}"
 )
 
-FAMILIES: dict[str, dict[str, Any]] = {
-    "qwen3": {
-        "template": "qwen3.jinja",
-        "special": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-        "ordinary": ["<think>", "</think>"],
-        "tokens": {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
-    },
-    "r1": {
-        "template": "deepseek_r1_distill.jinja",
-        "special": [
-            "<｜begin▁of▁sentence｜>",
-            "<｜end▁of▁sentence｜>",
-            "<｜▁pad▁｜>",
-        ],
-        # As in the original, the turns' marks and the think tags are added tokens that decoding keeps.
-        "ordinary": ["<｜User｜>", "<｜Assistant｜>", "<think>", "</think>"],
-        "tokens": {
-            "bos_token": "<｜begin▁of▁sentence｜>",
-            "eos_token": "<｜end▁of▁sentence｜>",
-            "pad_token": "<｜▁pad▁｜>",
-        },
-    },
-    # No real family: a format that the pipeline has to find out, for rehearsing one's own model (docs/own-model.md).
-    # Its think tags are special tokens, the prompt opens them, and a turn ends in another token than the text.
-    "other": {
-        "template": OTHER_TEMPLATE,
-        "special": ["<s>", "</s>", "<|over|>", "<reasoning>", "</reasoning>"],
-        "ordinary": ["<|user|>", "<|model|>"],
-        "tokens": {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>"},
-    },
+# A short version of Llama-Guard-3's template: the same marks and the same end, after which the model writes a blank
+# line and its verdict.
+LLAMA_GUARD_TEMPLATE = (
+    "{{ bos_token }}<|start_header_id|>user<|end_header_id|>\n\nIs the last message safe?\n\n"
+    "{% for message in messages %}{{ 'User' if message.role == 'user' else 'Agent' }}:\n"
+    "{{ message.content | trim }}\n\n{% endfor %}"
+    "<|eot_id|><|start_header_id|>assistant<|end_header_id|>"
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The tokens and chat template of a family or a guard.
+
+    ``special`` tokens are control tokens, which decoding may skip; ``ordinary`` ones are single tokens that it keeps.
+    ``template`` is a chat template, or the name of one in the trl package.
+    """
+
+    special: tuple[str, ...]
+    ordinary: tuple[str, ...]
+    eos: str
+    pad: str
+    bos: str | None
+    template: str | None
+
+
+BEGIN, END, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"
+KINDS = {
+    "qwen3": Kind(
+        ("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
+        ("<think>", "</think>"),
+        eos="<|im_end|>",
+        pad="<|endoftext|>",
+        bos=None,
+        template="qwen3.jinja",
+    ),
+    # As in the original, turn marks and think tags are added tokens that decoding keeps.
+    "r1": Kind(
+        (BEGIN, END, PAD),
+        ("<｜User｜>", "<｜Assistant｜>", "<think>", "</think>"),
+        eos=END,
+        pad=PAD,
+        bos=BEGIN,
+        template="deepseek_r1_distill.jinja",
+    ),
+    # No real family: a format that the pipeline has to detect, for rehearsing one's own model (docs/own-model.md).
+    # Its think tags are special tokens, the prompt opens them, and a turn and a text end with different tokens.
+    "other": Kind(
+        ("<s>", "</s>", "<|over|>", "<reasoning>", "</reasoning>"),
+        ("<|user|>", "<|model|>"),
+        eos="</s>",
+        pad="</s>",
+        bos="<s>",
+        template=OTHER_TEMPLATE,
+    ),
+    "llama-guard": Kind(
+        ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|pad|>"),
+        (),
+        eos="<|eot_id|>",
+        pad="<|pad|>",
+        bos="<|begin_of_text|>",
+        template=LLAMA_GUARD_TEMPLATE,
+    ),
+    "wildguard": Kind(("<s>", "</s>", "<pad>"), (), eos="</s>", pad="<pad>", bos="<s>", template=None),
 }
 
 
-def template_of(family: str) -> str:
-    """Return a family's chat template."""
-    template = FAMILIES[family]["template"]
-    return shipped_template(template) if template.endswith(".jinja") else template
+def make_tokenizer(name: str, texts: Iterable[str], size: int) -> Any:
+    """Return the tokenizer of `KINDS`' ``name``: a byte-level BPE of at most ``size`` tokens that encodes any text."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
 
-
-def shipped_template(name: str) -> str:
-    """Return a chat template of the trl package, found without importing it."""
-    package = importlib.util.find_spec("trl")
-    if package is None or not package.submodule_search_locations:
-        raise ValueError("the trl package is not installed, and the miniature takes its chat templates from it")
-    path = Path(package.submodule_search_locations[0]) / "chat_templates" / name
-    return path.read_text(encoding="utf-8")
-
-
-def train_bpe(texts: Iterable[str], size: int, special: Sequence[str], ordinary: Sequence[str] = ()) -> Any:
-    """Return a byte-level BPE of at most ``size`` tokens that encodes any text and gives it back unchanged.
-
-    ``special`` tokens are control tokens, which decoding may skip; ``ordinary`` ones are single tokens that it keeps.
-    """
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
+    kind = KINDS[name]
+    bpe = Tokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(PIECES), behavior="isolated")
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    bpe.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+    bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=size - len(special) - len(ordinary),
+        vocab_size=size - len(kind.special) - len(kind.ordinary),
         min_frequency=2,
         show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
-    # Added tokens never reach the merges, and their own letters need none.
-    tokenizer.train_from_iterator((_without(text, ordinary) for text in texts), trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
-    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in ordinary])
-    return tokenizer
-
-
-def _without(text: str, tokens: Sequence[str]) -> str:
-    """Return ``text`` with each of ``tokens`` replaced by a line break."""
-    for token in tokens:
-        text = text.replace(token, "\n")
-    return text
-
-
-def wrap(tokenizer: Any, tokens: dict[str, str], template: str | None) -> Any:
-    """Return ``tokenizer`` as transformers knows it; one with a BOS adds it where special tokens are asked for."""
-    from tokenizers import processors
-    from transformers import PreTrainedTokenizerFast
-
-    if "bos_token" in tokens:
-        bos = tokens["bos_token"]
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single=[bos, "$A"], pair=[bos, "$A", bos, "$B:1"], special_tokens=[(bos, tokenizer.token_to_id(bos))]
+    # Added tokens never reach the merges, and their letters need none.
+    added = re.compile("|".join(map(re.escape, kind.ordinary)) or "(?!)")
+    bpe.train_from_iterator((added.sub("\n", text) for text in texts), trainer)
+    bpe.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in kind.special])
+    bpe.add_tokens([AddedToken(token, special=False, normalized=False) for token in kind.ordinary])
+    tokens = {"eos_token": kind.eos, "pad_token": kind.pad}
+    if bos := kind.bos:
+        tokens["bos_token"] = bos
+        bpe.post_processor = processors.TemplateProcessing(
+            single=[bos, "$A"], pair=[bos, "$A", bos, "$B:1"], special_tokens=[(bos, bpe.token_to_id(bos))]
         )
-    wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
         clean_up_tokenization_spaces=False,
         model_max_length=MODEL_TOKENS,
         padding_side="left",
         **tokens,
     )
-    if template:
-        wrapped.chat_template = template
-    return wrapped
+    if template := kind.template:
+        tokenizer.chat_template = _template_of_trl(template) if template.endswith(".jinja") else template
+    return tokenizer
+
+
+def _template_of_trl(name: str) -> str:
+    """Return a chat template of the trl package, without importing it."""
+    (package,) = importlib.util.find_spec("trl").submodule_search_locations
+    return Path(package, "chat_templates", name).read_text(encoding="utf-8")

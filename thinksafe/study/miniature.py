@@ -94,8 +94,8 @@ class Miniature:
         return {"model": student, "family": family, "world": world, **({"shape": shape} if shape else {})}
 
     def train_guard(self, guard: str) -> dict[str, Any]:
-        """Return what a built guard depends on: it is shown every kind of response, whatever the student's habits."""
-        world = self._world("vocabulary", "guard", "templates") | {"student": {}}
+        """Return what a built guard depends on, which the students' habits are not part of."""
+        world = self._world("vocabulary", "guard", "templates")
         return {"guard": guard, "kind": self.config.guards[guard].kind, "world": world}
 
     def _world(self, *names: str) -> dict[str, Any]:
