@@ -273,7 +273,7 @@ def test_a_hub_that_stays_down_is_told_and_what_came_stays(
     monkeypatch.setattr(client, "PATIENT", 3)
     found = client.inspect([model()], locked([model()], said), said.append)[0]
     server.faults.append(Fault("model.safetensors", 500, times=99))
-    with pytest.raises(HubError, match="org/student .*What is here stays; `snakemake fetch` goes on"):
+    with pytest.raises(HubError, match="org/student .*What is here stays; `snakemake fetch` continues the download"):
         client.fetch_all([model()], found, lambda done, total: None, said.append)
     assert sum("attempt" in line for line in said) == 2
     with pytest.raises(FileNotFoundError, match="model org/student is incomplete at revision a.*run `snakemake fetch`"):

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-# The files that we download: no weights that would have to be unpickled, no second copy in a subfolder (Llama-Guard-3
-# has one under original/), no code.
-WANTED: dict[str, dict[str, list[str]]] = {
+# The files that we download: no pickled weights, no second copy in a subfolder (Llama-Guard-3 has one under original/),
+# no code.
+WANTED: dict[str, dict[str, Any]] = {
     "model": {
         "allow_patterns": ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"],
         "ignore_patterns": ["*/*"],
@@ -35,9 +35,8 @@ def cached_snapshot(name: str, kind: str, revision: str | None) -> Path:
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
 
-    wanted: dict[str, Any] = WANTED[kind]
     try:
-        return Path(snapshot_download(name, repo_type=kind, revision=revision, local_files_only=True, **wanted))
+        return Path(snapshot_download(name, repo_type=kind, revision=revision, local_files_only=True, **WANTED[kind]))
     except LocalEntryNotFoundError as error:
         state = "is incomplete" if isinstance(error, IncompleteSnapshotError) else "is not there"
         raise FileNotFoundError(
@@ -47,7 +46,7 @@ def cached_snapshot(name: str, kind: str, revision: str | None) -> Path:
 
 
 def download_path(url: str, sha256: str) -> Path:
-    """Return where the cache keeps a download that is pinned by its content."""
+    """Return the cache's path of a download that is pinned by its content."""
     from huggingface_hub import cached_assets_path
 
     folder = cached_assets_path("thinksafe-flow", "downloads", sha256)

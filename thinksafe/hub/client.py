@@ -1,16 +1,18 @@
 """The login node's work with the hub: lock commits, check a download before it starts, download and verify.
 
-Everything goes through `huggingface_hub`, so mirrors, tokens and caches are configured as usual (HF_ENDPOINT, HF_TOKEN,
+Everything uses `huggingface_hub`, so mirrors, tokens and caches are configured as usual (HF_ENDPOINT, HF_TOKEN,
 HF_HOME). Jobs never use this module; they read the cache (`thinksafe.hub.cache`).
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +31,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import filter_repo_objects
 
 from thinksafe.files import atomic
-from thinksafe.hub.cache import WANTED, download_path
+from thinksafe.hub.cache import WANTED, cached_download, download_path
 from thinksafe.hub.lock import (
     BRANCH,
     COMMIT,
@@ -44,12 +46,13 @@ from thinksafe.hub.lock import (
 )
 from thinksafe.provenance.digests import digest_of
 
-QUICK, PATIENT = 4, 9  # attempts of a question (about 10 seconds in all) and of a download (about 4 minutes)
+QUICK, PATIENT = 4, 9  # attempts of a query (about 10 seconds in all) and of a download (about 4 minutes)
 LONGEST_PAUSE = 60.0  # seconds between two attempts
-MARGIN = 1.02  # times the bytes of a download: listings, links and whatever else is written meanwhile
-STALE = 3600.0  # seconds without a write after which a partial file is left over from a killed download
+MARGIN = 1.02  # factor on the bytes of a download, for listings, links and other writes meanwhile
+STALE = 3600.0  # seconds without a write after which a partial file belongs to a killed download
 REFUSED = (HfHubHTTPError, EntryNotFoundError, httpx.HTTPError)
 T = TypeVar("T")
+Say = Callable[[str], None]
 
 
 class DamagedError(Exception):
@@ -58,33 +61,16 @@ class DamagedError(Exception):
 
 @dataclass(frozen=True)
 class Repository:
-    """One repository at one commit.
-
-    Attributes
-    ----------
-    listing : all files, as the hub lists them at the commit
-    files : the files that we download
-    """
+    """One repository at one commit: the files that the hub lists, and those of them that we download."""
 
     source: Source
     commit: str
     listing: list[RepoFile]
     files: list[RepoFile]
 
-    @property
-    def kind(self) -> str:
-        """Return "model" or "dataset"."""
-        return self.source["kind"]
-
-    @property
-    def name(self) -> str:
-        """Return the id on the hub."""
-        return self.source["hub"]
-
-    @property
-    def size(self) -> int:
-        """Return the bytes of the files that we download."""
-        return sum(file.size for file in self.files)
+    kind = property(lambda self: self.source["kind"])
+    name = property(lambda self: self.source["hub"])
+    size = property(lambda self: sum(file.size for file in self.files), doc="Bytes of the files that we download.")
 
     @property
     def digest(self) -> str:
@@ -99,9 +85,11 @@ class Repository:
     def cached(self) -> int:
         """Return how many of its bytes are in the cache, partial files included."""
         snapshot, blobs = self.folder / "snapshots" / self.commit, self.folder / "blobs"
-        whole = (file for file in self.files if (snapshot / file.path).exists() or (blobs / _etag(file)).exists())
-        partial = (_size(part) for part in blobs.glob("*.incomplete"))
-        return min(sum(file.size for file in whole) + sum(partial), self.size)
+        done = [file.size for file in self.files if (snapshot / file.path).exists() or (blobs / _etag(file)).exists()]
+        for part in blobs.glob("*.incomplete"):
+            with suppress(FileNotFoundError):  # finished since it was listed
+                done.append(part.stat().st_size)
+        return min(sum(done), self.size)
 
 
 def _etag(file: RepoFile) -> str:
@@ -109,32 +97,30 @@ def _etag(file: RepoFile) -> str:
     return file.lfs.sha256 if file.lfs else file.blob_id
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # finished since it was listed
-        return 0
-
-
-# ---------------------------------------------------------------- questions and errors
-def retry(ask: Callable[[], T], what: str, attempts: int, say: Callable[[str], None]) -> T:
-    """Return what ``ask`` returns; after a failure of the network or the hub, ask again after a growing pause."""
-    for attempt in range(1, attempts + 1):
+# ---------------------------------------------------------------- queries and errors
+def retry(query: Callable[[], T], what: str, attempts: int, say: Say) -> T:
+    """Return the result of ``query``; after a failure of the network or the hub, repeat it after a growing pause."""
+    attempt = 1
+    while True:
         try:
-            return ask()
+            return query()
         except Exception as error:
             if attempt == attempts or not _temporary(error):
                 raise
-            pause = _pause(error, attempt)
-            say(f"{what}: {_short(error)}; attempt {attempt + 1} of {attempts} in {pause:.0f} s")
+            response = _response(error)
+            wanted = response.headers.get("Retry-After", "") if response is not None else ""
+            pause = float(wanted) if wanted.isdigit() else min(2.0 ** (attempt - 1), LONGEST_PAUSE)
+            attempt += 1
+            say(f"{what}: {_short(error)}; attempt {attempt} of {attempts} in {pause:.0f} s")
             time.sleep(pause)
-    raise AssertionError
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return the error, its cause, the cause of that, and so on."""
+    causes = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
+    return causes
 
 
 def _response(error: BaseException) -> httpx.Response | None:
@@ -144,7 +130,7 @@ def _response(error: BaseException) -> httpx.Response | None:
 
 
 def _temporary(error: BaseException) -> bool:
-    """Return whether the same question may succeed later."""
+    """Return whether the same query may succeed later."""
     if (response := _response(error)) is not None:
         return response.status_code in (408, 429) or response.status_code >= 500
     return any(
@@ -153,23 +139,17 @@ def _temporary(error: BaseException) -> bool:
     )
 
 
-def _pause(error: BaseException, attempt: int) -> float:
-    response = _response(error)
-    asked = response.headers.get("Retry-After", "") if response is not None else ""
-    return float(asked) if asked.isdigit() else min(2.0 ** (attempt - 1), LONGEST_PAUSE)
-
-
 def _short(error: BaseException) -> str:
     response = _response(error)
     if response is not None and response.status_code == 429:
         return "the hub asks to slow down (429)"
-    cause = error if response is not None else list(_causes(error))[-1]
+    cause = error if response is not None else _causes(error)[-1]
     text = " ".join(str(cause).split()) or "connection lost"
     return f"{type(cause).__name__}: {text[:200]}"
 
 
 def page(kind: str, name: str) -> str:
-    """Return the address where a person sees a repository and accepts its licence."""
+    """Return the address at which a person sees a repository and accepts its licence."""
     return f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{name}"
 
 
@@ -182,33 +162,34 @@ def explain(error: BaseException, source: Source) -> str:
         If the hub cannot be reached, so that every other source would fail, too.
     """
     kind, name = source["kind"], source["hub"]
-    what = f"{'data set' if kind == 'dataset' else kind} {name} ({', '.join(source['paths'])})"
     response, where = _response(error), page(kind, name)
     status = None if response is None else response.status_code
     if isinstance(error, RevisionNotFoundError):
-        return f"{what}: has no revision {source.get('revision', BRANCH)}; see {where}/commits/main"
-    if isinstance(error, GatedRepoError) or status in (401, 403):
-        if get_token() is None:
-            # Without a login the hub does not say whether a repository exists.
-            misspelt = "" if isinstance(error, GatedRepoError) else " (or nothing has this id)"
-            return (
-                f"{what}: needs a login, and there is no token{misspelt}. Visit {where} and accept the licence if it "
-                "asks for that, then run `.venv/bin/hf auth login` (or set HF_TOKEN)"
-            )
-        if status == 401:
-            return f"{what}: the hub refuses your token; run `.venv/bin/hf auth login` again, then see {where}"
-        return (
-            f"{what}: the licence is not accepted with your account, or your token may not read gated repositories. "
+        problem = f"has no revision {source.get('revision', BRANCH)}; see {where}/commits/main"
+    elif (isinstance(error, GatedRepoError) or status in (401, 403)) and get_token() is None:
+        # Without a login the hub does not say whether a repository exists.
+        misspelt = "" if isinstance(error, GatedRepoError) else " (or nothing has this id)"
+        problem = (
+            f"needs a login, and there is no token{misspelt}. Visit {where} and accept the licence if it asks for "
+            "that, then run `.venv/bin/hf auth login` (or set HF_TOKEN)"
+        )
+    elif status == 401:
+        problem = f"the hub refuses your token; run `.venv/bin/hf auth login` again, then see {where}"
+    elif isinstance(error, GatedRepoError) or status == 403:
+        problem = (
+            "the licence is not accepted with your account, or your token may not read gated repositories. "
             f"Visit {where}, accept, and wait for access where it is granted by hand"
         )
-    if isinstance(error, RepositoryNotFoundError) or status == 404:
-        return f"{what}: is not on the hub under this id, or is private; see {where}"
-    if isinstance(error, httpx.TransportError):
+    elif isinstance(error, RepositoryNotFoundError) or status == 404:
+        problem = f"is not on the hub under this id, or is private; see {where}"
+    elif isinstance(error, httpx.TransportError):
         raise HubError(
             f"the hub at {constants.ENDPOINT} cannot be reached ({_short(error)}); run this where the network is, or "
             "set HF_ENDPOINT to a mirror"
         ) from error
-    return f"{what}: {_short(error)}"
+    else:
+        problem = _short(error)
+    return f"{'data set' if kind == 'dataset' else kind} {name} ({', '.join(source['paths'])}): {problem}"
 
 
 def _repository(source: Source, commit: str) -> Repository:
@@ -220,26 +201,24 @@ def _repository(source: Source, commit: str) -> Repository:
 
 
 # ---------------------------------------------------------------- the lock
-def update_lock(path: str, sources: Sequence[Source], accept: Iterable[str], say: Callable[[str], None]) -> list[str]:
-    """Add to the lock file what it lacks, and return the problems (see `lock_sources`)."""
+def update_lock(path: str, sources: Sequence[Source], accept: Iterable[str], say: Say) -> list[str]:
+    """Add the missing entries to the lock file, and return the problems (see `lock_sources`)."""
     with changing(path):
         before = read_lock(path)
         after, problems = lock_sources(sources, before, accept, say)
         if after != before:
             write_lock(path, after)
-    count = sum(len(asked) for section in after.values() for asked in section.values())
+    count = sum(len(revisions) for section in after.values() for revisions in section.values())
     say(f"{path}: {count} commits" + ("" if after != before else ", as before"))
     return problems
 
 
-def lock_sources(
-    sources: Sequence[Source], lock: Lock, accept: Iterable[str], say: Callable[[str], None]
-) -> tuple[Lock, list[str]]:
+def lock_sources(sources: Sequence[Source], lock: Lock, accept: Iterable[str], say: Say) -> tuple[Lock, list[str]]:
     """Return the lock with the missing entries added, and the problems.
 
     Parameters
     ----------
-    sources : what the config takes from the hub (`thinksafe.hub.lock.remote_sources`)
+    sources : what the config takes from the hub (`thinksafe.hub.needed.remote_sources`)
     accept : ids whose entries move to the hub's present commit; all other entries stay
 
     Raises
@@ -247,46 +226,46 @@ def lock_sources(
     HubError
         If the hub cannot be reached, or ``accept`` names an id that is not in the config.
     """
-    accept, problems = set(accept), []
-    lock = {section: {name: dict(asked) for name, asked in part.items()} for section, part in lock.items()}
+    lock, accept, problems = copy.deepcopy(lock), set(accept), []
     hub = [source for source in sources if source["kind"] in SECTIONS]
     if unknown := sorted(accept - {source["hub"] for source in hub}):
         raise HubError(f"hub.accept: the config takes no {' and no '.join(unknown)} from the hub")
     for source in hub:
-        kind, name, asked = source["kind"], source["hub"], source.get("revision", BRANCH)
+        kind, name, revision = source["kind"], source["hub"], source.get("revision", BRANCH)
         entry = entry_of(lock, kind, source)
-        if entry and COMMIT.fullmatch(asked):
+        if entry and COMMIT.fullmatch(revision):
             continue  # a commit does not move
         try:
-            commit = retry(lambda: HfApi().repo_info(name, repo_type=kind, revision=asked).sha, name, QUICK, say)  # noqa: B023
-            if entry and commit != entry["commit"] and name not in accept:
+            info = retry(lambda: HfApi().repo_info(name, repo_type=kind, revision=revision), name, QUICK, say)  # noqa: B023
+            commit = info.sha
+            if entry and commit == entry["commit"]:
+                continue
+            if entry and name not in accept:
                 problems.append(
-                    f"{name}: {asked} has moved from {entry['commit']}, which the lock keeps, to {commit}. To accept "
-                    f"it: snakemake lock_hub --config 'hub={{accept: [{name}]}}' (what was made with the old one is "
-                    f"then made again). To keep the old one and silence this: `revision: {entry['commit']}` in its "
-                    "source"
+                    f"{name}: {revision} has moved from {entry['commit']}, which the lock keeps, to {commit}. To "
+                    f"accept it: snakemake lock_hub --config 'hub={{accept: [{name}]}}' (results of the old one are "
+                    f"then made again). To keep the old one and silence this: `revision: {entry['commit']}` in its source"
                 )
-            if entry and (commit == entry["commit"] or name not in accept):
                 continue
             found = retry(lambda: _repository(source, commit), name, QUICK, say)  # noqa: B023
         except REFUSED as error:
             problems.append(explain(error, source))
             continue
-        lock[SECTIONS[kind]].setdefault(name, {})[asked] = dict(commit=commit, files=found.digest, bytes=found.size)
-        say(f"{'moved ' if entry else 'locked'} {kind:7} {name} at {commit} ({asked}, {human(found.size)})")
+        lock[SECTIONS[kind]].setdefault(name, {})[revision] = dict(commit=commit, files=found.digest, bytes=found.size)
+        say(f"{'moved ' if entry else 'locked'} {kind:7} {name} at {commit} ({revision}, {human(found.size)})")
     return lock, problems
 
 
 # ---------------------------------------------------------------- before the download
-def inspect(sources: Sequence[Source], lock: Lock, say: Callable[[str], None]) -> tuple[list[Repository], list[str]]:
-    """Print a line per repository, and return the repositories and what would make their download fail.
+def inspect(sources: Sequence[Source], lock: Lock, say: Say) -> tuple[list[Repository], list[str]]:
+    """Print a line per repository, and return the repositories and the problems that their download would have.
 
     A problem is a refused access, a change since the lock was written, or too little disk.
     """
     found, problems = [], []
     for source in sources:
         if source["kind"] == "url":
-            problems += _address(source, say)
+            problems += _address_problems(source, say)
             continue
         kind, name, entry = source["kind"], source["hub"], entry_of(lock, source["kind"], source)
         if entry is None:
@@ -305,28 +284,27 @@ def inspect(sources: Sequence[Source], lock: Lock, say: Callable[[str], None]) -
         except REFUSED as error:
             problems.append(explain(error, source))
         else:
-            problems += _content(repository, entry)
+            problems += _content_problems(repository, entry)
             found.append(repository)
+    total, missing = sum(one.size for one in found), 0
     for one in found:
         here = one.cached()
+        missing += one.size - here
         state = "here" if here == one.size else f"{human(here)} of it here" if here else "to come"
         say(f"{one.kind:7} {one.name} at {one.commit[:12]}: {len(one.files)} files, {human(one.size)}, {state}")
-    total = sum(one.size for one in found)
-    missing = total - sum(one.cached() for one in found)
     say(f"{len(found)} repositories, {human(total)}, of which {human(missing)} to come")
-    needed = missing * MARGIN
-    free = shutil.disk_usage(_existing(Path(constants.HF_HUB_CACHE))).free
-    if needed > free:
+    cache = Path(constants.HF_HUB_CACHE)
+    free = shutil.disk_usage(next(path for path in (cache, *cache.parents) if path.exists())).free
+    if missing * MARGIN > free:
         problems.append(
-            f"too little disk: {human(needed)} are still to come and {human(free)} are free in "
-            f"{constants.HF_HUB_CACHE}; set HF_HOME to a folder on a larger disk (the same for the jobs), or select "
-            "fewer students"
+            f"too little disk: {human(missing * MARGIN)} are still to come and {human(free)} are free in {cache}; set "
+            "HF_HOME to a folder on a larger disk (the same for the jobs), or select fewer students"
         )
     return found, problems
 
 
-def _content(repository: Repository, entry: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the files that the hub lists for a locked commit."""
+def _content_problems(repository: Repository, entry: dict[str, Any]) -> Iterator[str]:
+    """Yield the problems of the files that the hub lists for a locked commit."""
     if entry.get("files", repository.digest) != repository.digest:
         yield (
             f"{repository.name}: the hub lists other files for commit {repository.commit} than when it was locked. If "
@@ -337,19 +315,18 @@ def _content(repository: Repository, entry: dict[str, Any]) -> Iterator[str]:
         yield f"{repository.name} ({where}): has no *.safetensors; no other weights are loaded"
 
 
-def _address(source: Source, say: Callable[[str], None]) -> list[str]:
-    """Return what is wrong with an address whose content is not here yet."""
-    if download_path(source["url"], source["sha256"]).is_file():
-        return []
+def _address_problems(source: Source, say: Say) -> Iterator[str]:
+    """Yield the problem of an address whose content is not in the cache yet, if there is one."""
+    if not download_path(source["url"], source["sha256"]).is_file():
+        try:
+            retry(lambda: _request("HEAD", source["url"]), source["url"], QUICK, say)
+        except (httpx.HTTPError, OSError) as error:
+            yield _unavailable(source, error)
 
-    def ask() -> None:
-        httpx.head(source["url"], follow_redirects=True, timeout=30).raise_for_status()
 
-    try:
-        retry(ask, source["url"], QUICK, say)
-    except (httpx.HTTPError, OSError) as error:
-        return [_unavailable(source, error)]
-    return []
+def _request(method: str, url: str) -> bytes:
+    answer = httpx.request(method, url, follow_redirects=True, timeout=60)
+    return answer.raise_for_status().content
 
 
 def _unavailable(source: Source, error: BaseException) -> str:
@@ -357,10 +334,6 @@ def _unavailable(source: Source, error: BaseException) -> str:
         f"{source['url']} ({', '.join(source['paths'])}): {_short(error)}. If the file is gone or another one is at "
         f"this address, find a copy with sha256 {source['sha256']} and name it: source: {{file: ...}}"
     )
-
-
-def _existing(path: Path) -> Path:
-    return path if path.exists() else _existing(path.parent)
 
 
 def human(size: float) -> str:
@@ -374,16 +347,13 @@ def human(size: float) -> str:
 
 # ---------------------------------------------------------------- the download
 def fetch_all(
-    sources: Sequence[Source],
-    found: Sequence[Repository],
-    progress: Callable[[int, int], None],
-    say: Callable[[str], None],
+    sources: Sequence[Source], found: Sequence[Repository], progress: Callable[[int, int], None], say: Say
 ) -> None:
-    """Download and verify everything; files that are here already are only verified.
+    """Download and verify everything; files that are in the cache already are only verified.
 
     Parameters
     ----------
-    progress : called about once a second with the megabytes that are here and their total; may raise to stop
+    progress : called about once a second with the megabytes in the cache and their total; may raise to stop
     """
     total = sum(one.size for one in found)
     for source in sources:
@@ -397,7 +367,9 @@ def fetch_all(
         try:
             task.result()
         except (*REFUSED, DamagedError) as error:
-            raise HubError(f"{explain(error, one.source)}. What is here stays; `snakemake fetch` goes on") from error
+            raise HubError(
+                f"{explain(error, one.source)}. What is here stays; `snakemake fetch` continues the download"
+            ) from error
         say(f"{one.name}: {len(one.files)} files, {human(one.size)}, verified")
 
 
@@ -411,31 +383,26 @@ def _fetch(one: Repository) -> None:
     api.list_repo_tree = lambda *_, **__: one.listing  # only this listing has its digest in the lock
     found = api.verify_repo_checksums(one.name, repo_type=one.kind, revision=one.commit)
     damaged = [found.verified_path / mismatch["path"] for mismatch in found.mismatches]
+    names = [f"{path.name} ({human(path.stat().st_size)}) is not what the hub says it is" for path in damaged]
+    for path in damaged:
+        path.resolve().unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     if damaged:
-        what = [f"{path.name} ({human(path.stat().st_size)}) is not what the hub says it is" for path in damaged]
-        for path in damaged:
-            path.resolve().unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-        raise DamagedError(f"{', '.join(what)}; removed")
+        raise DamagedError(f"{', '.join(names)}; removed")
 
 
-def _download(source: Source, say: Callable[[str], None]) -> None:
+def _download(source: Source, say: Say) -> None:
     """Store the content of an address, if it is the pinned content."""
-    path = download_path(source["url"], source["sha256"])
-    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == source["sha256"]:
+    url, sha256 = source["url"], source["sha256"]
+    with suppress(FileNotFoundError, ValueError):
+        cached_download(url, sha256)
         return
-
-    def ask() -> bytes:
-        answer = httpx.get(source["url"], follow_redirects=True, timeout=60)
-        answer.raise_for_status()
-        return answer.content
-
     try:
-        content = retry(ask, source["url"], PATIENT, say)
+        content = retry(lambda: _request("GET", url), url, PATIENT, say)
     except (httpx.HTTPError, OSError) as error:
         raise HubError(_unavailable(source, error)) from error
-    if (digest := hashlib.sha256(content).hexdigest()) != source["sha256"]:
+    if (digest := hashlib.sha256(content).hexdigest()) != sha256:
         raise HubError(_unavailable(source, ValueError(f"the content there now has sha256 {digest}")))
-    with atomic(path) as temporary:
+    with atomic(download_path(url, sha256)) as temporary:
         temporary.write_bytes(content)
-    say(f"{source['url']}: {human(len(content))}, verified")
+    say(f"{url}: {human(len(content))}, verified")

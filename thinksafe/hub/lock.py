@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from thinksafe.files import write_text
+
 COMMIT = re.compile(r"[0-9a-f]{40}")
 BRANCH = "main"  # the revision of a source without `revision`
 HEAD = """\
@@ -32,7 +34,6 @@ class HubError(ValueError):
     """Why a lock or a download is impossible, and how to go on."""
 
 
-# ---------------------------------------------------------------- the file
 def read_lock(path: str | Path) -> Lock:
     """Return the lock, without entries if there is no file.
 
@@ -46,7 +47,7 @@ def read_lock(path: str | Path) -> Lock:
     path = Path(path)
     try:
         lock = (yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None) or {}
-        entries = [entry for section in lock.values() for asked in section.values() for entry in asked.values()]
+        entries = [entry for section in lock.values() for revisions in section.values() for entry in revisions.values()]
         whole = all(COMMIT.fullmatch(str(entry["commit"])) for entry in entries)
         if not whole or not set(lock) <= set(SECTIONS.values()):
             raise ValueError("an entry lacks a 40-character commit hash")
@@ -61,15 +62,12 @@ def write_lock(path: str | Path, lock: Lock) -> None:
     """Write the lock, sorted, so that equal locks give equal files."""
     import yaml
 
-    from thinksafe.files import atomic
-
-    with atomic(path) as temporary:
-        temporary.write_text(HEAD + yaml.safe_dump(lock, sort_keys=True, width=200), encoding="utf-8")
+    write_text(path, HEAD + yaml.safe_dump(lock, sort_keys=True, width=200))
 
 
 @contextmanager
 def changing(path: str | Path) -> Iterator[None]:
-    """Keep other processes of this machine from changing the lock while the block runs."""
+    """Prevent other processes of this machine from changing the lock while the block runs."""
     import fcntl
 
     folder = Path(path).absolute().parent
