@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,16 @@ from thinksafe.release.archive import TABLES, TIERS, BundleError
 from thinksafe.study.stages import stage_of
 
 WORKFLOW = ("Snakefile", "LICENSE", "CITATION.cff", "requirements/*.txt", "envs/*.yaml", "envs/*.sh")
-PRIVATE = ("host", "slurm_job")  # of a record, which a public bundle leaves out
+PRIVATE = ("host", "slurm_job")  # keys of a record that a public bundle leaves out
+ELSEWHERE = "elsewhere"  # in a public bundle, the folder of what is outside the workflow's
+# What a guard, or the miniature's oracle, writes as a verdict; other text may repeat what it judged.
+VERDICT = re.compile(
+    r"|(un)?safe[\sS\d,]*|(\s*(Harmful request|Response refusal|Harmful response): (yes|no|N/A)\s*)+"
+    r"|refused( in other words)?|answered a question|not a sentence of the world"
+    r"|no single think block with an answer after it|gave steps for an? \w+ deed with [a-z ]{1,20}, [a-z ]{1,30}",
+    re.ASCII,
+)
+COUNTS = (IDENTITY, ".statistics.json")  # outputs of any rule that have no text
 Content = Path | bytes
 
 README = """# {run}: a bundle of ThinkSafe-Flow
@@ -92,7 +102,7 @@ def with_text(jobs: Iterable[dag.Job]) -> set[str]:
     found: set[str] = set()
     for job in jobs:
         if stage_of(job.rule).shows_text and (stage_of(job.rule).depth < TABLES or not found.isdisjoint(job.inputs)):
-            found.update(output for output in job.outputs if not output.endswith(archive.COUNTS))
+            found.update(output for output in job.outputs if not output.endswith(COUNTS))
     return found
 
 
@@ -125,7 +135,7 @@ def says_more(path: Path) -> bool:
     """Tell whether a file of verdicts has a guard's own words that are no verdict."""
     if path.suffix != ".parquet":
         return False
-    return not all(archive.VERDICT.fullmatch(row.get("output") or "") for row in read_rows(path))
+    return not all(VERDICT.fullmatch(row.get("output") or "") for row in read_rows(path))
 
 
 def _record(path: str) -> bytes:
@@ -155,7 +165,7 @@ def private_places(config: Any) -> dict[str, str]:
             todo += [(key, part) for part in value]
         elif isinstance(value, str) and value.startswith(("/", "~", "..")) and Path(value).name:
             if key in ("file", "folder") or Path(value).expanduser().exists():
-                found[value] = f"{archive.ELSEWHERE}/{Path(value).name}"
+                found[value] = f"{ELSEWHERE}/{Path(value).name}"
     return found
 
 
@@ -201,7 +211,7 @@ def hide_places(
         without_places(job, places)
         | {
             "params": [
-                repr(canonical(without_places(json.loads(archive.unquoted(text)), places))) for text in job["params"]
+                repr(canonical(without_places(json.loads(archive.unquote(text)), places))) for text in job["params"]
             ],
             "input_checksums": {
                 without_places(name, places): changed.get(name, checksum)
@@ -301,7 +311,7 @@ def make_bundle(
         f"workflow/{path.relative_to(ROOT)}": path for pattern in WORKFLOW for path in sorted(ROOT.glob(pattern))
     }
     for name in members:
-        archive.checked_name(Path(config["run"]), name)
+        archive.check_name(name, config["run"])
     from thinksafe.release import crate
 
     facts = {name: archive.facts(members[name]) for name in sorted(members)}

@@ -180,7 +180,7 @@ def compare(bundle: Bundle, tier: str, kept: set[str]) -> dict[str, Any]:
     wanted = {name for name in made if is_compared(name)}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        archive.extract(bundle, lambda name: Path(folder, name) if name in wanted | records else None)
+        archive.extract(bundle, Path(folder), wanted | records)
         devices = {"bundle": _devices(Path(folder), records), "here": _devices(Path(), records)}
         for name in sorted(wanted):
             now = dict(cells(name, Path(name).read_text(encoding="utf-8"))) if Path(name).is_file() else {}

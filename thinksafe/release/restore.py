@@ -122,7 +122,7 @@ def place(graph: Any, bundle: Bundle, fit: Fit, wanted: Callable[[int], bool] = 
     with _alone(bundle.run):
         shutil.rmtree(staging, ignore_errors=True)  # of one that was killed
         try:
-            archive.extract(bundle, lambda name: staging / name if name in new else None)
+            archive.extract(bundle, staging, new)
             for name in sorted(new):
                 Path(name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(staging / name, name)

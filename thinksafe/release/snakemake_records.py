@@ -19,7 +19,7 @@ from thinksafe.planning import dag
 from thinksafe.planning.explain import difference, kind_of
 from thinksafe.provenance.digests import canonical
 from thinksafe.provenance.identity import file_digest
-from thinksafe.release.archive import Bundle, BundleError, content_in, name_anywhere, name_in_run, unquoted
+from thinksafe.release.archive import Bundle, BundleError, content_in, name_anywhere, name_in_run, unquote
 
 RECORD_FORMAT = 6
 
@@ -130,7 +130,7 @@ def _differences(graph: Any, job: dag.Job, known: dict[str, Any]) -> list[str]:
     if (job.rule, list(job.outputs)) != (known["rule"], known["outputs"]):
         lines.append(f"made by {known['rule']} with other outputs")
     theirs, ours = (
-        [_placeless(json.loads(unquoted(text))) for text in params]
+        [_placeless(json.loads(unquote(text))) for text in params]
         for params in (known["params"], graph.workflow.persistence._params(job.raw))
     )
     before, after = ({kind_of(value): value for value in values} for values in (theirs, ours))
