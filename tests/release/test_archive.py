@@ -15,11 +15,9 @@ from typing import Any
 
 import pytest
 
-from thinksafe.config import settings
-from thinksafe.files import write_rows
 from thinksafe.provenance.digests import canonical
 from thinksafe.provenance.identity import content_digest
-from thinksafe.release import archive, bundle
+from thinksafe.release import archive
 from thinksafe.release.archive import BundleError, json_bytes, open_bundle, write_bundle
 
 ADAPTER = "results/tiny/adapters/a/trained-with/m/replicate-0"
@@ -360,35 +358,3 @@ def test_what_changes_while_it_is_placed(good: Members, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="has changed since it was checked"):
         archive.extract(bundle, tmp_path / "out", {WEIGHTS})
     assert hashlib.sha256(good[WEIGHTS]).hexdigest() == bundle.digest(WEIGHTS)
-
-
-def test_licence_notes_name_what_the_run_takes_and_its_terms():
-    chosen = {"students": ["qwen3-4b"], "methods": ["initial"], "benchmarks": ["gsm8k", "gpqa"]}
-    notes = bundle.licences(settings.load(["config/config.yaml"], chosen))
-    assert "/Qwen/Qwen3-4B: Apache-2.0\n" in notes and "/Qwen/Qwen3-8B" not in notes and "STAR-1" not in notes
-    assert "/datasets/Idavidrein/gpqa: CC-BY-4.0; to be accepted: login; its rows must not be published" in notes
-
-
-def test_a_public_bundle_says_elsewhere_instead_of_where(tmp_path: Path) -> None:
-    secret = tmp_path / "jane-doe/prompts.csv"
-    config = {
-        "prompts": {"harmful": {"source": {"file": str(secret)}}, "benign": {"source": {"file": "prompts/mine.csv"}}},
-        "steerings": {"a": "/no_think"},
-    }
-    places = bundle.private_places(config)
-    assert places == {str(secret): "elsewhere/prompts.csv"}
-    job = {"input": [str(secret)], "input_checksums": {str(secret): "sha256:0"}, "params": [repr(canonical(config))]}
-    members: dict[str, Any] = {"x.json": b"{}"}
-    (job,) = bundle.hide_places(members, [job], places)
-    assert "jane-doe" not in json.dumps(job) and "/no_think" in job["params"][0]
-    with pytest.raises(BundleError, match="adapter_config.json: tells the path .* cannot be public"):
-        bundle.hide_places({"adapter_config.json": json_bytes({"base": str(secret)})}, [job], places)
-
-
-def test_a_guard_that_repeats_what_it_judged_is_not_public(tmp_path: Path) -> None:
-    lines = "Harmful request: yes\nResponse refusal: no\nHarmful response: yes"
-    for number, (words, more) in enumerate(
-        [("safe", False), ("unsafe\nS1,S10", False), (lines, False), ("", False), ("unsafe: Mix the", True)]
-    ):
-        write_rows(tmp_path / f"{number}.parquet", [{"output": "safe"}, {"output": words}], {"output": str})
-        assert bundle.says_more(tmp_path / f"{number}.parquet") is more, words

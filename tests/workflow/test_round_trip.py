@@ -277,7 +277,7 @@ def test_all_tables_but_those_of_hours_are_compared() -> None:
 
 def test_what_does_not_fit_is_told_and_refused(packed: Path, tmp_path: Path) -> None:
     there = Place(tmp_path / "there", scoring={"confidence": 0.9})
-    with pytest.raises(BundleError, match="2 of 2 jobs do not fit, so that nothing was placed"):
+    with pytest.raises(BundleError, match="2 of 2 jobs do not fit, so nothing was placed"):
         there.restore(packed)
     assert not (there.root / TABLE).exists()
     assert "does not fit: config: confidence: 0.95 -> 0.9" in there.restore(packed, "--fitting")
@@ -299,7 +299,7 @@ def test_what_a_killed_run_has_left_is_no_hindrance(packed: Path, tmp_path: Path
     there = Place(tmp_path / "there")
     (there.root / ".snakemake/locks").mkdir(parents=True)
     (there.root / ".snakemake/locks/0.output.lock").write_text(f"{TABLE}\n")
-    with pytest.raises(BundleError, match="Snakemake is at work in .* or was killed there"):
+    with pytest.raises(BundleError, match="Snakemake is running in .* or was killed there"):
         there.restore(packed)
     shutil.rmtree(there.root / ".snakemake/locks")
     marked = FilePersistence(path=there.root / ".snakemake")
@@ -315,8 +315,8 @@ def test_one_restore_at_a_time_and_after_a_killed_one(packed: Path, tmp_path: Pa
     left.touch()
     with (
         contextlib.chdir(there.root),
-        restore._alone("small"),
-        pytest.raises(BundleError, match="another restore places files of small"),
+        restore._locked("small"),
+        pytest.raises(BundleError, match="another restore is placing files of small"),
     ):
         there.restore(packed)
     assert left.exists() and not (there.root / TABLE).exists()
@@ -362,13 +362,13 @@ def test_other_code_does_not_fit(packed: Path, tmp_path: Path) -> None:
 
     def told() -> list[str]:
         with restore.fitted(there.overlay, found) as (_, fit):
-            return list(restore.described(found, fit))
+            return list(restore.describe(found, fit))
 
     assert "does not fit: code: thinksafe/reporting/tables.py changed" in forked(there.root, told)
 
 
 def test_another_run_and_another_format_are_refused(packed: Path, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="is of the run small, and this config's run is other"):
+    with pytest.raises(BundleError, match="is of the run small, but this config's run is other"):
         Place(tmp_path / "there", run="other").restore(packed)
     found = archive.open_bundle(packed)
     found.manifest["record_format"] = 5
@@ -388,7 +388,7 @@ def test_the_form_of_records_is_the_one_that_is_known(monkeypatch: pytest.Monkey
         *("external_jobid", "input_checksums"),
     }
     monkeypatch.setattr(theirs, "RECORD_FORMAT_VERSION", 7)
-    with pytest.raises(BundleError, match="keeps its records in format 7, and bundles are made for format 6"):
+    with pytest.raises(BundleError, match="keeps its records in format 7, but bundles need format 6"):
         snakemake_records.check_format()
 
 
@@ -418,9 +418,9 @@ def test_a_bundle_from_an_address(packed: Path, tmp_path: Path) -> None:
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         address = f"http://127.0.0.1:{server.server_port}/"
-        assert restore.fetched(address + packed.name, tmp_path).read_bytes() == packed.read_bytes()
+        assert restore.fetch(address + packed.name, tmp_path).read_bytes() == packed.read_bytes()
         with pytest.raises(BundleError, match="cannot be downloaded .*404"):
-            restore.fetched(address + "other.tar.gz", tmp_path)
+            restore.fetch(address + "other.tar.gz", tmp_path)
     finally:
         server.shutdown()
         server.server_close()
@@ -443,34 +443,17 @@ def test_a_bundle_from_the_hub(packed: Path, tmp_path: Path, monkeypatch: pytest
         hub.add("dataset", "org/one", held)
         hub.add("dataset", "org/two", held | {"bundles/all.tar.gz": b"?"})
         for place in ("org/one", f"org/one@{'a' * 40}", "org/two:scores.tar.gz"):
-            assert restore.fetched(place, tmp_path).read_bytes() == packed.read_bytes()
+            assert restore.fetch(place, tmp_path).read_bytes() == packed.read_bytes()
         with pytest.raises(BundleError, match="has 2 bundles; name one as org/two:FILE"):
-            restore.fetched("org/two", tmp_path)
-        with pytest.raises(BundleError, match="org/none: cannot be had from the hub"):
-            restore.fetched("org/none", tmp_path)
-
-
-def test_what_is_made_from_text_is_taken_to_show_it() -> None:
-    """A new table of samples stays out of public bundles until somebody says that it has none."""
-
-    def node(rule: str, output: str, *inputs: str) -> dag.Job:
-        return dag.Job(rule, {}, 0, {}, inputs, (output, f"{output}.identity.json"), False, "")
-
-    nodes = [
-        node("sample_answers", "answers"),
-        node("judge_answers", "verdicts", "answers"),
-        node("score_safety", "scores", "answers", "verdicts"),
-        node("write_main_table", "table", "scores"),
-        node("write_samples", "samples", "answers"),
-        node("plot_samples", "figure", "samples"),
-    ]
-    assert bundle.with_text(nodes) == {"answers", "samples", "figure"}
+            restore.fetch("org/two", tmp_path)
+        with pytest.raises(BundleError, match="org/none: cannot be downloaded from the hub"):
+            restore.fetch("org/none", tmp_path)
 
 
 def test_a_place_that_is_none(tmp_path: Path) -> None:
     for place in ("no-such.tar.gz", "results/no/such.tar.gz", "one", "a/b/c"):
         with pytest.raises(BundleError, match="no such file"):
-            restore.fetched(place, tmp_path)
+            restore.fetch(place, tmp_path)
 
 
 # --------------------------------------------------------------------------------------------------- a run with models

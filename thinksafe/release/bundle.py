@@ -4,8 +4,8 @@
   thinksafe bundle table1 --configfile config/miniature.yaml  # what one target is made of
   thinksafe bundle qwen3-mini --tier adapters --configfile config/miniature.yaml  # one student
 
-The last line is the archive's path. A bundle of a tier holds all that is made from there on
-(docs/reproducing.md). Exit code 1: something is stale, missing or must not be public.
+The last line is the archive's path. A bundle of a tier holds the results of that tier and of all
+later ones (docs/reproducing.md). Exit code 1: a result is stale, missing or must not be public.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ import yaml
 
 from thinksafe.config.types import Config, plain
 from thinksafe.files import IDENTITY, RECORD, read_json, read_rows
+from thinksafe.hub.client import page
 from thinksafe.hub.needed import remote_sources, used
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT, canonical
 from thinksafe.provenance.identity import SNAKEMAKES, content_digest
-from thinksafe.release import archive, snakemake_records
+from thinksafe.release import archive, crate, snakemake_records
 from thinksafe.release.archive import TABLES, TIERS, BundleError
 from thinksafe.study.stages import stage_of
 
@@ -49,111 +50,102 @@ The run {run}, {reach} ({target}){public}. In a clone of the workflow, after `ma
     .venv/bin/thinksafe restore this-file.tar.gz --configfile ...
     .venv/bin/thinksafe reproduce this-file.tar.gz --tier {deepest} --configfile ...
 
-`bundle.json` has size and digest of every file, `provenance.json` how each was made, `config.json` the config as it was
-read, `workflow/` the versions that made it, `ro-crate-metadata.json` the same for machines (Workflow Run RO-Crate).
+`bundle.json` has size and digest of every file, `provenance.json` how each was made, `config.json` the merged config,
+`workflow/` the versions that made it, `ro-crate-metadata.json` the same for machines (Workflow Run RO-Crate).
 """
 LICENCES = """# Licences
 
-The workflow is under Apache-2.0 (`workflow/LICENSE`). What it takes from elsewhere is under its own licence; what is
-made with a model or a data set may be bound by its terms. As the pages said when the workflow was written; they decide:
+The workflow is under Apache-2.0 (`workflow/LICENSE`). What it takes from other sources is under their licences; their
+terms may also bind what is made with them. Licences are quoted as their pages stated them when the workflow was
+written; the pages decide:
 
 {sources}
 """
 
 
-def selected(jobs: Iterable[dag.Job], target: str, config: Mapping[str, Any]) -> list[dag.Job]:
-    """Return the jobs that a target means: all of a DAG's, or those of one student with all behind them."""
+def jobs_of_target(jobs: Iterable[dag.Job], target: str, config: Mapping[str, Any]) -> list[dag.Job]:
+    """Return the jobs that a target means: all of a DAG, or those of one student and all behind them."""
     jobs = [job for job in jobs if job.identity and job.rule != "write_report"]  # the report shows raw answers
     if target not in config["models"]:
         return jobs
-    own = [job for job in jobs if job.wildcards.get("student") == target]
-    if not own:
-        raise BundleError(f"{target}: this student is not among those that {config['run']} selects")
-    wanted = dag.behind(own)
+    wanted = dag.behind(job for job in jobs if job.wildcards.get("student") == target)
+    if not wanted:
+        raise BundleError(f"{target}: {config['run']} does not select this student")
     return [job for job in jobs if job in wanted]
 
 
-def chosen(jobs: Sequence[dag.Job], tier: str) -> set[str]:
+def outputs_of_tier(jobs: Sequence[dag.Job], tier: str) -> set[str]:
     """Return the outputs that a bundle of a tier holds.
 
-    All that is made from the tier's level on, what that takes from below it, and every identity. A folder comes with
-    its identity or not at all: jobs take the identity for a sign that the folder is there.
+    These are all outputs from the tier's level on, their inputs from below it, and every identity. A folder comes only
+    with its identity: jobs take the identity as a sign that the folder is there.
     """
-    lowest = TIERS[tier]
     makers = {output: job for job in jobs for output in job.outputs}
     found: set[str] = set()
     for job in jobs:
         level = stage_of(job.rule).depth
-        if level >= lowest:
+        if level >= TIERS[tier]:
             found.update(job.outputs)
         elif not job.folders:
             found.add(job.identity)
-        for path in job.inputs if level > lowest else ():
-            maker = makers.get(path)
-            if maker is None or not maker.folders:
-                found.update([path] if maker else ())
-            elif level < TABLES:  # tables look at a folder's identity alone, and are in the bundle themselves
+        for maker, path in ((makers.get(path), path) for path in job.inputs if level > TIERS[tier]):
+            if maker and not maker.folders:
+                found.add(path)
+            elif maker and level < TABLES:  # tables read only a folder's identity, and are in the bundle themselves
                 found.update(maker.outputs)
     return found
 
 
-def with_text(jobs: Iterable[dag.Job]) -> set[str]:
-    """Return the outputs that may show prompts or responses; ``jobs`` come each after what it needs."""
+def outputs_with_text(jobs: Iterable[dag.Job]) -> set[str]:
+    """Return the outputs that may show prompts or responses; each of ``jobs`` comes after those that it needs."""
     found: set[str] = set()
     for job in jobs:
-        if stage_of(job.rule).shows_text and (stage_of(job.rule).depth < TABLES or not found.isdisjoint(job.inputs)):
+        stage = stage_of(job.rule)
+        if stage.shows_text and (stage.depth < TABLES or not found.isdisjoint(job.inputs)):
             found.update(output for output in job.outputs if not output.endswith(COUNTS))
     return found
 
 
 def files_of(jobs: Sequence[dag.Job], outputs: set[str], public: bool) -> tuple[dict[str, Content], dict[str, str]]:
-    """Return the files behind outputs by name, with those beside them; and the digests of those held back."""
+    """Return the files of outputs and their companions by name, and the digests of the files that are withheld."""
     members: dict[str, Content] = {}
     withheld: dict[str, str] = {}
-    texts = with_text(jobs) if public else set()
+    texts = outputs_with_text(jobs) if public else set()
     for job in jobs:
-        for output in (output for output in job.outputs if output in outputs):
+        for output in filter(outputs.__contains__, job.outputs):
             if not Path(output).exists():
-                raise BundleError(
-                    f"{output}: is not here, though all is up to date (a restored run?); take --tier scores"
-                )
-            if output in texts or (public and job.rule.startswith("judge_") and says_more(Path(output))):
+                raise BundleError(f"{output}: is missing, though up to date (a restored run?); use --tier scores")
+            if output in texts or (public and job.rule.startswith("judge_") and has_other_text(Path(output))):
                 withheld[output] = content_digest(output)
             elif output in job.folders:
-                files = sorted(path for path in Path(output).rglob("*") if path.is_file())
-                members |= {str(path): path for path in files if path.name != SNAKEMAKES}
+                files = (path for path in Path(output).rglob("*") if path.is_file() and path.name != SNAKEMAKES)
+                members |= {str(path): path for path in files}
             else:
                 members[output] = Path(output)
         for ending in archive.COMPANIONS if job.identity in outputs else ():
             beside = job.identity.removesuffix(IDENTITY) + ending
             if Path(beside).is_file():
-                members[beside] = _record(beside) if public and ending == RECORD else Path(beside)
+                anonymous = public and ending == RECORD
+                members[beside] = archive.json_bytes(_without_machine(read_json(beside))) if anonymous else Path(beside)
     return members, withheld
 
 
-def says_more(path: Path) -> bool:
-    """Tell whether a file of verdicts has a guard's own words that are no verdict."""
-    if path.suffix != ".parquet":
-        return False
-    return not all(VERDICT.fullmatch(row.get("output") or "") for row in read_rows(path))
+def has_other_text(path: Path) -> bool:
+    """Return whether a guard wrote anything other than a verdict into a file of verdicts."""
+    return path.suffix == ".parquet" and not all(VERDICT.fullmatch(row.get("output") or "") for row in read_rows(path))
 
 
-def _record(path: str) -> bytes:
-    """Return a job's record without the names of machines."""
-
-    def cleaned(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: cleaned(part) for key, part in value.items() if key not in PRIVATE}
-        return [cleaned(part) for part in value] if isinstance(value, list) else value
-
-    return archive.json_bytes(cleaned(read_json(path)))
+def _without_machine(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_machine(entry) for key, entry in value.items() if key not in PRIVATE}
+    return [_without_machine(entry) for entry in value] if isinstance(value, list) else value
 
 
 def private_places(config: Any) -> dict[str, str]:
-    """Return where a config looks outside the workflow's folder, and what a public bundle says instead.
+    """Return the paths of a config outside the workflow's folder, and what a public bundle has in their place.
 
-    A path inside the folder says nothing of the machine. A text that only looks like a path, such as `/no_think`, is
-    none: what is no `file` or `folder` must exist.
+    A path inside the folder reveals nothing about the machine. Text that only looks like a path, such as `/no_think`,
+    is not one: unless its key is `file` or `folder`, a path must exist.
     """
     found: dict[str, str] = {}
     todo = [("", config)]
@@ -162,19 +154,19 @@ def private_places(config: Any) -> dict[str, str]:
         if isinstance(value, Mapping):
             todo += value.items()
         elif isinstance(value, list):
-            todo += [(key, part) for part in value]
+            todo += [(key, entry) for entry in value]
         elif isinstance(value, str) and value.startswith(("/", "~", "..")) and Path(value).name:
             if key in ("file", "folder") or Path(value).expanduser().exists():
                 found[value] = f"{ELSEWHERE}/{Path(value).name}"
     return found
 
 
-def without_places(value: Any, places: Mapping[str, str]) -> Any:
-    """Return a JSON-like value that says something else instead of places, and of what is in them."""
+def replace_places(value: Any, places: Mapping[str, str]) -> Any:
+    """Return a JSON-like value with each of ``places``, and the paths inside them, replaced."""
     if isinstance(value, Mapping):
-        return {without_places(key, places): without_places(part, places) for key, part in value.items()}
+        return {replace_places(key, places): replace_places(entry, places) for key, entry in value.items()}
     if isinstance(value, list):
-        return [without_places(part, places) for part in value]
+        return [replace_places(entry, places) for entry in value]
     if isinstance(value, str):
         for place, instead in places.items():
             if value == place or value.startswith(place.rstrip("/") + "/"):
@@ -185,47 +177,35 @@ def without_places(value: Any, places: Mapping[str, str]) -> Any:
 def hide_places(
     members: dict[str, Content], jobs: list[dict[str, Any]], places: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Take places out of identities, and return the jobs without them; their checksums are of the identities as packed.
+    """Replace places in identities, and return the jobs with them replaced; checksums are of the new identities.
 
     Raises
     ------
     BundleError
-        Where a file that counts by its bytes tells one, such as an adapter of a model that is in a folder.
+        If a file that counts by its bytes names one, such as an adapter of a model in a folder.
     """
     changed: dict[str, str] = {}
-    for name in members if places else ():
-        if name.endswith(IDENTITY):
-            before = read_json(members[name])
-            if (after := without_places(before, places)) != before:
-                members[name] = archive.json_bytes(after)
-                changed[name] = "sha256:" + archive.facts(members[name])["sha256"]
     for name, content in members.items() if places else ():
+        if name.endswith(IDENTITY) and (after := replace_places(before := read_json(content), places)) != before:
+            members[name] = content = archive.json_bytes(after)
+            changed[name] = "sha256:" + archive.facts(content)["sha256"]
         if name.endswith(archive.TEXT):
             data = content if isinstance(content, bytes) else content.read_bytes()
-            if told := next((place for place in places if place.encode() in data), None):
+            if named := next((place for place in places if place.encode() in data), None):
                 raise BundleError(
-                    f"{name}: tells the path {told}, so that it cannot be public; name a link to it inside the "
-                    "workflow's folder in the config, or pack --tier scores"
+                    f"{name}: names the path {named}, so it cannot be public; in the config, name a link to it inside "
+                    "the workflow's folder, or pack --tier scores"
                 )
-    return [
-        without_places(job, places)
-        | {
-            "params": [
-                repr(canonical(without_places(json.loads(archive.unquote(text)), places))) for text in job["params"]
-            ],
-            "input_checksums": {
-                without_places(name, places): changed.get(name, checksum)
-                for name, checksum in job["input_checksums"].items()
-            },
-        }
-        for job in jobs
-    ]
+    hidden = []
+    for job in replace_places(jobs, places):
+        params = (canonical(replace_places(json.loads(archive.unquote(text)), places)) for text in job["params"])
+        checksums = {name: changed.get(name, checksum) for name, checksum in job["input_checksums"].items()}
+        hidden.append(job | {"params": list(map(repr, params)), "input_checksums": checksums})
+    return hidden
 
 
 def licences(config: Config) -> str:
-    """Return the licence notes of all that a run of this config takes from elsewhere (config/licences/assets.yaml)."""
-    from thinksafe.hub.client import page
-
+    """Return the licence notes of all sources of a run of this config (config/licences/assets.yaml)."""
     assets = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
     found = set()
     for source in remote_sources(used(config)):
@@ -245,33 +225,32 @@ def make_bundle(
     Returns
     -------
     dict
-        ``path``, ``files`` and ``jobs`` (counts of results and of the jobs that made them), ``provenance`` (count of
-        jobs of which it says how they were made), ``bytes`` (of its files), ``withheld``, and ``sha256`` where it has
-        been written
+        ``path``; counts of ``files`` (results), of the ``jobs`` that made them, of jobs with ``provenance`` and of
+        ``withheld`` files; ``bytes`` of its files; and, once it is written, ``sha256``
 
     Raises
     ------
     BundleError
-        Where something that belongs into it is stale, missing or without provenance.
+        If something that belongs into it is stale, missing or without provenance.
     """
     version = snakemake_records.check_format()
     typed = dag.settings_of(overlay)
     planned = "all" if target in typed.models else target
     with dag.graph(overlay, planned) as graph:
         config = plain(graph.workflow.globals["study"].config)
-        jobs = selected(dag.jobs_of(graph), target, config)
+        jobs = jobs_of_target(dag.jobs_of(graph), target, config)
         if not jobs:
-            raise BundleError(f"{target}: makes nothing that could be packed")
+            raise BundleError(f"{target}: has no results to pack")
         if stale := [job for job in jobs if job.stale]:
             raise BundleError(
-                f"{len(stale)} jobs of {config['run']} are stale or not made yet, {stale[0].title} among them: run "
+                f"{len(stale)} jobs of {config['run']} are stale or have not run yet, {stale[0].title} among them: run "
                 f"`snakemake {target}` with this config first (`thinksafe explain` says why)"
             )
         records = [snakemake_records.recorded(graph, job) for job in jobs]
-        members, withheld = files_of(jobs, chosen(jobs, tier), public)
+        members, withheld = files_of(jobs, outputs_of_tier(jobs, tier), public)
     if public:
         places = private_places(config)
-        config, records = without_places(config, places), hide_places(members, records, places)
+        config, records = replace_places(config, places), hide_places(members, records, places)
     name = "-".join([tier, *([] if target == "all" else [target]), *(["public"] if public else [])])
     path = Path("results") / config["run"] / "bundles" / f"{name.replace('/', '-')}.tar.gz"
     found = {
@@ -284,16 +263,8 @@ def make_bundle(
     }
     if dry_run:
         return found
-    manifest = {
-        "run": config["run"],
-        "tier": tier,
-        "public": public,
-        "target": target,
-        "planned": planned,
-        "snakemake": version,
-        "record_format": snakemake_records.RECORD_FORMAT,
-        "withheld": withheld,
-    }
+    manifest = dict(run=config["run"], tier=tier, public=public, target=target, planned=planned, withheld=withheld)
+    manifest |= dict(snakemake=version, record_format=snakemake_records.RECORD_FORMAT)
     readme = README.format(
         run=config["run"],
         reach=archive.reach(tier),
@@ -307,13 +278,9 @@ def make_bundle(
         "LICENCES.md": licences(typed).encode(),
         "README.md": readme.encode(),
     }
-    members |= {
-        f"workflow/{path.relative_to(ROOT)}": path for pattern in WORKFLOW for path in sorted(ROOT.glob(pattern))
-    }
+    members |= {f"workflow/{path.relative_to(ROOT)}": path for pattern in WORKFLOW for path in ROOT.glob(pattern)}
     for name in members:
         archive.check_name(name, config["run"])
-    from thinksafe.release import crate
-
     facts = {name: archive.facts(members[name]) for name in sorted(members)}
     times = min(record["started"] for record in records), max(record["ended"] for record in records)
     workflow = str(yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"])
@@ -328,7 +295,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     dag.add_arguments(parser, target="what to pack: a student, or a target of Snakemake's, such as table1")
     parser.add_argument("--tier", choices=TIERS, default="scores", help="the deepest results in it (default: scores)")
     parser.add_argument("--public", action="store_true", help="leave out prompts and responses, keep their digests")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be packed, and write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be packed, and write nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 

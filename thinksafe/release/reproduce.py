@@ -1,12 +1,12 @@
-"""Make again what is above a tier, and compare each number with a bundle's.
+"""Make the results above a tier again, and compare each number with the bundle's.
 
   thinksafe reproduce scores.tar.gz --configfile config/miniature.yaml          # tables and figures from scores
   thinksafe reproduce all.tar.gz --tier datasets --dry-run                      # adapters and all after them
 
-Only the bundle's files up to the tier are placed; Snakemake makes the rest by the rules that
-made it first. Each number is then identical, within the bundle's interval, or different
-(docs/reproducing.md); results/<run>/reproduction-<tier>.md and .json have it. Exit code 1:
-something does not fit, cannot be made, or is different.
+Only the bundle's files up to the tier are placed; Snakemake makes the rest with the same rules.
+Each number is then identical, within the bundle's interval, or different (docs/reproducing.md);
+results/<run>/reproduction-<tier>.md and .json list them. Exit code 1: something does not fit,
+cannot be made, or is different.
 """
 
 from __future__ import annotations
@@ -31,24 +31,17 @@ from thinksafe.provenance.lineage import device_of
 from thinksafe.release import archive, restore
 from thinksafe.release.archive import TIERS, Bundle, BundleError
 from thinksafe.release.snakemake_records import Fit
+from thinksafe.reporting.tables import markdown
 from thinksafe.study.stages import LEVELS, stage_of
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within the interval", "different"
-KEYS = (
-    "student",
-    "method",
-    "metric",
-    "question",
-    "against",
-    "role",
-    "replicate",
-    "steering",
-)  # what names a row of a table
-TIMED = ("cost", "figure3-cost")  # hours, which no two runs share
+# The columns that name a row of a table.
+KEYS = ("student", "method", "metric", "question", "against", "role", "replicate", "steering")
+TIMED = ("cost", "figure3-cost")  # hours, which differ between any two runs
 
 
-def remade(bundle: Bundle, fit: Fit, tier: str) -> tuple[set[int], set[int]]:
-    """Return which jobs above a tier are made again, and which are taken as they are, as the bundle lacks their inputs.
+def jobs_above(bundle: Bundle, fit: Fit, tier: str) -> tuple[set[int], set[int]]:
+    """Return the jobs above a tier that can be made again, and those whose inputs the bundle lacks.
 
     Parameters
     ----------
@@ -62,7 +55,7 @@ def remade(bundle: Bundle, fit: Fit, tier: str) -> tuple[set[int], set[int]]:
         maker = makers.get(path)
         return maker is None or maker in again or all(map(bundle.holds, {path, *fit.jobs[maker].folders}))
 
-    for number, job in fit.jobs.items():  # each after what it needs
+    for number, job in fit.jobs.items():  # each after those that it needs
         if stage_of(job.rule).depth > LEVELS.index(tier):
             (again if all(map(is_there, job.inputs)) else kept).add(number)
     return again, kept
@@ -70,22 +63,22 @@ def remade(bundle: Bundle, fit: Fit, tier: str) -> tuple[set[int], set[int]]:
 
 def prepare(
     overlay: dag.Overlay, bundle: Bundle, tier: str, dry_run: bool = False
-) -> tuple[list[str], dict[str, int], set[str]]:
-    """Place what a tier begins with.
+) -> tuple[list[str], dict[str, int], list[str]]:
+    """Place the files from which the results above a tier are made.
 
     Returns
     -------
     list of str
-        Snakemake's targets: the identities of jobs made again that no other one of them needs.
+        Snakemake's targets: the identities of jobs to make again that no other one of them needs.
     dict
         How many jobs of each rule are made again.
-    set of str
-        What is not made again.
+    list of str
+        The jobs above the tier that are not made again, sorted.
 
     Raises
     ------
     BundleError
-        Where the bundle does not reach down to the tier or does not fit, or results of the levels above are here.
+        If the bundle does not reach down to the tier or does not fit, or if results above the tier are here.
     """
     if TIERS[bundle.manifest["tier"]] > TIERS[tier]:
         raise BundleError(
@@ -103,35 +96,33 @@ def prepare(
             )
     with restore.fitted(overlay, bundle, ignore=sorted(above)) as (graph, fit):
         if fit.reasons:
-            raise BundleError("\n".join(["does not fit here", *restore.described(bundle, fit)]))
-        again, kept = remade(bundle, fit, tier)
+            raise BundleError("\n".join(["does not fit here", *restore.describe(bundle, fit)]))
+        again, kept = jobs_above(bundle, fit, tier)
         if not again:
-            raise BundleError(f"{bundle.path}: holds nothing from which a level above {tier} could be made")
+            raise BundleError(f"{bundle.path}: has nothing from which a level above {tier} could be made")
         if not dry_run:
             restore.place(graph, bundle, fit, lambda number: number not in again)
             write_json(mark, started)
         jobs = [fit.jobs[number] for number in sorted(again)]
         needed = {path for job in jobs for path in job.inputs}
         targets = [job.identity for job in jobs if needed.isdisjoint(job.outputs)]
-        return targets, Counter(job.rule for job in jobs), {fit.jobs[number].title for number in kept}
+        return targets, Counter(job.rule for job in jobs), sorted({fit.jobs[number].title for number in kept})
 
 
 def make(overlay: dag.Overlay, targets: list[str], rules: Iterable[str]) -> None:
-    """Let Snakemake make the targets, by these rules alone: what is below the tier is never made."""
+    """Run Snakemake for the targets with these rules only, so that nothing below the tier is made."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *overlay.options()]
     done = subprocess.run([*command, "--allowed-rules", *sorted(rules), "--", *targets], stdout=sys.stderr, check=False)
     if done.returncode:
-        raise BundleError("Snakemake could not make all of it again; solve what it says above and run this once more")
+        raise BundleError("Snakemake could not make everything again; fix the problem above and run this command again")
 
 
 # ----------------------------------------------------------------------------------------------------------- comparing
 def cells(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the name and the numbers of each cell that a score or a tidy table holds."""
-    parts = Path(name).parts
+    """Yield the name and the numbers of each cell of a score or a tidy table."""
     if name.endswith(".json"):
-        found = json.loads(text)
-        kind, student, _, method, replicate, _, benchmark = parts[3:]
-        yield f"{kind}/{student}/{method}/{replicate}/{benchmark.removesuffix('.json')}", found
+        parts = Path(name).with_suffix("").parts[3:]  # kind, student, method, replicate, benchmark
+        yield "/".join(part for part in parts if part not in ("trained-with", "on")), json.loads(text)
         return
     seen: Counter[str] = Counter()
     for row in csv.DictReader(io.StringIO(text)):
@@ -140,53 +131,52 @@ def cells(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield cell if seen[cell] == 1 else f"{cell} ({seen[cell]})", row
 
 
-def compared(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> str:
-    """Return how a cell made again stands to the bundle's."""
+def verdict_of(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> str:
+    """Return how a cell made again compares with the bundle's."""
     if before == after:
         return IDENTICAL
     try:
         low, value, high = float(before["low"]), float((after or {})["value"]), float(before["high"])
     except (KeyError, TypeError, ValueError):
-        return DIFFERENT  # it has no interval, or is not there any more
+        return DIFFERENT  # it has no interval, or is missing now
     return WITHIN if low <= value <= high else DIFFERENT
 
 
 def is_compared(name: str) -> bool:
-    """Tell whether a file has cells: a score, or a tidy table of something else than time."""
+    """Return whether a file has cells: a score, or a tidy table that is not of hours."""
     parts = Path(name).parts
     if parts[2] == "tables":
         return name.endswith(".csv") and Path(name).stem not in TIMED
     return parts[2] == "scores" and name.endswith(".json") and not name.endswith((IDENTITY, RECORD))
 
 
-def compare(bundle: Bundle, tier: str, kept: set[str]) -> dict[str, Any]:
-    """Return every cell of the levels above a tier beside the bundle's, and how many files are the same to the byte.
+def compare(bundle: Bundle, tier: str, kept: list[str]) -> dict[str, Any]:
+    """Return every cell above a tier beside the bundle's, and how many files are identical to the byte.
 
-    ``devices`` are the kinds that the jobs made again ran on, those of the bundle's and those here: models round
-    differently on each.
+    ``devices`` are the types of device that the jobs ran on, the bundle's and those here, since each type rounds
+    differently.
     """
-    level = LEVELS.index(tier)
     made = {
         name
         for name, number in bundle.owner.items()
-        if stage_of(bundle.jobs[number]["rule"]).depth > level and name in bundle.jobs[number]["outputs"]
+        if stage_of(bundle.jobs[number]["rule"]).depth > LEVELS.index(tier) and name in bundle.jobs[number]["outputs"]
     }
+    identities = {name for name in made if name.endswith(IDENTITY)}
+    records = {name.removesuffix(IDENTITY) + RECORD for name in identities}
+    compared = {name for name in made if is_compared(name)}
     files = Counter(
         "identical" if Path(name).is_file() and file_digest(name) == bundle.digest(name) else "different"
-        for name in made
-        if not name.endswith(IDENTITY)
+        for name in made - identities
     )
-    records = {name.removesuffix(IDENTITY) + RECORD for name in made if name.endswith(IDENTITY)}
-    wanted = {name for name in made if is_compared(name)}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        archive.extract(bundle, Path(folder), wanted | records)
+        archive.extract(bundle, Path(folder), compared | records)
         devices = {"bundle": _devices(Path(folder), records), "here": _devices(Path(), records)}
-        for name in sorted(wanted):
+        for name in sorted(compared):
             now = dict(cells(name, Path(name).read_text(encoding="utf-8"))) if Path(name).is_file() else {}
             for cell, before in cells(name, Path(folder, name).read_text(encoding="utf-8")):
                 after = now.get(cell)
-                row = {"cell": cell, "verdict": compared(before, after), "file": name}
+                row = {"cell": cell, "verdict": verdict_of(before, after), "file": name}
                 rows.append(row | {"bundle": _numbers(before), "here": _numbers(after or {})})
     return {
         "run": bundle.run,
@@ -196,7 +186,7 @@ def compare(bundle: Bundle, tier: str, kept: set[str]) -> dict[str, Any]:
         "counts": dict(Counter(row["verdict"] for row in rows)),
         "files": dict(files),
         "devices": devices,
-        "taken_as_they_are": sorted(kept),
+        "taken_as_they_are": kept,
     }
 
 
@@ -209,43 +199,37 @@ def _numbers(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def page(found: Mapping[str, Any]) -> str:
-    """Return a comparison as Markdown: the counts, and each cell that is not the same."""
-    counts = found["counts"]
-    lines = [
+    """Return a comparison as Markdown: the counts, and each cell that is not identical."""
+    counts, files = found["counts"], found["files"]
+    verdicts = ", ".join(f"{counts.get(verdict, 0):,} {verdict}" for verdict in (IDENTICAL, WITHIN, DIFFERENT))
+    blocks = [
         f"# {found['run']} made again from its {found['tier']}",
-        "",
-        f"{sum(counts.values()):,} cells beside those of the bundle {found['bundle'][:12]}: "
-        + ", ".join(f"{counts.get(verdict, 0):,} {verdict}" for verdict in (IDENTICAL, WITHIN, DIFFERENT))
-        + f". Files: {found['files'].get('identical', 0):,} the same to the byte, "
-        f"{found['files'].get('different', 0):,} not.",
+        f"{sum(counts.values()):,} cells compared with the bundle {found['bundle'][:12]}: {verdicts}. Files: "
+        f"{files.get('identical', 0):,} identical to the byte, {files.get('different', 0):,} not.",
     ]
-    if changed := [row for row in found["cells"] if row["verdict"] != IDENTICAL]:
-        lines += ["", "| Cell | Bundle | Interval | Here | |", "| :-- | --: | :-: | --: | :-- |"]
-        for row in sorted(changed, key=lambda row: (row["verdict"] != DIFFERENT, row["cell"])):
-            before, after = row["bundle"], row["here"]
-            interval = f"{_short(before['low'])} to {_short(before['high'])}" if "low" in before else ""
-            lines.append(
-                f"| {row['cell']} | {_short(before.get('value', ''))} | {interval} | {_short(after.get('value', ''))} "
-                f"| {row['verdict']} |"
-            )
-        lines += [
-            "",
-            "*Within the interval*: the value made here lies in the interval of the bundle's. Of two independent "
-            "samples of one size about one in six does not, by chance alone, at 95 %.",
+    rows = []
+    changed = [row for row in found["cells"] if row["verdict"] != IDENTICAL]
+    for row in sorted(changed, key=lambda row: (row["verdict"] != DIFFERENT, row["cell"])):
+        before = {key: _short(value) for key, value in row["bundle"].items()}
+        interval = f"{before['low']} to {before['high']}" if "low" in before else ""
+        rows.append(
+            [row["cell"], row["verdict"], before.get("value", ""), interval, _short(row["here"].get("value", ""))]
+        )
+    if rows:
+        blocks += [
+            markdown(["Cell", "", "Bundle", "Interval", "Here"], rows).rstrip("\n"),
+            "*Within the interval*: the value here lies in the interval of the bundle's. Of two independent samples of "
+            "one size about one in six does not, by chance alone, at 95 %.",
         ]
-        if (devices := found["devices"])["bundle"] != devices["here"]:
-            lines += [
-                "",
-                f"The bundle was made on {_listed(devices['bundle'])}; this on {_listed(devices['here'])}. Models "
-                "round differently on each kind of device, and training and sampling amplify it.",
-            ]
+        theirs, ours = ("; ".join(found["devices"][key]) or "unrecorded devices" for key in ("bundle", "here"))
+        if theirs != ours:
+            blocks.append(
+                f"The bundle was made on {theirs}; this on {ours}. Models round differently on each type of device, "
+                "and training and sampling amplify it."
+            )
     if kept := found["taken_as_they_are"]:
-        lines += ["", "Not made again, as the bundle lacks what they are made of:", "", *(f"- {one}" for one in kept)]
-    return "\n".join(lines) + "\n"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return "; ".join(names) or "what no record tells"
+        blocks += ["Not made again, since the bundle lacks their inputs:", "\n".join(f"- {title}" for title in kept)]
+    return "\n\n".join(blocks) + "\n"
 
 
 def _short(value: Any) -> str:
@@ -260,21 +244,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     restore.add_bundle(parser)
     dag.add_arguments(parser)
     tiers = [tier for tier in TIERS if tier != "all"]
-    parser.add_argument("--tier", choices=tiers, default="scores", help="from where it is made again (default: scores)")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be made again, and write nothing")
+    parser.add_argument("--tier", choices=tiers, default="scores", help="the last level to place (default: scores)")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be made again, and write nothing")
     parser.add_argument("--json", action="store_true", help="print what is written to reproduction-<tier>.json")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Reproduce what the command line names."""
     overlay, tier = dag.overlay_of(arguments), arguments.tier
-    bundle = archive.open_bundle(restore.fetched(arguments.bundle, restore.OURS))
+    bundle = archive.open_bundle(restore.fetch(arguments.bundle, restore.OURS))
     targets, rules, kept = prepare(overlay, bundle, tier, arguments.dry_run)
     if arguments.dry_run:
-        found: dict[str, Any] = {"run": bundle.run, "tier": tier, "again": rules, "taken_as_they_are": sorted(kept)}
+        found: dict[str, Any] = {"run": bundle.run, "tier": tier, "again": rules, "taken_as_they_are": kept}
         lines = [f"would make {sum(rules.values()):,} jobs of {bundle.run} again:"]
         lines += [f"  {count:>7,} {rule}" for rule, count in rules.items()]
-        lines += [f"and not {title}, as the bundle lacks what it is made of" for title in sorted(kept)]
+        lines += [f"and not {title}, since the bundle lacks its inputs" for title in kept]
     else:
         make(overlay, targets, rules)
         found = compare(bundle, tier, kept)

@@ -1,14 +1,13 @@
-"""What Snakemake has on record of each output, packed into a bundle and put back from one.
+"""Snakemake's records of each output, packed into a bundle and placed from one.
 
-The records decide what `snakemake -n` finds stale (docs/staleness.md). Their form is Snakemake's private one, pinned
-here; they are read and written by its own class. They are kept for every job behind a result, also where its files are
-not in the bundle: without the record of a missing file no edit upstream would make anything stale.
+The records decide what `snakemake -n` reports as stale (docs/staleness.md). Their format is private to Snakemake and
+pinned here; its own class reads and writes them. A bundle has them for every job behind a result, even if it lacks the
+job's files: without the record of a missing file no edit upstream would make anything stale.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,20 +24,20 @@ RECORD_FORMAT = 6
 
 
 def check_format() -> str:
-    """Return Snakemake's version, whose records are of the form that is known here."""
+    """Return Snakemake's version; raise BundleError unless its records have the format known here."""
     from snakemake import __version__
     from snakemake.persistence import RECORD_FORMAT_VERSION
 
     if RECORD_FORMAT_VERSION != RECORD_FORMAT:
         raise BundleError(
-            f"Snakemake {__version__} keeps its records in format {RECORD_FORMAT_VERSION}, and bundles are made for "
-            f"format {RECORD_FORMAT}: take the Snakemake of requirements/cpu.txt (`make setup`)"
+            f"Snakemake {__version__} keeps its records in format {RECORD_FORMAT_VERSION}, but bundles need format "
+            f"{RECORD_FORMAT}: install the Snakemake of requirements/cpu.txt (`make setup`)"
         )
     return __version__
 
 
 def recorded(graph: Any, job: dag.Job) -> dict[str, Any]:
-    """Return what a bundle keeps of the records of a job's outputs, which are alike."""
+    """Return a bundle's entry for a job, from the records of its outputs, which are alike."""
     records = [graph.workflow.persistence.metadata(output) for output in job.raw.output]
     if not all(records):
         raise BundleError(f"{job.title}: Snakemake has no record of how its outputs were made; make them again first")
@@ -54,7 +53,7 @@ def recorded(graph: Any, job: dag.Job) -> dict[str, Any]:
 
 
 def place(graph: Any, job: dag.Job, known: dict[str, Any]) -> None:
-    """Write the records of a job's outputs, which are what Snakemake would write now but for times and checksums."""
+    """Write the records of a job's outputs as Snakemake would now, except for times and checksums."""
     from snakemake.persistence import MetadataRecord
 
     raw, records = job.raw, graph.workflow.persistence
@@ -87,21 +86,24 @@ def place(graph: Any, job: dag.Job, known: dict[str, Any]) -> None:
 # --------------------------------------------------------------------------------------------------------- what fits
 @dataclass
 class Fit:
-    """What of a bundle fits: by the number of a job in it, the DAG's job for the same, and why it does not fit."""
+    """By a job's number in a bundle: the same job of the DAG, and why it does not fit.
+
+    No reason of its own means that a job needs one that does not fit.
+    """
 
     jobs: dict[int, dag.Job] = field(default_factory=dict)
-    reasons: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    reasons: dict[int, list[str]] = field(default_factory=dict)
 
 
 def fit(graph: Any, bundle: Bundle, ignore: Sequence[str] = ()) -> Fit:
-    """Compare each job of a bundle with the job that would make the same now.
+    """Compare each job of a bundle with the job that would make the same outputs now.
 
-    A job fits if Snakemake would record it as the bundle has it, if nothing else is in its place, if what it was made
-    of is what is here, and if all behind it fits.
+    A job fits if Snakemake would record it as the bundle does, no other file is in its place, its inputs are those
+    here, and all jobs behind it fit.
 
     Parameters
     ----------
-    ignore : outputs that may be here with other content, as they are not going to be placed
+    ignore : outputs that may be here with other content, since they will not be placed
     """
     by_output = {output: number for number, job in enumerate(bundle.jobs) for output in job["outputs"]}
     found, numbers = Fit(), {}
@@ -111,13 +113,8 @@ def fit(graph: Any, bundle: Bundle, ignore: Sequence[str] = ()) -> Fit:
             continue
         numbers[job], found.jobs[number] = number, job
         why = [*_differences(graph, job, bundle.jobs[number]), *_others(bundle, job, bundle.jobs[number], ignore)]
-        for need in job.needs:
-            before = numbers.get(need)
-            if before is None:
-                why.append(f"the bundle does not say how {need.title} was made")
-            elif before in found.reasons:
-                why.append(f"made from {need.title}, which does not fit")
-        if why:
+        why += [f"the bundle does not say how {need.title} was made" for need in job.needs if need not in numbers]
+        if why or any(numbers.get(need) in found.reasons for need in job.needs):
             found.reasons[number] = why
     for number in set(range(len(bundle.jobs))) - set(found.jobs):
         found.reasons[number] = ["no job of this config makes it"]
@@ -125,7 +122,7 @@ def fit(graph: Any, bundle: Bundle, ignore: Sequence[str] = ()) -> Fit:
 
 
 def _differences(graph: Any, job: dag.Job, known: dict[str, Any]) -> list[str]:
-    """Return in what the record that Snakemake would write now differs."""
+    """Return the differences between a job's entry and the record that Snakemake would write now."""
     lines = []
     if (job.rule, list(job.outputs)) != (known["rule"], known["outputs"]):
         lines.append(f"made by {known['rule']} with other outputs")
@@ -137,19 +134,19 @@ def _differences(graph: Any, job: dag.Job, known: dict[str, Any]) -> list[str]:
     for kind in sorted({*before, *after}):
         lines += difference(kind, before.get(kind, {}), after.get(kind, {}))
     if not lines and sorted(map(canonical, theirs)) != sorted(map(canonical, ours)):
-        lines.append("recorded in another form")
+        lines.append("recorded in another format")
     if missing := sorted(set(map(name_anywhere, known["input"])) ^ set(map(name_anywhere, job.inputs))):
         lines.append(f"made from another set of files: {', '.join(missing[:3])}")
     return lines
 
 
 def _placeless(value: Any) -> Any:
-    """Return a part of a config without the folders of one's own sources, which count by name and content."""
+    """Return a part of a config without the folders of a user's own files, which count by name and content."""
     if isinstance(value, list):
-        return [_placeless(part) for part in value]
+        return [_placeless(entry) for entry in value]
     if not isinstance(value, dict):
         return value
-    found = {key: _placeless(part) for key, part in value.items()}
+    found = {key: _placeless(entry) for key, entry in value.items()}
     for key in {"file", "folder"} & set(found) if "content" in found else ():
         if isinstance(found[key], str):
             found[key] = Path(found[key]).name
@@ -157,28 +154,27 @@ def _placeless(value: Any) -> Any:
 
 
 def _others(bundle: Bundle, job: dag.Job, known: dict[str, Any], ignore: Sequence[str]) -> list[str]:
-    """Return what is here with another content than the bundle's job made or was made of."""
+    """Return the outputs and inputs here whose content differs from that of the bundle's job."""
     lines = []
-    checksums = {name_anywhere(path): value for path, value in known["input_checksums"].items()}
     for output in job.outputs:
-        if output in job.folders:
-            made = content_in(bundle, output)
-            differs = made and Path(output).is_dir() and _content_of(job, output) != made
+        made, is_folder = content_in(bundle, output), output in job.folders
+        if made and is_folder and Path(output).is_dir():
+            differs = _content_of(job, output) != made
         else:
-            made = bundle.digest(output)
             differs = made and output not in ignore and Path(output).is_file() and file_digest(output) != made
         if differs:
             lines.append(f"{output} is here already, with other content; move it away or keep it")
+    checksums = {name_anywhere(path): value for path, value in known["input_checksums"].items()}
     for path in job.inputs:
         checksum = checksums.get(name_anywhere(path))
         if checksum and bundle.digest(path) is None and Path(path).is_file() and path not in ignore:
             if checksum.removeprefix("sha256:") != file_digest(path):
-                lines.append(f"{path} is another one here")
+                lines.append(f"{path} has other content here")
     return lines
 
 
 def _content_of(job: dag.Job, folder: str) -> str | None:
-    """Return the digest of a folder that is here, as its identity has it; None where it has no identity."""
+    """Return the digest of a folder here, from its identity; None without an identity."""
     try:
         return read_json(job.identity)["content"].get(name_in_run(folder))
     except (OSError, ValueError, KeyError):
