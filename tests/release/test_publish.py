@@ -209,10 +209,10 @@ def test_a_dry_run_sends_nothing(run, monkeypatch, capsys):
 PUSH = """
 import json, sys
 from pathlib import Path
-from thinksafe.release.publish import Item, sent_to_hub
+from thinksafe.release.publish import Item, push_to_hub
 for item in json.loads(sys.argv[1]):
     files = {name: Path(path) for name, path in item["files"].items()}
-    print(json.dumps(sent_to_hub(Item(item["kind"], item["name"], files), True)), flush=True)
+    print(json.dumps(push_to_hub(Item(item["kind"], item["name"], files), True)), flush=True)
 """
 
 

@@ -1,4 +1,4 @@
-"""Model and data set cards: what a stranger must know of a published adapter or training set, from the run's files."""
+"""Cards of published adapters and training sets: what their users must know, from the run's files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from thinksafe.provenance.digests import ROOT
 from thinksafe.reporting.tables import printed
 
 LICENCES = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
-# The hub's own names of licences, by what the pages of our sources say.
-HUB_LICENCES = {"apache-2.0": "apache-2.0", "mit": "mit", "odc-by": "odc-by", "cc-by-4.0": "cc-by-4.0"}
-MEASURES = {  # of each kind of benchmark: the hub's type of metric, its name, and which way is better
+HUB_LICENCES = ("apache-2.0", "mit", "odc-by", "cc-by-4.0")  # as the hub spells them
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (1 << 62, "n>1M"))
+MEASURES = {  # by the kind of benchmark: the hub's type of metric, its name, and which way is better
     "harm": ("harmful_responses", "Harmful responses, %", "↓"),
     "refusal": ("over_refusal", "Safe prompts refused, %", "↓"),
     "reasoning": ("accuracy", "Accuracy, %", "↑"),
@@ -26,17 +26,16 @@ def licence_of(sources: Sequence[str]) -> tuple[str, str]:
     """Return the hub's name of the licence of what is made from ``sources``, and a sentence for a person."""
     if not sources:
         return "apache-2.0", "Made by the workflow alone, and under its licence, Apache-2.0."
-    told = {name: LICENCES.get(name, {}).get("licence") for name in sources}
-    lines = [f"{name}: {licence or 'see its page'}." for name, licence in told.items()]
-    known = {str(licence) for licence in told.values()}
-    if len(known) == 1 and (name := HUB_LICENCES.get(known.pop().lower())):
-        return name, f"As its source's. {' '.join(lines)}"
-    if any("Llama 3.1" in str(licence) for licence in told.values()):
-        return "llama3.1", f"Under the terms of each source. {' '.join(lines)}"
-    return "other", f"Under the terms of each source. {' '.join(lines)}"
+    stated = {name: LICENCES.get(name, {}).get("licence") for name in sources}
+    lines = " ".join(f"{name}: {licence or 'see its page'}." for name, licence in stated.items())
+    licences = {str(licence) for licence in stated.values()}
+    if len(licences) == 1 and (name := min(licences).lower()) in HUB_LICENCES:
+        return name, f"As its source's. {lines}"
+    name = "llama3.1" if any("Llama 3.1" in licence for licence in licences) else "other"
+    return name, f"Under the terms of each source. {lines}"
 
 
-def data_text(method: Mapping[str, Any], prompts: Sequence[str], steerings: Mapping[str, str]) -> str:
+def data_text(method: Row, prompts: Sequence[str], steerings: Mapping[str, str]) -> str:
     """Return how a method's training set is made, in words."""
     data = method.get("data", {})
     if "corpus" in data:
@@ -49,33 +48,23 @@ def data_text(method: Mapping[str, Any], prompts: Sequence[str], steerings: Mapp
         return f"Derived from the set of `{data['base_method']}` {whose}."
     if "grpo" in method:
         return (
-            "Trained online (GRPO): the student's own responses, rewarded by a guard's P(safe) and a sound think block."
+            "Trained online (GRPO) on the student's own responses, rewarded by a guard's P(safe) and a well-formed "
+            "think block."
         )
     lines = [f"Prompts: {', '.join(prompts) or 'written by the workflow'}."]
     for role in ("harmful", "benign"):
-        half = data[role]
-        template = steerings[half["steering"]]
-        lines.append(
-            f"For each {role} prompt the student itself wrote {half['samples']} response(s)"
-            + (
-                " to the prompt as it is."
-                if template == "{prompt}"
-                else f", to the prompt put as:\n\n> {_quoted(template)}\n\n"
-            )
-        )
-    lines.append(f"A response was kept if the guard `{data['guard']}` calls it safe.")
-    return " ".join(lines)
-
-
-def _quoted(template: str) -> str:
-    return template.strip().replace("\n", "\n> ")
+        template = steerings[data[role]["steering"]]
+        quoted = template.strip().replace("\n", "\n> ")
+        how = " to the prompt as it is." if template == "{prompt}" else f", to the prompt put as:\n\n> {quoted}\n\n"
+        lines.append(f"For each {role} prompt the student itself wrote {data[role]['samples']} response(s){how}")
+    return " ".join([*lines, f"A response was kept if the guard `{data['guard']}` calls it safe."])
 
 
 def settings_of(spec: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return what an adapter was trained with, from its identity's spec."""
+    """Return an adapter's settings of training, from its identity's spec."""
     training = spec["training"]
     lora = training["lora"]
-    shown = [
+    settings = [
         ("epochs", spec["epochs"]),
         ("loss", "GRPO" if "grpo" in spec else ", ".join(spec.get("loss") or {"nll": {}})),
         ("learning rate", training["learning_rate"]),
@@ -87,14 +76,14 @@ def settings_of(spec: Mapping[str, Any]) -> list[tuple[str, Any]]:
     ]
     if "grpo" in spec:
         grpo = spec["grpo"]
-        shown += [(name, grpo[name]) for name in ("rollouts", "prompts_per_step", "beta", "epsilon", "temperature")]
+        settings += [(name, grpo[name]) for name in ("rollouts", "prompts_per_step", "beta", "epsilon", "temperature")]
     else:
-        shown.append(("rows per step", training["batch_size"]))
-    return shown
+        settings.append(("rows per step", training["batch_size"]))
+    return settings
 
 
 def interval(score: Mapping[str, Any] | None) -> str:
-    """Return a value with its interval as text, or a dash where there is none."""
+    """Return a value with its interval as text, or a dash if there is none."""
     if not score or score.get("value") is None:
         return "–"
     return f"{printed(score['value'])} ({printed(score['low'])} to {printed(score['high'])})"
@@ -117,28 +106,28 @@ def adapter_card(
 
     Parameters
     ----------
-    base : ``name``, ``label``, ``revision`` and ``hub`` (whether others can load it)
+    base : ``name``, ``label``, ``revision`` and ``hub`` (whether it is on the hub)
     method : its config, with ``label``
     prompts : ids of the sources of its prompts
     spec : the adapter's spec, from its identity
-    scores : by benchmark, the adapter's score and that of the student without one
+    scores : by benchmark, the adapter's score and that of the student without an adapter
     benchmarks : their config
-    dataset : the repository of its training set, where that is published too
+    dataset : the repository of its training set, if that is published too
     """
     licence, words = licence_of([base["name"]] if base["hub"] else [])
     results = []
     evaluated = []
     for name, (score, initial) in scores.items():
-        metric, label, arrow = MEASURES[benchmarks[name]["kind"]]
-        row = dict(label=benchmarks[name]["label"], arrow=arrow, n=score["problems"])
+        entry = benchmarks[name]
+        metric, label, arrow = MEASURES[entry["kind"]]
+        row = dict(label=entry["label"], arrow=arrow, n=score["problems"])
         results.append(row | {"value": interval(score), "initial": interval(initial)})
         if score["value"] is not None:
-            source = benchmarks[name]["source"]
             evaluated.append(
                 EvalResult(
                     task_type="text-generation",
-                    dataset_type=source.get("hub", name),
-                    dataset_name=benchmarks[name]["label"],
+                    dataset_type=entry["source"].get("hub", name),
+                    dataset_name=entry["label"],
                     metric_type=metric,
                     metric_name=f"{label}, with its {confidence * 100:g} % interval: {interval(score)}",
                     metric_value=float(printed(score["value"])),
@@ -192,35 +181,26 @@ def dataset_card(
 
     Parameters
     ----------
-    statistics : what was kept and dropped of each half, as the filter wrote it
-    rows : of the whole set
-    overlap : by benchmark, how many of the prompts are also in it
+    statistics : by half, the counts of kept and dropped prompts that the filter wrote
+    rows : count of the whole set
+    overlap : by benchmark, how many of the prompts it shares
     """
     licence, words = licence_of([*prompts, *([base["name"]] if base["hub"] else [])])
-    size = next(name for limit, name in SIZES if rows < limit)
     facts = DatasetCardData(
         language="en",
         license=licence,
         license_name="see-below" if licence == "other" else None,
         task_categories=["text-generation"],
-        size_categories=[size],
+        size_categories=[next(name for limit, name in SIZES if rows < limit)],
         tags=["safety", "reasoning", "thinksafe", "not-for-all-audiences"],
         source_datasets=[name for name in prompts if "://" not in name] or None,
         pretty_name=title,
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "data/train.parquet"}]}],
     )
-    halves = [
-        {
-            "role": role,
-            "kept": half["kept"],
-            "prompts": half["prompts"],
-            "dropped": ", ".join(
-                f"{count} {reason.replace('_', ' ')}" for reason, count in half["dropped"].items() if count
-            )
-            or "none",
-        }
-        for role, half in statistics.items()
-    ]
+    halves = []
+    for role, half in statistics.items():
+        dropped = [f"{count} {reason.replace('_', ' ')}" for reason, count in half["dropped"].items() if count]
+        halves.append({**half, "role": role, "dropped": ", ".join(dropped) or "none"})
     found = ", ".join(f"{count} in {name}" for name, count in overlap.items() if count)
     return str(
         DatasetCard.from_template(
@@ -234,11 +214,8 @@ def dataset_card(
             halves=halves,
             repository=repository,
             licence=words,
-            overlap=f"Of its prompts, these also occur in the run's benchmarks: {found}."
+            overlap=f"Some of its prompts also occur in the run's benchmarks: {found}."
             if found
             else "None of its prompts occurs in the run's benchmarks.",
         )
     )
-
-
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (1 << 62, "n>1M"))

@@ -4,9 +4,9 @@
   thinksafe publish my-lab --private
   thinksafe publish out/published --configfile config/miniature.yaml       # the same layout in a folder
 
-What is there already with the same content is not sent again, so an interrupted command can be
-started again (docs/publishing.md). Nothing is sent where a file has a name of this machine, a
-path of yours or a token in it. Exit code 1: something must not be published, or was refused.
+Files that are there already with the same content are not sent again, so an interrupted command
+can be repeated (docs/publishing.md). Nothing is sent if a file contains the name of this machine,
+a path of yours or a token. Exit code 1: something must not be published, or was refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import getpass
 import json
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -33,6 +33,7 @@ from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.lineage import Lineage
 from thinksafe.release.archive import json_bytes, size_of
+from thinksafe.release.bundle import private_places
 from thinksafe.release.cards import adapter_card, dataset_card
 
 SETS = ("filter_responses", "derive_training_set")
@@ -64,7 +65,7 @@ class PublishError(UserError):
 
 
 def read(content: Content) -> bytes:
-    """Return a content's bytes."""
+    """Return the bytes of a file or content."""
     return content if isinstance(content, bytes) else content.read_bytes()
 
 
@@ -72,56 +73,50 @@ def read(content: Content) -> bytes:
 def items_of(
     jobs: Sequence[dag.Job], config: Row, run: Path, namespace: str, own_prompts: bool = False
 ) -> tuple[list[Item], list[str]]:
-    """Return the repositories that a run gives, and a line for each that is left out.
+    """Return a run's repositories, and a line for each set or adapter that is left out.
 
     Parameters
     ----------
-    jobs : Snakemake's plan of all that the config selects
+    jobs : Snakemake's plan of everything that the config selects
     run : the run's folder
-    namespace : what stands before a repository's name in the cards
-    own_prompts : whether sets of which the prompts are a file of the user's are published
+    namespace : organisation or user, which the cards name
+    own_prompts : whether to publish sets whose prompts are a file of the user's
     """
     lineage = Lineage(run)
     fresh = [job for job in jobs if not job.stale]
     scores = {(*key(job), job.wildcards["benchmark"]): job for job in fresh if job.rule in SCORED}
     benchmarks = {
-        config["benchmarks"][job.wildcards["benchmark"]]["label"]: prompts_in(path)
+        config["benchmarks"][job.wildcards["benchmark"]]["label"]: {row["prompt"] for row in read_rows(rows_of(job))}
         for job in fresh
         if job.rule == "prepare_benchmark"
-        for path in job.outputs
-        if path.endswith(".parquet")
     }
     private = sorted(role for role, entry in config["prompts"].items() if {"file", "folder"} & entry["source"].keys())
     items: list[Item] = []
     left: list[str] = []
     sets: dict[tuple[str, ...], str] = {}
-    for job in sorted(jobs, key=lambda job: (job.rule not in SETS, job.title)):
-        if job.rule not in (*SETS, *TRAINED):
-            continue
+    made = [job for job in jobs if job.rule in (*SETS, *TRAINED)]
+    for job in sorted(made, key=lambda job: (job.rule not in SETS, job.title)):
         student, method, replicate = key(job)
-        base = base_of(config["models"][student], student)
+        model, entry = config["models"][student], config["methods"][method]
+        base = location.base_of(model["source"], student)
+        why = None
         if job.stale:
-            left.append(f"{job.title}: is not there, or was made with another config or code (see `thinksafe explain`)")
-            continue
-        if base["folder"]:
-            left.append(
-                f"{job.title}: its base is a folder of yours; name the model on the hub (models.{student}.source.hub)"
-            )
-            continue
-        if job.rule in SETS and private and not own_prompts:
-            left.append(
-                f"{job.title}: its {' and '.join(private)} prompts are a file of yours (--own-prompts sends them)"
-            )
+            why = "is missing, or was made with another config or code (see `thinksafe explain`)"
+        elif "folder" in model["source"]:
+            why = f"its base is a folder of yours; name the model on the hub (models.{student}.source.hub)"
+        elif job.rule in SETS and private and not own_prompts:
+            why = f"its {' and '.join(private)} prompts are a file of yours (--own-prompts sends them)"
+        if why:
+            left.append(f"{job.title}: {why}")
             continue
         replicated = [f"replicate-{replicate}"] if replicate != "0" else []
         name = f"{namespace}/{'-'.join([run.name, student, method, *replicated])}"
-        entry = config["methods"][method]
         if released := config.get("sources", {}).get(student, {}).get(method):
             entry = entry | {"data": {"released": places_of(released.values())}}
         about = dict(
             repository=name,
-            title=f"{base['label']}, {entry['label']}",
-            base=base,
+            title=f"{model['label']}, {entry['label']}",
+            base=base | {"label": model["label"], "hub": "hub" in model["source"]},
             method=entry,
             prompts=places_of(config["prompts"].values()),
             steerings=config["steerings"],
@@ -139,27 +134,20 @@ def key(job: dag.Job) -> tuple[str, str, str]:
     return job.wildcards["student"], job.wildcards["method"], job.wildcards["replicate"]
 
 
-def base_of(model: Row, name: str) -> Row:
-    """Return what the card says of a base model."""
-    source = model["source"]
-    told = location.base_of(source, name)
-    return told | {"label": model["label"], "hub": "hub" in source, "folder": "folder" in source}
+def rows_of(job: dag.Job) -> Path:
+    """Return the file of rows among a job's outputs."""
+    return Path(next(path for path in job.outputs if path.endswith(".parquet")))
 
 
 def places_of(entries: Iterable[Row]) -> list[str]:
-    """Return the ids of the sources of some prompts or sets, as far as others can look them up."""
+    """Return the public sources of prompts or sets: ids on the hub and addresses."""
     sources = [entry["source"] for entry in entries]
     return list(dict.fromkeys(source[kind] for source in sources for kind in ("hub", "url") if kind in source))
 
 
-def prompts_in(path: str) -> set[str]:
-    """Return the prompts of a file of rows."""
-    return {row["prompt"] for row in read_rows(path)}
-
-
 def dataset(job: dag.Job, lineage: Lineage, about: Row, benchmarks: Mapping[str, set[str]]) -> Item:
-    """Return a training set as a repository; ``benchmarks`` are the prompts of each."""
-    path = Path(next(path for path in job.outputs if path.endswith(".parquet")))
+    """Return a training set as a repository; ``benchmarks`` has the prompts of each."""
+    path = rows_of(job)
     statistics = next((path for path in job.outputs if path.endswith(".statistics.json")), None)
     rows = read_rows(path)
     prompts = {row["prompt"] for row in rows}
@@ -175,7 +163,7 @@ def dataset(job: dag.Job, lineage: Lineage, about: Row, benchmarks: Mapping[str,
 def adapter(
     job: dag.Job, lineage: Lineage, config: Row, about: Row, scores: Mapping[Any, dag.Job], data: str | None
 ) -> Item:
-    """Return an adapter as a repository; ``data`` is the repository of its training set, where that is published."""
+    """Return an adapter as a repository; ``data`` is the repository of its training set, if that is published."""
     student, method, replicate = key(job)
     found = {}
     for benchmark in config["select"]["benchmarks"]:
@@ -196,9 +184,9 @@ def adapter(
 
 
 def repository(kind: str, name: str, card: str, lineage: Lineage, job: dag.Job, files: Mapping[str, Content]) -> Item:
-    """Return a repository with its card, and the identities of all that is behind a job's outputs."""
+    """Return a repository with its card, and the identities of everything behind a job's outputs."""
     behind = [step.identity for step in lineage.chain(lineage.name_of(job.identity)) if step.identity]
-    manifest = json_bytes({identity: lineage.identities[identity] for identity in dict.fromkeys(behind)})
+    manifest = json_bytes({identity: lineage.identities[identity] for identity in behind})
     return Item(kind, name, {"README.md": card.encode(), "manifest.json": manifest, **files})
 
 
@@ -209,35 +197,22 @@ def score_of(job: dag.Job) -> Row:
 
 # ------------------------------------------------------------------------------------------------------------- private
 def secrets(config: Row) -> dict[str, str]:
-    """Return what must not leave this machine, by what it is: paths, and the names of the user and the machine."""
+    """Return what must not leave this machine, with what it is: paths, and the names of the user and the machine."""
     found = {"the project's folder": str(ROOT), "your home folder": str(Path.home())}
     found |= {"your user name": getpass.getuser(), "this machine's name": platform.node().split(".")[0]}
-    for path in _paths(config):
-        found[f"a path in the config, {path}"] = path
-    return {
-        what: text
-        for what, text in found.items()
-        if len(text) > 3 and text not in ("root", "/root", "localhost", "user")
-    }
-
-
-def _paths(node: Any) -> Iterator[str]:
-    if isinstance(node, Mapping):
-        for kind, value in node.items():
-            if kind in ("file", "folder", "cache") and isinstance(value, str) and value.startswith(("/", "~")):
-                yield value
-            yield from _paths(value)
+    found |= {f"a path in the config, {path}": path for path in private_places(config)}
+    public = ("root", "/root", "localhost", "user")
+    return {what: text for what, text in found.items() if len(text) > 3 and text not in public}
 
 
 def check_private(item: Item, hidden: Mapping[str, str]) -> None:
-    """Raise PublishError where a file of an item has something of ``hidden``, or a token of the hub."""
+    """Raise PublishError if a file of an item contains something of ``hidden``, or a token of the hub."""
+    patterns = {what: re.compile(rf"(?<![\w-]){re.escape(text)}(?![\w-])") for what, text in hidden.items()}
+    patterns["a token of the hub"] = TOKEN
     for name, content in item.files.items():
         for text in texts_of(name, content):
-            for what, secret in hidden.items():
-                if re.search(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", text):
-                    raise PublishError(f"{item.name}: {name} has {what} in it; it is not published")
-            if TOKEN.search(text):
-                raise PublishError(f"{item.name}: {name} has a token of the hub in it; it is not published")
+            if what := next((what for what, pattern in patterns.items() if pattern.search(text)), None):
+                raise PublishError(f"{item.name}: {name} has {what} in it; it is not published")
 
 
 def texts_of(name: str, content: Content) -> Iterable[str]:
@@ -249,7 +224,7 @@ def texts_of(name: str, content: Content) -> Iterable[str]:
 
 # ------------------------------------------------------------------------------------------------------------- where to
 def push_to_folder(item: Item, folder: Path) -> list[str]:
-    """Write an item into ``folder/datasets`` or ``folder/models``; return the files that were not there as they are."""
+    """Write an item into ``folder/datasets`` or ``folder/models``; return the files that are new or have changed."""
     sent = []
     for name, content in item.files.items():
         place = folder / FOLDER[item.kind] / item.name.split("/", 1)[1] / name
@@ -261,47 +236,44 @@ def push_to_folder(item: Item, folder: Path) -> list[str]:
     return sent
 
 
-def push_to_hub(item: Item, private: bool, endpoint: str | None = None) -> list[str]:
-    """Make an item's repository if there is none, and commit the files that are not there as they are.
+def push_to_hub(item: Item, private: bool) -> list[str]:
+    """Create an item's repository if necessary, and commit and return the files that are new or have changed.
 
     One commit, so that a repository is never half of one version.
+
+    Raises
+    ------
+    PublishError
+        If the hub refuses.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.hf_api import RepoFile
 
-    api = HfApi(endpoint=endpoint)
-    api.create_repo(item.name, repo_type=item.kind, private=private, exist_ok=True)
-    there = {}
-    for file in api.list_repo_tree(item.name, repo_type=item.kind, recursive=True):
-        if isinstance(file, RepoFile):
-            there[file.path] = file.lfs.sha256 if file.lfs else file.blob_id
-    new = {name: content for name, content in item.files.items() if there.get(name) not in digests(read(content))}
-    if new:
-        adds = [
-            CommitOperationAdd(name, content if isinstance(content, bytes) else str(content))
-            for name, content in new.items()
-        ]
-        api.create_commit(item.name, adds, commit_message="ThinkSafe-Flow: publish", repo_type=item.kind)
-    return list(new)
-
-
-def sent_to_hub(item: Item, private: bool) -> list[str]:
-    """Do what `push_to_hub` does; say what to do where the hub refuses."""
-    from huggingface_hub.errors import HfHubHTTPError
-
+    api = HfApi()
     try:
-        return push_to_hub(item, private)
+        api.create_repo(item.name, repo_type=item.kind, private=private, exist_ok=True)
+        files = [
+            file
+            for file in api.list_repo_tree(item.name, repo_type=item.kind, recursive=True)
+            if isinstance(file, RepoFile)
+        ]
+        there = {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
+        new = [
+            CommitOperationAdd(name, content if isinstance(content, bytes) else str(content))
+            for name, content in item.files.items()
+            # The hub names a large file by its sha256, and one in git by its blob.
+            if there.get(name) not in (sha256(data := read(content)).hexdigest(), git_hash(data))
+        ]
+        if new:
+            api.create_commit(item.name, new, commit_message="ThinkSafe-Flow: publish", repo_type=item.kind)
     except HfHubHTTPError as error:
         words = error.server_message or str(error).splitlines()[0]
         raise PublishError(
-            f"the hub refuses {item.name}: {words}. Log in with a token that may write there "
-            "(.venv/bin/hf auth login); what was sent stays, and is not sent again"
+            f"the hub refuses {item.name}: {words}. Log in with a token that may write there (.venv/bin/hf auth "
+            "login); files that were sent stay, and are not sent again"
         ) from None
-
-
-def digests(data: bytes) -> tuple[str, str]:
-    """Return the two names that the hub may give a content: of a large file, and of one in git."""
-    return sha256(data).hexdigest(), git_hash(data)
+    return [operation.path_in_repo for operation in new]
 
 
 # ------------------------------------------------------------------------------------------------------------- command
@@ -310,8 +282,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("to", metavar="TO", help="an organisation or user on the hub, or a folder (with a slash)")
     dag.add_arguments(parser)
     parser.add_argument("--private", action="store_true", help="make new repositories private")
-    parser.add_argument("--own-prompts", action="store_true", help="also sets whose prompts are a file of yours")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    parser.add_argument("--own-prompts", action="store_true", help="also send sets whose prompts are a file of yours")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -325,9 +297,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"there is no {results}; run `snakemake` with this config first")
     namespace = folder.name if folder else arguments.to
     items, left = items_of(dag.planned(overlay), config, results, namespace, arguments.own_prompts)
-    hidden = secrets(config)
     for item in items:
-        check_private(item, hidden)
+        check_private(item, secrets(config))
     found: dict[str, Any] = {"left_out": left, "repositories": []}
     for line in () if arguments.json else left:
         print(f"left out: {line}")
@@ -338,7 +309,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             line = f"would publish {item.kind:8} {item.name}: {', '.join(item.files)} ({human(item.size)})"
         else:
-            sent = push_to_folder(item, folder) if folder else sent_to_hub(item, arguments.private)
+            sent = push_to_folder(item, folder) if folder else push_to_hub(item, arguments.private)
             entry["sent"] = sent
             line = f"{item.kind:8} {item.name}: {', '.join(sent) + ' sent' if sent else 'there already'}"
         found["repositories"].append(entry)
