@@ -59,12 +59,3 @@ def test_a_released_set_needs_no_guard() -> None:
     assert needs(config).sources == [("qwen3-4b", "thinksafe")] and not needs(config).guards
     config = chosen(["qwen3-8b"], ["thinksafe"], ["gsm8k"], sources={"qwen3-4b": {"thinksafe": RELEASED}})
     assert needs(config).sources == [] and needs(config).guards == ["llama-guard-3"]
-
-
-@pytest.mark.parametrize(
-    ("size", "billions"),
-    [("0.6B", 0.6), ("350m", 0.35), ("30B-A3B", 30.0), (" 8 B", 8.0), ("mini", None), ("1.5", None)],
-)
-def test_a_models_size_is_its_total_number_of_parameters(size: str, billions: float | None) -> None:
-    config = settings.load([PAPER], {"models": {"qwen3-4b": {"size": size}}})
-    assert config.models["qwen3-4b"].billions == billions

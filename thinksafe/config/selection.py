@@ -1,4 +1,4 @@
-"""What a selection needs of all that a config defines."""
+"""The models, guards, corpora, benchmarks and released sets that a selection uses."""
 
 from __future__ import annotations
 
@@ -8,28 +8,27 @@ from thinksafe.config.types import Config
 
 
 class Needs(NamedTuple):
-    """Ids of what a selection uses, in the order in which it comes to them; an id may be unknown."""
+    """Ids of what a selection uses, in the order of their use; an id may be undefined."""
 
     models: list[str]  # students, and the teachers of their methods
     guards: list[str]
     corpora: list[str]
     benchmarks: list[str]
-    sources: list[tuple[str, str]]  # student and method of the released training sets
+    sources: list[tuple[str, str]]  # student and method of each released training set
 
 
 def methods_of(config: Config, student: str) -> list[str]:
-    """Return the selected methods that are meant for a model, in the order of the selection."""
-    model = config.models.get(student)
+    """Return the selected methods that train a model, in the order of the selection."""
+    if student not in config.models:
+        return []
+    family = config.models[student].family
     entries = {name: config.methods[name] for name in config.select.methods if name in config.methods}
-    return [
-        name
-        for name, method in entries.items()
-        if model and model.family in (method.families or [model.family]) and student in (method.students or [student])
-    ]
+    ours = [(name, m) for name, m in entries.items() if family in (m.families or [family])]
+    return [name for name, method in ours if student in (method.students or [student])]
 
 
 def halves_of(config: Config, student: str, method: str) -> dict[str, tuple[str, str]]:
-    """Return student and method of the filtered sets that the halves of a training set come from, by role."""
+    """Return the student and the method of the filtered set that each half of a training set comes from."""
     data = config.methods[method].data
     if data is None or data.corpus is not None:
         return {}
@@ -39,24 +38,23 @@ def halves_of(config: Config, student: str, method: str) -> dict[str, tuple[str,
 
 
 def needs(config: Config) -> Needs:
-    """Return what a selection uses."""
-    models, sources = list(config.select.students), []
-    corpora, guards = [], []
-    for student in config.select.students:
+    """Return the ids of what a selection uses."""
+    selected = config.select
+    judges = [config.benchmarks[name].guard for name in selected.benchmarks if name in config.benchmarks]
+    study = config.judge_study.guards if config.judge_study.in_all else []
+    guards = [*(name for name in judges if name), *config.audit, *study]
+    needed = Needs(list(selected.students), guards, [], selected.benchmarks, [])
+    for student in selected.students:
         for name in methods_of(config, student):
             method = config.methods[name]
             if method.grpo:
-                guards.append(method.grpo.guard)
+                needed.guards.append(method.grpo.guard)
             if method.data and method.data.corpus:
-                corpora.append(method.data.corpus)
-            for who, what in halves_of(config, student, name).values():
-                models.append(who)
-                if what in config.sources.get(who, {}):
-                    sources.append((who, what))
-                elif what in config.methods and (data := config.methods[what].data):
-                    guards.append(data.guard)
-    judges = [config.benchmarks[name].guard for name in config.select.benchmarks if name in config.benchmarks]
-    study = config.judge_study.guards if config.judge_study.in_all else []
-    guards = [name for name in (*judges, *config.audit, *study, *guards) if name]
-    lists = (models, guards, corpora, config.select.benchmarks, sources)
-    return Needs(*(list(dict.fromkeys(names)) for names in lists))
+                needed.corpora.append(method.data.corpus)
+            for teacher, origin in halves_of(config, student, name).values():
+                needed.models.append(teacher)
+                if origin in config.sources.get(teacher, {}):
+                    needed.sources.append((teacher, origin))
+                elif origin in config.methods and (data := config.methods[origin].data) and data.guard:
+                    needed.guards.append(data.guard)
+    return Needs(*(list(dict.fromkeys(names)) for names in needed))

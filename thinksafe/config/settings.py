@@ -1,20 +1,19 @@
-"""The config of a run: layers read, merged, typed and checked before any rule is seen.
+"""Read, merge, type and check the config of a run, before any rule is read.
 
 Layers are config/config.yaml, the files of ``--configfile`` in their order, and ``--config``. Mappings merge and lists
-replace, as in Snakemake. Some mappings replace as well, since a mixture of two of them means nothing: ``source``,
-``columns``, ``where``, ``leave_out`` and ``contains``. What a config says of the rows that a filter meets
-(``leave_out``, ``source_rows``, ``approx_rows``) goes with the filter. Null drops what was inherited. A file may name
-another that it extends (``extends: miniature.yaml``, beside itself or among the workflow's own), which then comes
-before it. On the command line, ``students=[...]`` is short for ``select={students: [...]}``, and so are ``methods`` and
-``benchmarks`` with a list.
+replace, as in Snakemake. Some mappings replace as well, since a mixture of two of them makes no sense: ``source``,
+``columns``, ``where``, ``leave_out`` and ``contains``. Keys that describe the rows of a filter (``leave_out``,
+``source_rows``, ``approx_rows``) are dropped with it. Null drops an inherited key. A file may extend another
+(``extends: miniature.yaml``, beside itself or in the workflow's config folder), which is then merged before it. On the
+command line, ``students=[...]`` is short for ``select={students: [...]}``, and likewise ``methods`` and ``benchmarks``.
 """
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from pydantic import ValidationError
 
 from thinksafe.config.consistency import inconsistencies
 from thinksafe.config.problems import problems_of
-from thinksafe.config.types import Config, partial
+from thinksafe.config.types import Config, DataSource, ModelSource, partial
 from thinksafe.errors import UserError
 from thinksafe.suggest import nearest
 
@@ -31,24 +30,26 @@ OURS = Path(__file__).resolve().parents[2] / "config"
 REPLACED = ("source", "columns", "where", "leave_out", "contains")
 FILTER = {"where", "contains", "rows"}
 ABOUT_FILTER = {"leave_out", "source_rows", "approx_rows"}
-KINDS = ("hub", "url", "file", "world", "published", "folder", "built")
+KINDS = {*ModelSource.ONE_OF, *DataSource.ONE_OF}
 SELECTED = ("students", "methods", "benchmarks")
 SHOWN = 10
 
 
 class SettingsError(UserError):
-    """All that is wrong with a config, one line each."""
+    """Every problem of a config, one line each."""
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """YAML that refuses a key written twice in one mapping, of which the plain loader keeps the last in silence."""
+    """YAML loader that refuses a key given twice in one mapping; the plain loader silently keeps the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        # As written: the plain loader puts the keys of what is merged (<<) before those that may take their place.
+        # Before <<: is expanded: the plain loader puts the merged keys before those that override them.
         keys = [key.value for key, _ in node.value]
         for place, (key, _) in enumerate(node.value):
             if key.value in keys[:place]:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value} is given twice", key.start_mark
+                )
         return super().construct_mapping(node, deep=deep)
 
 
@@ -59,10 +60,10 @@ def load(
 
     Parameters
     ----------
-    files : the paper's config, then overlays in their order. The last one names the run: by ``run``, or else by its
-        own name.
-    command_line : what ``--config`` gave, as Snakemake parsed it.
-    home : the workflow's own folder, where it is not the working directory: files that come with it are there.
+    files : the paper's config, then overlays in their order. The last one names the run, by its key ``run`` or else by
+        its file name.
+    command_line : the values of ``--config``, as Snakemake parsed them.
+    home : the workflow's own folder, if that is not the working directory; the files that the config names are there.
 
     Raises
     ------
@@ -73,13 +74,21 @@ def load(
     layers = [layer for file in files for layer in _layers(Path(file), seen, home)]
     layers.append(_select(_nulls(command_line or {})))
     config = validate(merge(layers))
-    if problems := [*_unused_steerings(layers, config)]:
-        raise SettingsError("\n".join(f"config: {problem}" for problem in problems))
+    _refuse([*_unused_steerings(layers, config)])
     return config
 
 
+def _refuse(problems: Sequence[str]) -> None:
+    """Raise SettingsError with the problems, if there are any."""
+    lines = [f"config: {problem}" for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        lines.append(f"config: and {len(problems) - SHOWN} more")
+    if lines:
+        raise SettingsError("\n".join(lines))
+
+
 def _at_home(layer: Mapping[str, Any], home: Path) -> dict[str, Any]:
-    """Return a layer of ours in which the files that come with the workflow are found from any working directory."""
+    """Return one of the workflow's own layers with absolute paths of the files that it names."""
     found = copy.deepcopy(dict(layer))
     guards = found.get("guards") or {}
     for entry, key in ((found, "paper"), *((guard, "format") for guard in guards.values() if guard)):
@@ -89,7 +98,7 @@ def _at_home(layer: Mapping[str, Any], home: Path) -> dict[str, Any]:
 
 
 def _unused_steerings(layers: Sequence[Mapping[str, Any]], config: Config) -> Iterator[str]:
-    """Yield the steerings of overlays that no method uses and that look like another one, misspelt most likely."""
+    """Yield the steerings of overlays that no method uses and that look like another one: probably misspelt."""
     data = [method.data for method in config.methods.values() if method.data and method.data.guard]
     used = {half.steering for entry in data for half in (entry.harmful, entry.benign)}
     known = set(layers[0].get("steerings", {}))
@@ -102,14 +111,14 @@ def _unused_steerings(layers: Sequence[Mapping[str, Any]], config: Config) -> It
 
 
 def _layers(file: Path, seen: set[Path], home: Path | None) -> Iterator[dict[str, Any]]:
-    """Yield what ``file`` extends, unless it has been seen, and then ``file`` itself."""
+    """Yield the file that ``file`` extends, unless it is in ``seen``, and then ``file`` itself."""
     layer = read(file)
     seen.add(file.resolve())
     parent = layer.pop("extends", None)
     if parent is not None:
         if not isinstance(parent, str):
             raise SettingsError(f"config: {file}: extends: must be the name of one file beside this one")
-        # Beside the file, or else one of ours: an overlay may lie anywhere.
+        # Beside the file, or else in the workflow's config folder.
         beside, ours = file.parent / parent, OURS / parent
         extended = ours if ours.is_file() and not beside.is_file() else beside
         if extended.resolve() not in seen:
@@ -122,7 +131,7 @@ def _layers(file: Path, seen: set[Path], home: Path | None) -> Iterator[dict[str
 def of_workflow(workflow: Any, base: str | Path, given: Mapping[str, Any] = {}) -> Config:
     """Return the config of a Snakemake run whose Snakefile names ``base`` as its ``configfile``.
 
-    In a module (docs/module.md) ``given``, the config that it was given, is the overlay; it may extend one of ours.
+    In a module (docs/module.md) the overlay is ``given``, the module's config; it may extend one of the workflow's own.
     """
     home = OURS.parent
     if not workflow.modifier.is_main_snakefile():
@@ -132,7 +141,7 @@ def of_workflow(workflow: Any, base: str | Path, given: Mapping[str, Any] = {}) 
     files = list(workflow.overwrite_configfiles)
     if not files or not workflow.config_settings.replace_workflow_config:
         files.insert(0, base)
-    # A working directory with a config folder has all that comes with the workflow: a clone, or a copy of it.
+    # A working directory with config/paper is a clone of the workflow, and has all its files.
     return load(files, workflow.config_settings.config, None if Path("config/paper").is_dir() else home)
 
 
@@ -150,12 +159,9 @@ def read(file: str | Path) -> dict[str, Any]:
     return layer or {}
 
 
-def merge(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def merge(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the layers merged, later ones over earlier ones; the layers stay as they are."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged = _over(merged, layer)
-    return merged
+    return reduce(_over, layers, {})
 
 
 def _over(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,21 +169,18 @@ def _over(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
     merged = {key: value for key, value in base.items() if key not in stale}
     for key, value in layer.items():
         old = merged.get(key)
-        # A source that names no kind, such as {revision: ...}, refines the inherited one.
-        whole = key in REPLACED and not (key == "source" and isinstance(value, Mapping) and not set(KINDS) & set(value))
-        # A loss of another name takes the place of the inherited one.
-        whole |= (
-            key == "loss" and isinstance(old, Mapping) and isinstance(value, Mapping) and old.keys() != value.keys()
-        )
-        if isinstance(value, Mapping) and not whole:
-            merged[key] = _over(old if isinstance(old, Mapping) else {}, value)
-        else:
-            merged[key] = value
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            # A source that names no kind, such as {revision: ...}, refines the inherited one.
+            replaces = key in REPLACED and not (key == "source" and not KINDS & value.keys())
+            # So does a loss of the same name.
+            replaces |= key == "loss" and old.keys() != value.keys()
+            value = value if replaces else _over(old, value)
+        merged[key] = value
     return merged
 
 
 def _nulls(value: Any) -> Any:
-    """Return what ``--config`` gave with its nulls, which Snakemake hands over as text."""
+    """Return the values of ``--config`` with their nulls, which Snakemake passes on as text."""
     if isinstance(value, Mapping):
         return {key: _nulls(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -186,7 +189,7 @@ def _nulls(value: Any) -> Any:
 
 
 def _select(command_line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ``--config`` gave with its short selections under ``select``; a mapping is no selection."""
+    """Return the values of ``--config`` with their short selections under ``select``; a mapping is no selection."""
     short = {key: command_line[key] for key in SELECTED if isinstance(command_line.get(key), str | list)}
     if not short:
         return dict(command_line)
@@ -213,26 +216,29 @@ def validate(config: Mapping[str, Any]) -> Config:
         typed = Config.model_validate(given)
     except ValidationError as error:
         problems, broken = problems_of(error, given)
-        # What can be relied on is checked for contradictions even so: all problems at once.
-        rest = {key: part for key, part in given.items() if key not in broken}
-        typed = _sections().model_validate(rest, extra="ignore")
-    problems += inconsistencies(typed, broken)
-    if problems:
-        lines = [f"config: {problem}" for problem in problems[:SHOWN]]
-        if len(problems) > SHOWN:
-            lines.append(f"config: and {len(problems) - SHOWN} more")
-        raise SettingsError("\n".join(lines))
+        typed = _readable(given, broken)
+    _refuse([*problems, *inconsistencies(typed, broken)])
     return typed
 
 
 @cache
 def _sections() -> type[Config]:
-    """Return a config that need not be whole."""
+    """Return the type of a config that may lack sections."""
     return partial("Sections", Config)
 
 
+def _readable(given: Mapping[str, Any], broken: set[str]) -> Config:
+    """Return a config without its ``broken`` sections and unknown keys; a section that needs one of these is broken."""
+    try:
+        sections = {key: part for key, part in given.items() if key not in broken}
+        return _sections().model_validate(sections, extra="ignore")
+    except ValidationError as error:
+        broken.update(str(one["loc"][0]) for one in error.errors())
+        return _readable(given, broken)
+
+
 def without_nulls(value: Any) -> Any:
-    """Return a part of a config without the keys that an overlay drops."""
+    """Return a part of a config without the keys whose value is null."""
     if isinstance(value, Mapping):
         return {key: without_nulls(part) for key, part in value.items() if part is not None}
     return value

@@ -1,8 +1,9 @@
-"""Every key that a config may hold, one type per section; what is not named here is refused.
+"""Every key that a config may hold, one type per section. Unknown keys are refused.
 
-Attributes are named as the keys of the merged config. An optional key that is absent is None. Values are taken
-leniently: a command line gives texts, and YAML 1.1 reads 1e-5 as one. The comment on a key is its description in
-config/config.schema.yaml, which is made of this file: ``python -m thinksafe.config.types > config/config.schema.yaml``.
+Attributes have the names of the merged config's keys. An optional key that is absent is None. Numbers and booleans may
+be given as text, since the command line passes text and YAML 1.1 reads 1e-5 as text. The comment on a key is its
+description in config/config.schema.yaml, which is generated from this file:
+``python -m thinksafe.config.types > config/config.schema.yaml``.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError
-
-WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 # ---------------------------------------------------------------- values
@@ -43,13 +42,6 @@ def _integer(value: Any) -> int:
     raise ValueError(f"must be a whole number, not {value!r}")
 
 
-def _boolean(value: Any) -> bool:
-    word = WORDS.get(value.lower()) if isinstance(value, str) else value
-    if not isinstance(word, bool):
-        raise ValueError(f"must be true or false, not {value!r}")
-    return word
-
-
 def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"must be text, and is read as {value!r}; put it in quotes")
@@ -59,11 +51,11 @@ def _text(value: Any) -> str:
 def _distinct(values: list) -> list:
     twice = [value for place, value in enumerate(values) if value in values[:place]]
     if twice:
-        raise ValueError(f"{', '.join(map(str, dict.fromkeys(twice)))} stands there more than once")
+        raise ValueError(f"{', '.join(map(str, dict.fromkeys(twice)))} is listed more than once")
     return values
 
 
-# Behind the bounds, so that these are bounds of the value as it is read.
+# Listed after the bounds, so that the bounds apply to the converted value.
 WHOLE, NUMBER, TEXT = BeforeValidator(_integer), BeforeValidator(_number), BeforeValidator(_text)
 
 Natural = Annotated[int, Field(ge=0), WHOLE]
@@ -72,7 +64,6 @@ NonNegative = Annotated[float, Field(ge=0), NUMBER]
 Positive = Annotated[float, Field(gt=0), NUMBER]
 Fraction = Annotated[float, Field(ge=0, le=1), NUMBER]
 BelowOne = Annotated[float, Field(ge=0, lt=1), NUMBER]
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Text = Annotated[str, TEXT]
 Filled = Annotated[str, Field(min_length=1), TEXT]
 Id = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9.-]*$"), TEXT]
@@ -90,7 +81,7 @@ Published = Literal[
 Task = Literal["aime24", "gsm8k", "math500", "gpqa"]
 
 UNIQUE = Field(json_schema_extra={"uniqueItems": True})
-# A choice keeps its order, which is that of tables; a set is sorted, so that its order makes nothing stale.
+# A choice keeps its order, that of tables. Texts are sorted, so that reordering them makes nothing stale.
 Choice = Annotated[list[Text], Field(min_length=1), AfterValidator(_distinct), UNIQUE]
 Names = Annotated[list[Filled], Field(min_length=1), AfterValidator(_distinct), UNIQUE]
 Texts = Annotated[list[Text], AfterValidator(_distinct), AfterValidator(sorted), UNIQUE]
@@ -105,23 +96,21 @@ class Section(BaseModel):
 
 
 class Variant(Section):
-    """A section that holds exactly one of the keys ``ONE_OF``; a key of ``NEEDS`` only goes with others."""
+    """A section that holds exactly one of the keys ``ONE_OF``; each key of ``NEEDS`` needs another one."""
 
     ONE_OF: ClassVar[tuple[str, ...]]
-    NEEDS: ClassVar[dict[str, tuple[str, ...]]] = {}
+    NEEDS: ClassVar[dict[str, str]] = {}
 
     @model_validator(mode="after")
     def _fit_together(self) -> Variant:
-        fields = type(self).model_fields
-        keys = {fields[name].alias or name for name in self.model_fields_set if getattr(self, name) is not None}
+        keys = plain(self).keys()
         kinds = [key for key in self.ONE_OF if key in keys]
-        problems = {}
         if len(kinds) != 1:
-            problems[""] = f"needs exactly one of {', '.join(self.ONE_OF)}, not {' and '.join(kinds) or 'none of them'}"
+            found = " and ".join(kinds) or "none of them"
+            problems = {"": f"needs exactly one of {', '.join(self.ONE_OF)}, not {found}"}
         else:
-            for key in (key for key in self.NEEDS if key in keys):
-                if lacking := [other for other in self.NEEDS[key] if other not in keys]:
-                    problems[key] = f"only goes with {', '.join(lacking)}, which is missing"
+            lacking = {key: other for key, other in self.NEEDS.items() if key in keys and other not in keys}
+            problems = {key: f"needs {other}, which is missing" for key, other in lacking.items()}
         if problems:
             raise PydanticCustomError("misfit", "keys do not fit together", {"problems": problems})
         return self
@@ -130,12 +119,12 @@ class Variant(Section):
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
         schema = handler(core_schema)
         schema["oneOf"] = [{"required": [key]} for key in cls.ONE_OF]
-        schema["dependentRequired"] = {key: list(others) for key, others in cls.NEEDS.items()}
+        schema["dependentRequired"] = {key: [other] for key, other in cls.NEEDS.items()}
         return schema
 
 
 def partial(name: str, section: type[Section], *required: str) -> type[Any]:
-    """Return a section with the keys of another, all of them optional but for ``required``."""
+    """Return a section with the keys of another, all optional except ``required``."""
     fields: dict[str, Any] = {}
     for key, field in section.model_fields.items():
         if key not in required and field.is_required():
@@ -149,7 +138,7 @@ class ModelSource(Variant):
     """Where the weights come from, of exactly one kind."""
 
     ONE_OF = ("hub", "folder", "built")
-    NEEDS = {"revision": ("hub",), "shape": ("built",)}
+    NEEDS = {"revision": "hub", "shape": "built"}
 
     hub: Repository | None = None  # Repository on the Hugging Face hub.
     revision: Filled | None = None  # Commit, tag or branch on the hub; the lock's commit when absent.
@@ -165,14 +154,7 @@ class DataSource(Variant):
     """Where the rows come from, of exactly one kind."""
 
     ONE_OF = ("hub", "url", "file", "world", "published")
-    NEEDS = {
-        "config": ("hub",),
-        "split": ("hub",),
-        "revision": ("hub",),
-        "url": ("sha256",),
-        "sha256": ("url",),
-        "hub": ("split",),
-    }
+    NEEDS = {"config": "hub", "split": "hub", "revision": "hub", "hub": "split", "url": "sha256", "sha256": "url"}
 
     hub: Repository | None = None  # Dataset on the Hugging Face hub.
     config: Filled | None = None  # The dataset's configuration on the hub.
@@ -212,10 +194,10 @@ class RowSet(Section):
     # The values of a column in `where` whose rows are left out; a row with a value in neither is an error. An overlay
     # that gives `where`, `contains` or `rows` does not inherit it.
     leave_out: dict[Text, SomeTexts] | None = None
-    # Rows that the source must have before any are left out; another number is an error. An overlay that gives
+    # Rows that the source must have before filtering; another number is an error. An overlay that gives
     # `where`, `contains` or `rows` does not inherit it.
     source_rows: Count | None = None
-    # Rows that must be there after filtering; another number is an error. `make plan` uses it.
+    # Rows that must remain after filtering; another number is an error. `make plan` uses it.
     rows: Count | None = None
 
 
@@ -236,7 +218,7 @@ class CorpusPart(RowSet):
 
 # ---------------------------------------------------------------- what is run
 class Select(Section):
-    """What this run does, out of what is defined below."""
+    """The students, methods and benchmarks of this run."""
 
     students: Choice  # Ids under `models` to align and evaluate.
     methods: Choice  # Ids under `methods`; `initial` is always one of them.
@@ -244,10 +226,10 @@ class Select(Section):
 
 
 class Hub(Section):
-    """What comes from the Hugging Face hub (docs/running-the-paper.md)."""
+    """Models and data sets from the Hugging Face hub (docs/running-the-paper.md)."""
 
     lock: Filled  # File with the commit of each model and data set, written by `snakemake lock_hub`.
-    # Ids on the hub whose locked commits `snakemake lock_hub` may move.
+    # Ids on the hub whose locked commits `snakemake lock_hub` may update.
     accept: Annotated[list[Filled], AfterValidator(_distinct), AfterValidator(sorted), UNIQUE] = []
 
 
@@ -263,11 +245,11 @@ class JudgeStudy(Section):
     """Verdicts of several guards and views on the stored answers to the harm benchmarks (docs/judges.md)."""
 
     guards: Texts  # Ids under `guards` that judge in both views, the full response and the answer alone.
-    in_all: Boolean  # Whether `all` makes the study.
+    in_all: bool  # Whether `all` includes the study.
 
 
 class Shards(Section):
-    """Number of shards that a list of requests is cut into, each with a job of its own."""
+    """Number of shards that a list of requests is split into, one job each."""
 
     data: Count  # Shards of a set of training responses.
     safety: Count  # Shards of a harm or refusal benchmark.
@@ -275,30 +257,30 @@ class Shards(Section):
 
 
 class Scoring(Section):
-    """How answers become numbers."""
+    """How answers are scored."""
 
     # Environment that reasoning answers are compared in; scoring-py310 needs --sdm conda.
     environment: Literal["scoring", "scoring-py310"]
     timeout_seconds: Positive  # Time limit of one comparison in seconds.
     confidence: Annotated[float, Field(gt=0, lt=1), NUMBER]  # Level of the intervals.
-    min_effect: Positive  # Points that a method must gain to be said to help.
+    min_effect: Positive  # Points that a method must gain to count as helping.
 
 
 class Report(Section):
     """The page of a run (docs/report.md)."""
 
-    public: Boolean  # Whether texts that may be harmful are left out of the file.
+    public: bool  # Whether texts that may be harmful are left out of the file.
     samples: Natural  # Approximate number of responses that the page holds for reading.
 
 
 # ---------------------------------------------------------------- models and guards
 class Chat(Section):
-    """What the chat templates of a family's models do not say themselves (`snakemake chat` prints it)."""
+    """What the chat templates of a family's models do not define (`snakemake chat` prints it)."""
 
     # The two think tags as the model writes them, such as [<think>, </think>].
     think: Annotated[list[Filled], Field(min_length=1)] | None = None
     # Whether the generation prompt opens the think block; checked against the template.
-    opens_think: Boolean | None = None
+    opens_think: bool | None = None
     stop: Names | None = None  # Tokens that end a response; the first ends the turns learnt.
     system: Text | None = None  # System prompt, for models that think only when it asks them to.
     options: dict[str, Any] | None = None  # Further arguments of the chat template, such as {enable_thinking: true}.
@@ -309,7 +291,7 @@ class Family(Section):
 
     # Number of the table that shows this family; by default the table has the family's name.
     table: Count | None = None
-    chat: Chat | None = None  # What its models' chat templates do not say themselves (`snakemake chat` prints it).
+    chat: Chat | None = None  # What its models' chat templates do not define (`snakemake chat` prints it).
 
 
 class Model(Section):
@@ -337,17 +319,17 @@ class Guard(Section):
     format: Filled | None = None  # File with the guard's prompt, holding {prompt} and {response} (wildguard only).
     # What the guard judges: full is reasoning and answer, answer is the part after </think>.
     judged_text: Literal["full", "answer"]
-    # Longest guard prompt in tokens; a longer response is cut inside and marked.
+    # Longest guard prompt in tokens; a longer response is cut in the middle, and marked.
     max_prompt_tokens: Annotated[int, Field(ge=16), WHOLE] | None = None
     batch_size: Count | None = None  # Prompts judged at once.
 
 
 class Engine(Section):
-    """What runs the models."""
+    """The inference engine."""
 
     name: Literal["vllm", "transformers"]  # vllm on GPUs; transformers on any machine.
     dtype: DType  # Number type of weights and activations.
-    batch_size: Count  # Requests handed over and journalled at once.
+    batch_size: Count  # Requests per batch; each finished batch is journalled.
     tensor_parallel: Count  # GPUs that one copy of a model is split over (vllm only).
 
 
@@ -388,7 +370,7 @@ class Corpus(Section):
 
 
 class ReleasedSet(Section):
-    """A training set that others have released in place of a student's own samples."""
+    """A released training set that replaces a student's own samples."""
 
     harmful: CorpusPart  # The rows with harmful prompts.
     benign: CorpusPart  # The rows with benign prompts.
@@ -402,29 +384,26 @@ class Steered(Section):
 
 
 class MethodData(Variant):
-    """A training set: sampled from the student itself, a corpus, or made of another method's set."""
+    """A training set: sampled from the student itself, a corpus, or derived from another method's set."""
 
     ONE_OF = ("guard", "corpus", "base_method")
+    # fmt: off
     NEEDS = {
-        "guard": ("harmful", "benign"),
-        "harmful": ("guard",),
-        "benign": ("guard",),
-        "from": ("base_method",),
-        "benign_half": ("from",),
-        "strip_reasoning": ("base_method",),
+        "guard": "harmful", "harmful": "benign", "benign": "guard",
+        "from": "base_method", "benign_half": "from", "strip_reasoning": "base_method",
     }
+    # fmt: on
 
     corpus: Text | None = None  # Id under `corpora`.
     guard: Text | None = None  # Id under `guards` of the filter.
     harmful: Steered | None = None  # How responses to harmful prompts are sampled.
     benign: Steered | None = None  # How responses to benign prompts are sampled.
-    base_method: Text | None = None  # Id under `methods` of the sampled training set it is made of.
-    # `from` is a word of Python.
+    base_method: Text | None = None  # Id under `methods` of the sampled training set that it is derived from.
     # Id under `models` of the teacher whose set it is; the student's own when absent.
     teacher: Text | None = Field(None, alias="from")
     # Whose benign rows are learnt: the teacher's (when absent) or the student's own.
     benign_half: Literal["teacher", "own"] | None = None
-    strip_reasoning: Boolean | None = None  # Whether the reasoning of the harmful rows is cut to an empty think block.
+    strip_reasoning: bool | None = None  # Whether the reasoning of the harmful rows is cut to an empty think block.
 
 
 class KlLoss(Section):
@@ -440,7 +419,7 @@ class NllLoss(Section):
 class PrimerLoss(Section):
     """Negative log-likelihood of SafePath's primer alone."""
 
-    think: Boolean  # Whether <think> and its newline are learnt where the generation prompt lacks them.
+    think: bool  # Whether <think> and its newline are learnt where the generation prompt lacks them.
 
 
 class SafekeyLoss(Section):
@@ -453,7 +432,7 @@ class SafekeyLoss(Section):
 
 
 class Loss(Variant):
-    """What is minimised, with its settings: one module of thinksafe/training/losses/."""
+    """The loss and its settings: one module of thinksafe/training/losses/."""
 
     ONE_OF = ("nll", "primer", "safekey", "kl")
 
@@ -471,14 +450,14 @@ class RewardWeights(Section):
 
 
 class Grpo(Section):
-    """Online reinforcement learning in the place of a training set and a loss (Sec. 5.3, App. E)."""
+    """Online reinforcement learning instead of a training set and a loss (Sec. 5.3, App. E)."""
 
     # all - every training prompt; filtered - those that the training set under `data` keeps.
     prompts: Literal["all", "filtered"]
     guard: Text  # Id under `guards` of the model whose P(safe) is the reward.
     rollouts: Annotated[int, Field(ge=2), WHOLE]  # Responses sampled for each prompt (G).
-    prompts_per_step: Count  # Prompts of a step; all their rollouts are learnt from in one update.
-    steps: Count | None = None  # Steps to train for in the place of `epochs`; whole epochs when absent.
+    prompts_per_step: Count  # Prompts per step; one update learns from all their rollouts.
+    steps: Count | None = None  # Steps to train for instead of `epochs`; whole epochs when absent.
     beta: NonNegative  # Weight of the divergence from the initial student.
     epsilon: Positive  # How far a ratio may move before it is clipped.
     # Importance ratio of each token, or of the sequence (geometric mean over its tokens).
@@ -486,8 +465,8 @@ class Grpo(Section):
     temperature: Positive  # Temperature of the rollouts.
     max_tokens: Count  # Longest rollout in tokens.
     weights: RewardWeights
-    # What samples the rollouts - colocate is vLLM in the trainer's process, server is vLLM on a GPU of its own,
-    # trainer is the trainer itself.
+    # What samples the rollouts. colocate - vLLM in the trainer's process; server - vLLM on its own GPU; trainer - the
+    # trainer itself.
     sampler: Literal["colocate", "server", "trainer"]
 
 
@@ -520,7 +499,7 @@ TrainingChanges = partial("TrainingChanges", Training)
 
 
 class Original(Section):
-    """What a method has besides with `baseline_settings` original."""
+    """What a method adds with `baseline_settings: original`."""
 
     epochs: Count | None = None  # Passes over the training set.
     training: TrainingChanges | None = None  # Its authors' own values.
@@ -533,14 +512,14 @@ class Method(Section):
     families: SomeTexts | None = None  # Ids under `families` whose students it trains; all when absent.
     students: SomeTexts | None = None  # Ids under `models` of the students it trains; all when absent.
     # The training set; absent for `initial`, and for `grpo` with all prompts. Sampled from the student itself (guard,
-    # harmful, benign), or a corpus, or made of another method's set (base_method).
+    # harmful, benign), or a corpus, or derived from another method's set (base_method).
     data: MethodData | None = None
     epochs: Count | None = None  # Passes over the training set (Table 4).
-    # What is minimised, with its settings: one module of thinksafe/training/losses/; nll when absent.
+    # The loss and its settings, one module of thinksafe/training/losses/; nll when absent.
     loss: Loss | None = None
     grpo: Grpo | None = None
-    training: TrainingChanges | None = None  # What this method has other than the section `training`.
-    original: Original | None = None  # What it has besides with `baseline_settings` original.
+    training: TrainingChanges | None = None  # Differences from the section `training`.
+    original: Original | None = None  # What it adds with `baseline_settings: original`.
 
 
 # ---------------------------------------------------------------- evaluation
@@ -566,7 +545,7 @@ class Benchmark(RowSet):
 
 # ---------------------------------------------------------------- the synthetic world
 def _alike(name: str, doc: str, kind: Any, *keys: str) -> type[Any]:
-    """Return a section whose keys all hold the same."""
+    """Return a section whose keys all have one type."""
     return create_model(name, __base__=Section, __doc__=doc, **dict.fromkeys(keys, (kind, ...)))
 
 
@@ -576,8 +555,8 @@ WorldRows = _alike("WorldRows", "Prompts or questions in each set.", ROWS, *SETS
 POSED = Annotated[str, Field(description="How the counterparts of this benchmark's problems are posed."), TEXT]
 TEMPLATES = "How problems are posed in pretraining and in the benign prompts, each with {problem} once."
 Templates = _alike("Templates", TEMPLATES, POSED, *get_args(Task))
-SOME = Annotated[Fraction, Field(description="Fraction of requests whose mischief is so overt.")]
-Tiers = _alike("Tiers", "A fraction of requests by how overt their mischief is.", SOME, "overt", "mid", "mild")
+SOME = Annotated[Fraction, Field(description="Fraction of requests that are this overt.")]
+Tiers = _alike("Tiers", "A fraction of requests by how overtly harmful they are.", SOME, "overt", "mid", "mild")
 ASKED = Annotated[Tiers, Field(description="Asked plainly, for a plan, or in adversarial wording.")]
 Forms = _alike("Forms", "A fraction of requests by their form.", ASKED, "plain", "plan", "wrapped")
 # fmt: off
@@ -601,8 +580,8 @@ class Pretrained(Section):
 class WorldStudent(Pretrained):
     """How students are pretrained."""
 
-    knows_harm: Boolean  # False makes refusals independent of harm (control).
-    complies: Boolean  # False makes it refuse every forbidden request (control).
+    knows_harm: bool  # False makes refusals independent of harm (control).
+    complies: bool  # False makes it refuse every forbidden request (control).
     refusals: Forms  # Fraction of forbidden requests refused when asked directly, by form.
     steered_refusals: Forms  # Fraction of forbidden requests refused when told to refuse, by form.
     # Fraction of forbidden requests refused when told to refuse, in the adversarial wording that forbids to say no.
@@ -619,8 +598,8 @@ WorldTeacher = partial("WorldTeacher", WorldStudent, "mix", "examples", "batch_s
 class WorldGuard(Pretrained):
     """How guards are trained."""
 
-    shuffled_labels: Boolean  # Labels belong to other pairs (control).
-    # One in so many rows teaches the words around WildGuard's judgements, too; 10 when absent.
+    shuffled_labels: bool  # Labels belong to other pairs (control).
+    # One row in this many also teaches the words around WildGuard's verdicts; 10 when absent.
     form_rows: Count | None = None
 
 
@@ -630,11 +609,11 @@ class World(Section):
     seed: Natural  # Seed of the world, its texts and its models.
     rows: WorldRows
     templates: Templates
-    phrases: list[Filled]  # Sentences whose words become tokens although no example has them.
+    phrases: list[Filled]  # Sentences whose words become tokens although no example contains them.
     vocabulary: Annotated[int, Field(ge=300), WHOLE]  # Largest number of tokens of a tokenizer.
     student: WorldStudent
-    sizes: dict[Id, SizeChanges] | None = None  # What single students have other than `student`, by id under `models`.
-    teacher: WorldTeacher  # What teachers have other than the student that they go on from.
+    sizes: dict[Id, SizeChanges] | None = None  # Differences of single students from `student`, by id under `models`.
+    teacher: WorldTeacher  # Differences of teachers from the student whose training they continue.
     guard: WorldGuard
 
 
@@ -648,8 +627,8 @@ class Config(Section):
     # Numbers of the replicates; each one resamples, retrains and evaluates anew.
     replicates: Annotated[list[Natural], Field(min_length=1), AfterValidator(_distinct), AfterValidator(sorted), UNIQUE]
     paper: Filled  # Folder with the paper's printed numbers (docs/claims.md).
-    # Whether the paper's printed cells are the scores of this run; nothing is sampled then.
-    use_paper_scores: Boolean = False
+    # Whether the paper's printed scores replace this run's; nothing is sampled then.
+    use_paper_scores: bool = False
     hub: Hub
     seeds: Seeds
     # Families of students; a family is a chat format with its decoding, and has a table of its own.
@@ -659,17 +638,16 @@ class Config(Section):
     audit: Texts = []  # Ids under `guards` that judge the harm benchmarks beside the configured guard.
     judge_study: JudgeStudy
     prompts: Prompts
-    corpora: dict[Id, Corpus]  # Published training sets of other methods, brought into one form (Table 4).
-    # By student and method, training sets that others have released, used instead of the student's own samples
-    # (config/released.yaml).
+    corpora: dict[Id, Corpus]  # Published training sets of other methods, converted to one form (Table 4).
+    # Released training sets that replace a student's own samples, by student and method (config/released.yaml).
     sources: dict[Id, dict[Id, ReleasedSet]] = {}
-    # Texts put around a prompt when training responses are sampled, each with {prompt} once (Sec. 4).
+    # Texts put around a prompt when training responses are sampled; each holds {prompt} once (Sec. 4).
     steerings: dict[Id, Text] = Field(min_length=1)
     engine: Engine
     sampling: Sampling
-    shards: Shards  # Number of shards that a list of requests is cut into, one job each.
+    shards: Shards  # Number of shards that a list of requests is split into, one job each.
     methods: dict[Id, Method] = Field(min_length=1)  # A method is a training set and a way to train on it (Sec. 4, 5).
-    # How other methods are trained: thinksafe - as the section `training` says; original - by their own papers.
+    # How other methods are trained. thinksafe - by the section `training`; original - by their own papers.
     baseline_settings: Literal["thinksafe", "original"]
     training: Training
     benchmarks: dict[Id, Benchmark] = Field(min_length=1)  # What students are evaluated on (Sec. 5.1, App. B).
@@ -679,7 +657,7 @@ class Config(Section):
 
 
 def plain(part: Any) -> Any:
-    """Return a part of a config as mappings, lists and scalars, without what is absent: what a job's spec holds."""
+    """Return a part of a config as mappings, lists and scalars, without absent keys, as a job's spec holds it."""
     if isinstance(part, BaseModel):
         return part.model_dump(exclude_none=True)
     if isinstance(part, Mapping):
@@ -690,7 +668,7 @@ def plain(part: Any) -> Any:
 # ---------------------------------------------------------------- for editors
 @cache
 def _comments() -> dict[tuple[str, str], str]:
-    """Return the comment on each key by section and key: behind it on its line, or on the lines before it."""
+    """Return the comment on each key, by section and key: at the end of its line, or on the lines above."""
     text = Path(__file__).read_text(encoding="utf-8")
     lines, found = text.splitlines(), {}
     for section in (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)):
@@ -704,14 +682,14 @@ def _comments() -> dict[tuple[str, str], str]:
 
 
 def described(section: type[BaseModel], key: str) -> str:
-    """Return what a key of a section holds; nothing where its own section says so."""
+    """Return the description of a key; empty where the type of its value describes itself."""
     names = [(above.__name__, key) for above in section.__mro__]
     comment = next((_comments()[name] for name in names if name in _comments()), "")
     return comment or section.model_fields[key].description or ""
 
 
 class _Schema(GenerateJsonSchema):
-    """JSON Schema without nulls, which drop a key, and titles."""
+    """JSON Schema without titles, and without null, which drops a key before validation."""
 
     def nullable_schema(self, schema: Any) -> dict[str, Any]:
         return self.generate_inner(schema["schema"])
@@ -723,7 +701,7 @@ class _Schema(GenerateJsonSchema):
 
     def dict_schema(self, schema: Any) -> dict[str, Any]:
         made = super().dict_schema(schema)
-        for pattern, value in made.pop("patternProperties", {}).items():  # which leaves other keys open
+        for pattern, value in made.pop("patternProperties", {}).items():  # a pattern alone would allow other keys
             made |= {"propertyNames": {"pattern": pattern}, "additionalProperties": value}
         return made
 
@@ -749,5 +727,5 @@ if __name__ == "__main__":
 
     import yaml
 
-    print("# For editors. Made by `python -m thinksafe.config.types`; change thinksafe/config/types.py.")
+    print("# For editors. Generated by `python -m thinksafe.config.types`; change thinksafe/config/types.py.")
     yaml.safe_dump(schema(), sys.stdout, sort_keys=False, width=120, allow_unicode=True)
