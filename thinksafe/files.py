@@ -1,4 +1,4 @@
-"""Rows in Parquet and facts in JSON, written whole or not at all."""
+"""Rows in Parquet and facts in JSON; a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]  # of a table, or of prompts, responses, verdicts
-# How the files end that say what an artifact is made of, and when and where it was made (provenance/identity.py).
+# Suffixes of the files with an artifact's dependencies, and with when and where it was made (provenance/identity.py).
 IDENTITY = ".identity.json"
 RECORD = ".record.json"
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place, flushed to disk, when the block ends well."""
+    """Give a temporary path that replaces ``path``, flushed to disk, when the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -30,8 +30,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_rows(path: str | Path, rows: Sequence[dict[str, Any]], columns: dict[str, type]) -> None:
-    """Write ``rows`` as Parquet with exactly ``columns`` (str, int, float or bool; every one may be null)."""
+def write_rows(path: str | Path, rows: Sequence[Row], columns: dict[str, type]) -> None:
+    """Write ``rows`` as Parquet with exactly ``columns`` (str, int, float or bool; each may be null)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -42,8 +42,8 @@ def write_rows(path: str | Path, rows: Sequence[dict[str, Any]], columns: dict[s
         pq.write_table(table, temporary, compression="zstd")
 
 
-def write_table(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write ``rows`` as Parquet with the columns and nested types that the first of them shows."""
+def write_table(path: str | Path, rows: Sequence[Row]) -> None:
+    """Write ``rows`` as Parquet with the columns of the first row, and types that are inferred."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -51,8 +51,8 @@ def write_table(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
         pq.write_table(pa.Table.from_pylist(list(rows)), temporary, compression="zstd")
 
 
-def read_rows(paths: str | Path | Sequence[str | Path]) -> list[dict[str, Any]]:
-    """Return the rows of one Parquet file, or of several one after another."""
+def read_rows(paths: str | Path | Sequence[str | Path]) -> list[Row]:
+    """Return the rows of one Parquet file, or of several in their order."""
     import pyarrow.parquet as pq
 
     if isinstance(paths, (str, Path)):
@@ -65,10 +65,15 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a whole file."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text in UTF-8."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -10,12 +10,13 @@ from typing import Any, get_args
 import pytest
 
 from scripts.data.prepare_benchmark import prepare_benchmark
-from scripts.miniature.write_rehearsal_data import FILES, LATEX, write_rehearsal_data
+from scripts.miniature.write_rehearsal_data import write_rehearsal_data
 from thinksafe.config import settings
 from thinksafe.config.types import Published, plain
 from thinksafe.data.published_sets import ROLES, convert
 from thinksafe.data.sources import select, source_rows
 from thinksafe.files import read_rows
+from thinksafe.miniature.rehearsal import FILES, LATEX
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = plain(settings.load([ROOT / "config/config.yaml"]))

@@ -30,7 +30,7 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import filter_repo_objects
 
-from thinksafe.files import atomic
+from thinksafe.files import write_bytes
 from thinksafe.hub.cache import WANTED, cached_download, download_path
 from thinksafe.hub.lock import (
     BRANCH,
@@ -244,7 +244,8 @@ def lock_sources(sources: Sequence[Source], lock: Lock, accept: Iterable[str], s
                 problems.append(
                     f"{name}: {revision} has moved from {entry['commit']}, which the lock keeps, to {commit}. To "
                     f"accept it: snakemake lock_hub --config 'hub={{accept: [{name}]}}' (results of the old one are "
-                    f"then made again). To keep the old one and silence this: `revision: {entry['commit']}` in its source"
+                    "then made again). To keep the old one and silence this: set "
+                    f"`revision: {entry['commit']}` in its source"
                 )
                 continue
             found = retry(lambda: _repository(source, commit), name, QUICK, say)  # noqa: B023
@@ -403,6 +404,5 @@ def _download(source: Source, say: Say) -> None:
         raise HubError(_unavailable(source, error)) from error
     if (digest := hashlib.sha256(content).hexdigest()) != sha256:
         raise HubError(_unavailable(source, ValueError(f"the content there now has sha256 {digest}")))
-    with atomic(download_path(url, sha256)) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(download_path(url, sha256), content)
     say(f"{url}: {human(len(content))}, verified")
