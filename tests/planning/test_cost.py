@@ -183,5 +183,5 @@ def test_a_target_costs_nothing(config):
 
 
 def test_ranges_add_up_and_are_rounded():
-    total = Amount(10, 0, 0).within(2) + Amount(1, 0.5, 3)
-    assert total == Amount(11, 5.5, 23) and total.told(3) == {"value": 3.67, "low": 1.83, "high": 7.67}
+    total = Amount.of([10], 2) + Amount(1, 0.5, 3)
+    assert total == Amount(11, 5.5, 23) and total.rounded(3) == {"value": 3.67, "low": 1.83, "high": 7.67}

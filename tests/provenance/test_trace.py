@@ -15,7 +15,7 @@ import pytest
 from thinksafe.files import write_json, write_rows
 from thinksafe.provenance.identity import content_digest, write_identity
 from thinksafe.provenance.lineage import Lineage, graph, sources
-from thinksafe.provenance.trace import TraceError, asked, back, forth, render, render_forth, run_of
+from thinksafe.provenance.trace import TraceError, back, forth, query_of, render, render_forth, run_of
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
@@ -106,7 +106,7 @@ def write_run():
 
 
 def look(text, **options):
-    return "\n".join(render(back(lineage := Lineage("results/trial"), asked(lineage, text)), **options))
+    return "\n".join(render(back(lineage := Lineage("results/trial"), query_of(lineage, text)), **options))
 
 
 def test_a_cell_goes_back_to_prompts_and_code(run):
@@ -198,7 +198,7 @@ def test_what_rests_on_a_file(run):
     )
     assert "table1" not in dependents(f"datasets/{STUDENT}/for/{METHOD}/replicate-0.statistics.json")  # nobody reads it
     assert "table1" in dependents("scripts/training/train_student.py") and "figure1" in dependents("config/guard.txt")
-    assert "nothing that has been made rests on it" in dependents("figures/figure1.png")
+    assert "nothing that has been made depends on it" in dependents("figures/figure1.png")
     assert "CHANGED" not in told
     Path("config/guard.txt").write_text("changed")
     assert "CHANGED since 2 of 2 that read it" in dependents("config/guard.txt")

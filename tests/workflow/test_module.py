@@ -13,7 +13,7 @@ import yaml
 from tests.workflow.dags import dry_run
 from thinksafe.files import read_json
 from thinksafe.provenance.lineage import Lineage
-from thinksafe.provenance.trace import asked, back
+from thinksafe.provenance.trace import back, query_of
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ["--rerun-triggers", "mtime", "params", "input", "--rerun-incomplete"]
@@ -108,6 +108,6 @@ def test_it_runs_and_its_results_are_those_of_a_run_alone(tmp_path: Path) -> Non
     again = outer(tmp_path, "-n", extends="printed.yaml")
     assert "Nothing to be done" in again.stdout + again.stderr
     lineage = Lineage(ours)
-    steps = back(lineage, asked(lineage, "qwen3-0.6b/thinksafe/harmbench"))["steps"]
+    steps = back(lineage, query_of(lineage, "qwen3-0.6b/thinksafe/harmbench"))["steps"]
     assert "config/paper/table1.csv" in {step["name"] for step in steps}
     assert {step.get("state", "") for step in steps} == {"", "no rule made it"}

@@ -1,9 +1,9 @@
-"""What jobs cost: hours of GPUs and processors, wall time on so many GPUs, disk; each with a range.
+"""What jobs cost: hours of GPUs and processors, wall time on a number of GPUs, disk; each with a range.
 
 Two sources. Before anything has run: sizes, counts and the assumptions of config/cost/h100.yaml, by a roofline: a
 decoding step reads the weights and the cache of all sequences that run together, reading and training multiply. Where
 jobs of the run have finished, their records (docs/jobs.md): seconds per unit of work of the same rule and student, and
-for students that have none, how far the assumptions were off on the others. Nothing here is in a spec.
+for students that have none, the ratio of measured to assumed times of the others. Nothing here is in a spec.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from graphlib import TopologicalSorter
 from statistics import NormalDist, median
 from typing import Any
 
@@ -25,31 +26,31 @@ from thinksafe.planning.dag import Job, behind
 from thinksafe.provenance.digests import ROOT
 from thinksafe.study.stages import stage_of
 
-ASSUMED = ROOT / "config/cost/h100.yaml"
-
 
 @dataclass(frozen=True)
 class Amount:
-    """A number with the range that it is thought to lie in."""
+    """A number with its likely range."""
 
     value: float
     low: float
     high: float
 
+    @classmethod
+    def of(cls, values: Sequence[float], factor: float) -> Amount:
+        """Return the median of ``values``; the range holds all of them and is at least ``factor`` wide both ways."""
+        middle = median(values)
+        return cls(middle, min(*values, middle / factor), max(*values, middle * factor))
+
     def __add__(self, other: Amount) -> Amount:
-        """Add as if both were off in the same direction, which is the wider of the two."""
+        """Add as if both were off in the same direction, which gives the wider range."""
         return Amount(self.value + other.value, self.low + other.low, self.high + other.high)
 
     def times(self, factor: float) -> Amount:
-        """Return so many times the number."""
+        """Return a multiple of the number."""
         return Amount(self.value * factor, self.low * factor, self.high * factor)
 
-    def within(self, factor: float) -> Amount:
-        """Return the number with a range that is ``factor`` wide both ways."""
-        return Amount(self.value, self.value / factor, self.value * factor)
-
-    def told(self, unit: float = 1.0) -> dict[str, float]:
-        """Return the number in a larger unit, rounded."""
+    def rounded(self, unit: float = 1.0) -> dict[str, float]:
+        """Return number and range in a larger unit, with three significant figures."""
         return {name: _short(getattr(self, name) / unit) for name in ("value", "low", "high")}
 
 
@@ -64,12 +65,12 @@ ZERO = Amount(0.0, 0.0, 0.0)
 @cache
 def assumptions() -> dict[str, Any]:
     """Return config/cost/h100.yaml."""
-    return yaml.safe_load(ASSUMED.read_text(encoding="utf-8"))
+    return yaml.safe_load((ROOT / "config/cost/h100.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a job does: ``units`` are responses, verdicts or rows, each with so many ``tokens``."""
+    """What a job does: ``units`` are responses, verdicts or rows, each of ``tokens`` on average and ``cap`` at most."""
 
     units: float
     tokens: float
@@ -82,18 +83,17 @@ class CostModel:
     Parameters
     ----------
     config : the whole config of a run
-    prompts : how many prompts each half has
+    prompts : the number of prompts by role (harmful, benign)
     """
 
     def __init__(self, config: Config, prompts: Mapping[str, int]) -> None:
         self.config, self.prompts, self.assumed = config, prompts, assumptions()
-        self.rates: dict[tuple[str | float, ...], list[float]] = {}
-        self.ratios: dict[tuple[str, ...], list[float]] = {}
+        self.rates: dict[tuple[Any, ...], list[float]] = defaultdict(list)  # seconds per unit of work
+        self.ratios: dict[tuple[str, ...], list[float]] = defaultdict(list)  # measured to predicted seconds
         self.finished = 0
 
-    # ------------------------------------------------------------ how much there is to do
     def work(self, job: Job) -> Work | None:
-        """Return what a job has to do; None for jobs that are small whatever they do."""
+        """Return what a job has to do; None for jobs that are always small."""
         names, tokens = job.wildcards, self.assumed["tokens"]
         if job.rule in ("sample_responses", "judge_responses"):
             count = self.prompts[names["prompts"]] * int(names["samples"]) / self.config.shards.data
@@ -108,12 +108,12 @@ class CostModel:
             return Work(self.rows_of(names["method"]) * epochs, tokens["data"])
         if job.rule == "train_grpo":
             method = self.config.methods[names["method"]]
-            grpo = method.grpo
-            return Work(sum(self.prompts.values()) * grpo.rollouts * method.epochs, tokens["data"], grpo.max_tokens)
+            rollouts = sum(self.prompts.values()) * method.grpo.rollouts * method.epochs
+            return Work(rollouts, tokens["data"], method.grpo.max_tokens)
         return None
 
     def rows_of(self, method: str) -> int:
-        """Return how many rows a training set has, each half as many as are taken or said to be there."""
+        """Return the number of rows of a training set, by what config says of each half."""
         name = self.config.methods[method].data.corpus
         if name is None:
             return sum(self.prompts.values())
@@ -136,7 +136,7 @@ class CostModel:
         return together, here["step"] + (weights + together * cache_of_one) / (device["bandwidth"] * here["bandwidth"])
 
     def sampling_seconds(self, size: float, dims: Mapping[str, int], work: Work, batch: int) -> float:
-        """Return the seconds of sampling: batches of so many requests, each with a tail in which few still run."""
+        """Return the seconds of sampling in batches, each with a tail in which few sequences still run."""
         if not work.units:
             return 0.0
         batch = min(batch, work.units)
@@ -154,27 +154,21 @@ class CostModel:
         work = self.work(job)
         if work is None:
             return float(self.assumed["processor"]["job"]) if job.outputs else 0.0  # a target runs nothing
-        student = job.wildcards["student"]
-        size, dims = self.model(student)
+        size, dims = self.model(job.wildcards["student"])
         if size is None:
             return None
-        operations = self.assumed["device"]["operations"]
-        if job.rule.startswith("judge"):
-            return self.assumed["judging"]["start"] + self._judging(work)
-        if job.rule.startswith("sample"):
-            batch = self.config.engine.batch_size
-            return self.assumed["sampling"]["start"] + self.sampling_seconds(size, dims, work, batch)
-        if job.rule == "score_perplexity":
-            here = self.assumed["reading"]
-            one = max(here["row"], work.tokens * 2 * size / (operations * here["operations"]))
-            return here["start"] + work.units * one
-        here = self.assumed["training"]
-        one = max(here["row"], work.tokens * here["passes"] * 2 * size / (operations * here["operations"]))
+        kinds = {"judge": "judging", "sample": "sampling", "score": "reading", "train": "training"}
+        here = self.assumed[kind := kinds[job.rule.partition("_")[0]]]
+        if kind == "judging":
+            return here["start"] + self._judging(work)
+        if kind == "sampling":
+            return here["start"] + self.sampling_seconds(size, dims, work, self.config.engine.batch_size)
+        operations = self.assumed["device"]["operations"] * here["operations"]
+        one = max(here["row"], work.tokens * here.get("passes", 1) * 2 * size / operations)
         seconds = here["start"] + work.units * one
         if job.rule == "train_grpo":
             grpo = self.config.methods[job.wildcards["method"]].grpo
-            together = grpo.rollouts * grpo.prompts_per_step
-            seconds += self.sampling_seconds(size, dims, work, together)
+            seconds += self.sampling_seconds(size, dims, work, grpo.rollouts * grpo.prompts_per_step)
             # The guard has GPUs of its own, and so has a server; rollouts and rows are divided among the others.
             others = self.config.engine.tensor_parallel + (grpo.sampler == "server")
             seconds = seconds / max(1, job.gpus - others) + self._judging(work)
@@ -186,19 +180,23 @@ class CostModel:
         return work.units * (here["row"] + reading)
 
     # ------------------------------------------------------------ from records
-    def _keys(self, job: Job, work: Work | None) -> list[tuple[str | float, ...]]:
-        """Return what tells of a job's rate, best first: jobs of the same kind, then of responses as long."""
-        student = job.wildcards.get("student", "")
-        kind = job.wildcards.get("benchmark") or job.wildcards.get("prompts") or job.wildcards.get("method") or ""
-        alike = [(job.rule, student, work.tokens)] if work else [(job.rule, student), (job.rule,)]
-        return [(job.rule, student, kind), *alike]
+    def _keys(self, job: Job, work: Work | None) -> list[tuple[Any, ...]]:
+        """Return the keys of `rates` for a job, best first: the same kind of job, then responses of the same length."""
+        names = job.wildcards
+        kind = names.get("benchmark") or names.get("prompts") or names.get("method") or ""
+        exact, alike = (job.rule, names.get("student", ""), kind), (job.rule, names.get("student", ""))
+        return [exact, (*alike, work.tokens)] if work else [exact, alike, (job.rule,)]
 
     def calibrate(self, jobs: Iterable[Job]) -> int:
-        """Learn from the records beside the outputs of finished jobs, and return how many there are."""
-        rates: dict[tuple[str | float, ...], list[float]] = defaultdict(list)
-        ratios: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        """Learn from the records beside the outputs of finished jobs, and return how many there are.
+
+        Records of stale jobs count too: such a job takes about as long again.
+        """
         for job in jobs:
-            record = record_of(job)
+            try:
+                record = read_json(job.identity.removesuffix(IDENTITY) + RECORD) if job.identity else None
+            except (OSError, ValueError):
+                continue
             if record is None:
                 continue
             self.finished += 1
@@ -207,50 +205,44 @@ class CostModel:
             seconds = record["device_seconds"] / job.gpus if job.gpus else record["wall_seconds"]
             if units := work.units if work else 1.0:
                 for name in {*self._keys(job, work), (job.rule,)}:
-                    rates[name].append(seconds / units)
+                    self.rates[name].append(seconds / units)
             if work and (predicted := self.predicted(job)):
-                ratios[job.rule, job.wildcards["student"]].append(seconds / predicted)
-                # Another student's time says something about this one's only on the device that is assumed.
+                self.ratios[job.rule, job.wildcards["student"]].append(seconds / predicted)
+                # Times of one student say something about another's only on the assumed device.
                 if "H100" in record.get("device", ""):
-                    ratios[job.rule,].append(seconds / predicted)
-        self.rates, self.ratios = dict(rates), dict(ratios)
+                    self.ratios[job.rule,].append(seconds / predicted)
         return self.finished
 
     def seconds(self, job: Job) -> Amount | None:
-        """Return how long a job takes, with its range; None where neither records nor a size tell."""
-        work, stage = self.work(job), stage_of(job.rule).cost
-        units, least = work.units if work else 1.0, self.assumed["measured"]
-        predicted, (key, *others) = self.predicted(job), self._keys(job, work)
-        for name in (key, *others):
-            if rates := self.rates.get(name):
-                rate = median(rates)
-                wide = least if name == key else least**2
-                return Amount(rate * units, min(*rates, rate / wide) * units, max(*rates, rate * wide) * units)
+        """Return how long a job takes; None where neither records nor its model's size tell."""
+        work, predicted, least = self.work(job), self.predicted(job), self.assumed["measured"]
+        units = work.units if work else 1.0
+        for place, name in enumerate(self._keys(job, work)):
+            if name in self.rates:
+                return Amount.of(self.rates[name], least**2 if place else least).times(units)
         if predicted is not None:
             # The same student on shorter or longer responses, then other students.
-            for name, wide in ((job.rule, job.wildcards.get("student", "")), least**2), ((job.rule,), least**3):
-                if work and (known := self.ratios.get(name)):
-                    middle = median(known)
-                    low, high = min(*known, middle / wide), max(*known, middle * wide)
-                    return Amount(predicted * middle, predicted * low, predicted * high)
-            return Amount(predicted, 0, 0).within(self.assumed["uncertain"][stage])
+            for name, factor in ((job.rule, job.wildcards.get("student", "")), least**2), ((job.rule,), least**3):
+                if work and name in self.ratios:
+                    return Amount.of(self.ratios[name], factor).times(predicted)
+            return Amount.of([predicted], self.assumed["uncertain"][stage_of(job.rule).cost])
         if rates := self.rates.get((job.rule,)):  # of unknown size: better than nothing
-            return Amount(median(rates) * units, min(rates) * units / 3, max(rates) * units * 3)
+            return Amount(median(rates), min(rates) / 3, max(rates) * 3).times(units)
         return None
 
     # ------------------------------------------------------------ disk
     def disk(self, job: Job) -> float:
         """Return about how many bytes a job's outputs take."""
-        here, work = self.assumed["bytes"], self.work(job)
+        here, work, size = self.assumed["bytes"], self.work(job), 0.0
         if work and job.rule.startswith("sample"):
-            return here["small"] + work.units * work.tokens * here["token"]
-        if work and job.rule.startswith("judge"):
-            return here["small"] + work.units * here["verdict"]
-        if job.rule in ("filter_responses", "derive_training_set", "import_released"):
-            return here["small"] + sum(self.prompts.values()) * self.assumed["tokens"]["data"] * here["token"]
-        if job.rule.startswith("train_") and "student" in job.wildcards:
-            return here["small"] + self.adapter(job.wildcards["student"])
-        return here["small"]
+            size = work.units * work.tokens * here["token"]
+        elif work and job.rule.startswith("judge"):
+            size = work.units * here["verdict"]
+        elif job.rule in ("filter_responses", "derive_training_set", "import_released"):
+            size = sum(self.prompts.values()) * self.assumed["tokens"]["data"] * here["token"]
+        elif job.rule.startswith("train_") and "student" in job.wildcards:
+            size = self.adapter(job.wildcards["student"])
+        return here["small"] + size
 
     def adapter(self, student: str) -> float:
         """Return the bytes of a LoRA adapter, four for each number."""
@@ -264,68 +256,45 @@ class CostModel:
         return 4.0 * lora.rank * each * dims["layers"]
 
 
-def record_of(job: Job) -> dict[str, Any] | None:
-    """Return the record beside what a job made, None where there is none.
-
-    Also of what is stale: a job that would run again takes about as long as it took.
-    """
-    try:
-        return read_json(job.identity.removesuffix(IDENTITY) + RECORD) if job.identity else None
-    except (OSError, ValueError):
-        return None
-
-
 # ---------------------------------------------------------------- of a whole plan
 def wall(jobs: Sequence[Job], seconds: Mapping[Job, float], gpus: int) -> float:
-    """Return the seconds until the last of the jobs is done on so many GPUs, the longest chain first.
+    """Return the seconds until the last of the jobs is done on a number of GPUs, the longest chain first.
 
-    Jobs without a GPU start as soon as what they need is there. ``jobs`` come in the order of `dag.planned`; a job that
-    asks for more GPUs than there are waits for all of them. While one waits for several GPUs, shorter chains take those
-    that are free only if they give them back in time, as a cluster's scheduler has it (backfill).
+    Jobs without a GPU start as soon as their inputs are there. ``jobs`` come in the order of `dag.planned`; a job that
+    asks for more GPUs than there are waits for all of them. While one waits for several GPUs, shorter chains take free
+    ones only if they return them in time, as a cluster's scheduler does (backfill).
     """
-    users: dict[Job, list[Job]] = defaultdict(list)
-    chosen = set(jobs)
-    waiting = {}
-    for job in jobs:
-        needs = [need for need in job.needs if need in chosen]
-        waiting[job] = len(needs)
-        for need in needs:
-            users[need].append(job)
-    chain: dict[Job, float] = {}
+    chain = {job: seconds[job] for job in jobs}  # seconds from a job's start to the end of what follows from it
     for job in reversed(jobs):
-        chain[job] = seconds[job] + max((chain[user] for user in users[job]), default=0.0)
-    ready = [(-chain[job], n, job) for n, job in enumerate(jobs) if not waiting[job]]
-    heapq.heapify(ready)
+        for need in job.needs:
+            if need in chain:
+                chain[need] = max(chain[need], seconds[need] + chain[job])
+    sorter = TopologicalSorter({job: [need for need in job.needs if need in chain] for job in jobs})
+    sorter.prepare()
+    ready: list[Job] = []
     running: list[tuple[float, int, Job]] = []
-    now, free, count = 0.0, gpus, len(jobs)
-    while ready or running:
-        later: list[tuple[float, int, Job]] = []
-        kept = math.inf  # until when GPUs may be lent that the first one which waits will have
-        while ready:
-            entry = heapq.heappop(ready)
-            need = min(entry[2].gpus, gpus)
-            if need > free or (need and now + seconds[entry[2]] > kept):
-                if need > free and kept == math.inf:
-                    kept = _free_at(running, need - free, gpus)
-                later.append(entry)
+    now, free, started = 0.0, gpus, 0
+    while sorter.is_active():
+        candidates = sorted([*ready, *sorter.get_ready()], key=lambda job: -chain[job])
+        ready, lent_until = [], math.inf  # until when shorter jobs may take GPUs that the first waiting job needs
+        for job in candidates:
+            need = min(job.gpus, gpus)
+            if need > free or (need and now + seconds[job] > lent_until):
+                if need > free and lent_until == math.inf:
+                    lent_until = _free_at(running, need - free, gpus)
+                ready.append(job)
                 continue
             free -= need
-            count += 1
-            heapq.heappush(running, (now + seconds[entry[2]], count, entry[2]))
-        ready = later
-        heapq.heapify(ready)
+            started += 1
+            heapq.heappush(running, (now + seconds[job], started, job))
         now, _, job = heapq.heappop(running)
         free += min(job.gpus, gpus)
-        for user in users[job]:
-            waiting[user] -= 1
-            if not waiting[user]:
-                count += 1
-                heapq.heappush(ready, (-chain[user], count, user))
+        sorter.done(job)
     return now
 
 
 def _free_at(running: Sequence[tuple[float, int, Job]], wanted: int, gpus: int) -> float:
-    """Return when so many GPUs more than now are free."""
+    """Return when ``wanted`` more GPUs are free."""
     for end, _, job in sorted(running):
         wanted -= min(job.gpus, gpus)
         if wanted <= 0:
@@ -334,29 +303,27 @@ def _free_at(running: Sequence[tuple[float, int, Job]], wanted: int, gpus: int) 
 
 
 def cost(jobs: Sequence[Job], model: CostModel, gpus: int) -> dict[str, Any]:
-    """Return what jobs cost together, by stage and by student, with ranges and what they rest on."""
+    """Return what jobs cost together, by stage and by student, with ranges; the wall time is on ``gpus`` GPUs."""
     known = {job: amount for job in jobs if (amount := model.seconds(job)) is not None}
     stages: dict[str, Amount] = defaultdict(lambda: ZERO)
     students: dict[str, Amount] = defaultdict(lambda: ZERO)
-    processor = ZERO
     for job, amount in known.items():
-        if not job.gpus:
-            processor += amount
-            continue
-        stages[stage_of(job.rule).cost] += amount.times(job.gpus)
-        students[job.wildcards.get("student", "")] += amount.times(job.gpus)
-    timed = {name: {job: getattr(a, name) for job, a in known.items()} for name in ("value", "low", "high")}
-    order = [job for job in jobs if job in known]
-    hours = {name: _short(wall(order, times, gpus) / 3600) for name, times in timed.items()}
+        if job.gpus:
+            stages[stage_of(job.rule).cost] += amount.times(job.gpus)
+            students[job.wildcards.get("student", "")] += amount.times(job.gpus)
+    hours = {}
+    for name in ("value", "low", "high"):
+        times = {job: getattr(amount, name) for job, amount in known.items()}
+        hours[name] = _short(wall(list(known), times, gpus) / 3600)
     disk: dict[str, float] = defaultdict(float)
     for job in jobs:
         if job.outputs:
             disk[stage_of(job.rule).cost] += model.disk(job)
     return {
-        "gpu_hours": sum(stages.values(), ZERO).told(3600),
-        "gpu_hours_by_stage": {name: amount.told(3600) for name, amount in sorted(stages.items())},
-        "gpu_hours_by_student": {name: amount.told(3600) for name, amount in sorted(students.items())},
-        "processor_hours": processor.told(3600),
+        "gpu_hours": sum(stages.values(), ZERO).rounded(3600),
+        "gpu_hours_by_stage": {name: amount.rounded(3600) for name, amount in sorted(stages.items())},
+        "gpu_hours_by_student": {name: amount.rounded(3600) for name, amount in sorted(students.items())},
+        "processor_hours": sum((known[job] for job in known if not job.gpus), ZERO).rounded(3600),
         "wall_hours": {"gpus": gpus} | hours,
         "disk_gb": {name: _short(size / 1e9) for name, size in sorted(disk.items())}
         | {"total": _short(sum(disk.values()) / 1e9)},
@@ -365,7 +332,7 @@ def cost(jobs: Sequence[Job], model: CostModel, gpus: int) -> dict[str, Any]:
 
 
 def number(hours: float) -> str:
-    """Return hours for people: whole from a hundred on, where `_short` has left three figures."""
+    """Return hours for people: whole from a hundred on."""
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:g}"
 
 
@@ -378,22 +345,15 @@ def against_the_paper(jobs: Sequence[Job], model: CostModel) -> list[dict[str, A
     """Return the hours that the paper reports beside ours for the same chain, on as many GPUs as it used."""
     gpus, rows = model.assumed["device"]["paper_gpus"], []
     for entry in model.assumed["paper"]:
-        for job in jobs:
-            names = job.wildcards
-            if not job.rule.startswith("train_") or (names.get("student"), names.get("method")) != (
-                entry["student"],
-                entry["method"],
-            ):
-                continue
-            known = [(one.gpus, amount) for one in behind([job]) if one.gpus and (amount := model.seconds(one))]
-            if not known:  # tiny models of the same names (config/rehearsal.yaml)
-                break
+        names = {"student": entry["student"], "method": entry["method"]}
+        trained = [job for job in jobs if job.rule.startswith("train_") and names.items() <= job.wildcards.items()]
+        known = [(one.gpus, amount) for one in behind(trained[:1]) if one.gpus and (amount := model.seconds(one))]
+        if known:  # none for tiny models of the same names (config/rehearsal.yaml)
             total = sum((amount.times(held) for held, amount in known), ZERO)
+            paper = {"gpus": gpus, "paper_hours": entry["hours"], "paper_says": entry["says"]}
             rows.append(
-                {"method": entry["method"], "student": entry["student"], "gpus": gpus, "paper_hours": entry["hours"]}
-                | {"paper_says": entry["says"], "hours": total.told(3600 * gpus)}
+                {"method": entry["method"], "student": entry["student"]} | paper | {"hours": total.rounded(3600 * gpus)}
             )
-            break
     return rows
 
 

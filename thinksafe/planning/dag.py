@@ -1,6 +1,6 @@
-"""The workflow's jobs as Snakemake plans them, with what each depends on and why it would run; runs nothing.
+"""The workflow's jobs as Snakemake plans them, with what each depends on and why it would run; nothing is run.
 
-Snakemake's own API does it in this process, whose environment and logging it changes: a command plans once.
+Snakemake's API does this in the present process and changes its environment and logging: a command plans once.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import contextlib
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +21,35 @@ from thinksafe.errors import UserError
 from thinksafe.files import IDENTITY
 from thinksafe.provenance.digests import ROOT
 
-TRIGGERS = ("mtime", "params", "input")  # profiles/default/config.yaml
-LARGEST = 1_000_000_000  # bytes of an input that counts by its content, as there
-PARAMS = ("spec", "code", "environment")
+# As in profiles/default/config.yaml: what makes a job stale, and up to which size (bytes) an input counts by content.
+TRIGGERS = ("mtime", "params", "input")
+LARGEST = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """What a run's config has over the paper's: files, and values over those, as Snakemake takes them.
-
-    Attributes
-    ----------
-    files : the later over the earlier (``--configfile``)
-    values : each ``key=value`` (``--config``)
-    """
+    """What a command line sets over config/config.yaml: files (later ones win), and ``key=value`` over those."""
 
     files: Sequence[Path] = ()
     values: Sequence[str] = ()
 
     def options(self) -> list[str]:
-        """Return it as options of Snakemake."""
+        """Return the overlay as options of Snakemake."""
         files = ["--configfile", *map(str, self.files)] if self.files else []
         return files + (["--config", *self.values] if self.values else [])
 
+    def parsed_values(self) -> dict[str, Any]:
+        """Return the values as Snakemake reads them; raise UserError where it cannot."""
+        from snakemake.cli import parse_config
+
+        try:
+            return parse_config(self.values)
+        except ValueError as error:
+            raise UserError(f"--config: {error}") from None
+
 
 def add_arguments(parser: ArgumentParser, target: str | None = None) -> None:
-    """Add the options that choose a config, and a target of Snakemake's, where ``target`` says what it is for."""
+    """Add the options that choose a config, and a target of Snakemake's if ``target`` describes its use."""
     if target:
         parser.add_argument("target", nargs="?", default="all", help=f"{target} (default: all)")
     parser.add_argument(
@@ -61,24 +64,10 @@ def overlay_of(arguments: Namespace) -> Overlay:
     return Overlay(arguments.configfile, arguments.config)
 
 
-def _values(overlay: Overlay) -> dict[str, Any]:
-    from snakemake.cli import parse_config
-
-    try:
-        return parse_config(overlay.values)
-    except ValueError as error:
-        raise UserError(f"--config: {error}") from None
-
-
 def settings_of(overlay: Overlay) -> Config:
-    """Return the merged, typed and checked config of a run.
-
-    Raises
-    ------
-    UserError
-        With what is wrong with it, as Snakemake prints it.
-    """
-    return settings.load([ROOT / "config/config.yaml", *overlay.files], _values(overlay) if overlay.values else None)
+    """Return the merged and checked config of a run; raise UserError with all its problems."""
+    files = [ROOT / "config/config.yaml", *overlay.files]
+    return settings.load(files, overlay.parsed_values() if overlay.values else None)
 
 
 @dataclass(eq=False)
@@ -91,8 +80,8 @@ class Job:
     params : its ``spec``, ``code`` and ``environment``, as canonical text
     stale : whether Snakemake would run it
     reason : why, in Snakemake's words
-    recorded : what the params of its outputs were when they were made, where they have changed
-    other_inputs : whether they were made from another set of files
+    recorded : params that its outputs were made with, where they have changed since
+    other_inputs : whether its outputs were made from another set of files
     folders : which of its outputs are folders
     raw : Snakemake's own job
     needs : the jobs that make its inputs
@@ -114,12 +103,12 @@ class Job:
 
     @property
     def title(self) -> str:
-        """Return rule and wildcards as they are logged."""
+        """Return rule and wildcards."""
         return " ".join([self.rule, *self.wildcards.values()])
 
     @property
     def identity(self) -> str | None:
-        """Return the path of the identity of what it makes; None for a target, which makes nothing."""
+        """Return the path of its identity; None for a target, which makes nothing."""
         return next((path for path in self.outputs if path.endswith(IDENTITY)), None)
 
 
@@ -131,43 +120,34 @@ def planned(overlay: Overlay, target: str = "all") -> list[Job]:
     UserError
         Where the config or the target cannot be planned; Snakemake has printed why.
     """
-    with graph(overlay, target) as found:
-        return jobs_of(found)
+    with graph(overlay, target) as dag:
+        return jobs_of(dag)
 
 
 @contextlib.contextmanager
 def graph(overlay: Overlay, target: str = "all") -> Iterator[Any]:
-    """Give Snakemake's own DAG of a target in the current folder, with what it has on record; see `planned`."""
+    """Yield Snakemake's own DAG of a target in the current folder, with its records; see `planned`."""
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import print_exception
-    from snakemake.settings.enums import RerunTrigger
-    from snakemake.settings.types import (
-        ConfigSettings,
-        DAGSettings,
-        OutputSettings,
-        Quietness,
-        ResourceSettings,
-        StorageSettings,
-        WorkflowSettings,
-    )
+    from snakemake.settings import enums, types
 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    dag_settings = DAGSettings(
-        targets={target},
-        rerun_triggers={RerunTrigger.parse_choice(t) for t in TRIGGERS},
-        max_checksum_file_size=LARGEST,
-    )
-    with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
+    triggers = {enums.RerunTrigger.parse_choice(name) for name in TRIGGERS}
+    with SnakemakeApi(types.OutputSettings(dryrun=True, quiet={enums.Quietness.ALL})) as api:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 made = api.workflow(
-                    resource_settings=ResourceSettings(cores=1),
-                    config_settings=ConfigSettings(config=_values(overlay), configfiles=overlay.files),
-                    storage_settings=StorageSettings(),
-                    workflow_settings=WorkflowSettings(),
+                    resource_settings=types.ResourceSettings(cores=1),
+                    config_settings=types.ConfigSettings(config=overlay.parsed_values(), configfiles=overlay.files),
+                    storage_settings=types.StorageSettings(),
+                    workflow_settings=types.WorkflowSettings(),
                     snakefile=ROOT / "Snakefile",
                 )
-                made.dag(dag_settings=dag_settings)
+                made.dag(
+                    dag_settings=types.DAGSettings(
+                        targets={target}, rerun_triggers=triggers, max_checksum_file_size=LARGEST
+                    )
+                )
                 workflow = made._workflow
                 workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
                 workflow._build_dag()
@@ -184,13 +164,14 @@ def jobs_of(dag: Any) -> list[Job]:
 
 def _job(dag: Any, job: Any) -> Job:
     stale, records = dag.needrun(job), dag.workflow.persistence
-    # Asked here, as Snakemake no longer does once an input is made again.
+    # Asked here: Snakemake itself no longer compares params once an input is made again.
     changed = records.params_changed(job) if stale else None
+    names = ("spec", "code", "environment")
     return Job(
         rule=job.rule.name,
         wildcards=dict(job.wildcards_dict),
         gpus=int(job.resources.get("gpu", 0)),
-        params={name: str(job.params.get(name)) for name in PARAMS} if job.params.get("spec") else {},
+        params={name: str(job.params.get(name)) for name in names} if job.params.get("spec") else {},
         inputs=tuple(sorted(set(map(str, job.input)))),
         outputs=tuple(sorted(map(str, job.output))),
         stale=stale,
@@ -206,20 +187,11 @@ def ordered(jobs: Iterable[Job]) -> list[Job]:
     """Return the jobs with their ``needs`` filled in, each after all that it needs."""
     jobs = list(jobs)
     makers = {path: job for job in jobs for path in job.outputs}
-    waiting: dict[Job, int] = {}
-    users: dict[Job, list[Job]] = defaultdict(list)
+    sorter = TopologicalSorter(dict.fromkeys(jobs, ()))
     for job in jobs:
         job.needs = list(dict.fromkeys(makers[path] for path in job.inputs if path in makers))
-        waiting[job] = len(job.needs)
-        for need in job.needs:
-            users[need].append(job)
-    found = [job for job in jobs if not waiting[job]]
-    for job in found:  # grows while it is walked
-        for user in users[job]:
-            waiting[user] -= 1
-            if not waiting[user]:
-                found.append(user)
-    return found
+        sorter.add(job, *job.needs)
+    return list(sorter.static_order())
 
 
 def behind(jobs: Iterable[Job]) -> set[Job]:

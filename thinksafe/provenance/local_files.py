@@ -1,7 +1,7 @@
-"""What the user's own files hold, as part of what jobs depend on.
+"""The content of the user's own files, as part of what jobs depend on.
 
-Snakemake looks into an input only where it is younger than the output: a file that is put in the place of another one,
-with an older time, would be taken for the old one. So a source on this machine counts by its content.
+Snakemake looks into an input only if it is younger than the output: a file that is replaced by another one with an
+older time would pass for the old one. So a source on this machine counts by its content.
 """
 
 from __future__ import annotations
@@ -12,29 +12,31 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-WHOLE = 1 << 26  # bytes; larger files of a model's folder, which are weights, are known by samples
+WHOLE = 1 << 26  # bytes; larger files of a model's folder, which are weights, are identified by samples
 BLOCK = 1 << 20
 BLOCKS = 16
 
 
 def with_contents(value: Any) -> Any:
     """Return a part of a spec in which every local source has ``content``: the digest of its file or files."""
-    if isinstance(value, Mapping):
-        told = {key: with_contents(part) for key, part in value.items()}
-        if isinstance(path := value.get("file"), str):
-            told["content"] = content_of(path)
-        elif isinstance(path := value.get("folder"), str):
-            files = sorted(file for file in Path(path).iterdir() if file.is_file())
-            told["content"] = {file.name: content_of(file, samples=True) for file in files}
-        return told
-    return [with_contents(part) for part in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [with_contents(part) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    found = {key: with_contents(part) for key, part in value.items()}
+    if isinstance(path := value.get("file"), str):
+        found["content"] = content_of(path)
+    elif isinstance(path := value.get("folder"), str):
+        files = sorted(file for file in Path(path).iterdir() if file.is_file())
+        found["content"] = {file.name: content_of(file, samples=True) for file in files}
+    return found
 
 
 def content_of(path: str | Path, samples: bool = False) -> str:
     """Return a short digest of a file's content.
 
-    ``samples``: a file above `WHOLE` bytes is known by its size and `BLOCKS` blocks from its first to its last byte.
-    Training moves every weight, so other weights differ in them; gigabytes are not read whenever a plan is made.
+    ``samples``: of a file above `WHOLE` bytes, use the size and `BLOCKS` blocks from its first to its last byte.
+    Training moves every weight, so other weights differ in them; reading gigabytes for each plan is too slow.
     """
     state = Path(path).stat()
     return _digest(str(path), samples and state.st_size > WHOLE, state.st_size, state.st_mtime_ns, state.st_ino)
@@ -42,7 +44,6 @@ def content_of(path: str | Path, samples: bool = False) -> str:
 
 @cache
 def _digest(path: str, samples: bool, size: int, _time: int, _inode: int) -> str:
-    """Return the digest; read once in a process for one state of the file."""
     with open(path, "rb") as file:
         if not samples:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -33,13 +33,13 @@ from thinksafe.provenance.identity import content_digest, input_digest
 from thinksafe.provenance.lineage import Lineage, Step, modules, sources
 from thinksafe.suggest import nearest
 
-PART = re.compile(r"part-\d+\.parquet")
+SHARD = re.compile(r"part-\d+\.parquet")
 AVERAGES = {"safety_avg": "safety", "harm_avg3": "safety", "reasoning_avg": "reasoning"}
 TEXTS = ("prompt", "asked", "response", "output")
 NO_RULE = "no rule made it"
 SHOWN = 240  # characters of a text, and of a spec
 LISTED = 16  # names in an error
-DRAWS = 8  # rows of one item that are shown of one file
+ROWS = 8  # rows of one item that are shown of one file
 
 
 class TraceError(UserError):
@@ -47,10 +47,21 @@ class TraceError(UserError):
 
 
 @dataclass
-class Asked:
-    """Where a chain begins, and the item that is followed through it."""
+class Variant:
+    """The score files of a student and method by benchmark, and its adapters, by replicate."""
 
-    roots: list[tuple[str, list[str] | None]]  # a name, and which of its inputs matter; None: all
+    scores: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    adapters: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Query:
+    """Where a chain begins, and the item that is followed through it.
+
+    ``roots``: names, each with the inputs of it that matter (None: all). ``draw``: only this sample of the item.
+    """
+
+    roots: list[tuple[str, list[str] | None]]
     item: str | None = None
     draw: int | None = None
     head: list[str] = field(default_factory=list)
@@ -68,25 +79,18 @@ def unknown(what: str, name: str, known: Iterable[str]) -> TraceError:
     return TraceError(f"no {what} {name!r} here{hint} {title}: {', '.join(some) or 'none yet'}")
 
 
-def cells_of(lineage: Lineage) -> dict[tuple[str, str, str], list[str]]:
-    """Return the score files of each student, method and benchmark, by replicate."""
-    found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+def variants_of(lineage: Lineage) -> dict[tuple[str, str], Variant]:
+    """Return what there is of each student and method."""
+    found: dict[tuple[str, str], Variant] = defaultdict(Variant)
     for name in sorted(lineage.made):
         if name.endswith(".json") and (cell := layout.SCORE.parse(name)):
-            found[cell["student"], cell["method"], cell["benchmark"]].append(name)
+            found[cell["student"], cell["method"]].scores[cell["benchmark"]].append(name)
+        elif adapter := layout.ADAPTER.parse(name):
+            found[adapter["student"], adapter["method"]].adapters.append(name)
     return found
 
 
-def variants_of(lineage: Lineage) -> dict[tuple[str, str], list[str]]:
-    """Return the adapters of each student and method; none for a method that trains nothing."""
-    found: dict[tuple[str, str], list[str]] = {(student, method): [] for student, method, _ in cells_of(lineage)}
-    for name in sorted(lineage.made):
-        if adapter := layout.ADAPTER.parse(name):
-            found.setdefault((adapter["student"], adapter["method"]), []).append(name)
-    return found
-
-
-def asked(lineage: Lineage, text: str) -> Asked:
+def query_of(lineage: Lineage, text: str) -> Query:
     """Return what a cell, a row or a file means in a run.
 
     Raises
@@ -96,13 +100,13 @@ def asked(lineage: Lineage, text: str) -> Asked:
     """
     name = lineage.name_of(text) if Path(text).exists() else text
     if lineage.identity_of(name):
-        return Asked([(name, None)])
+        return Query([(name, None)])
     student, *rest = text.strip("/").split("/")
     if not rest:
         tables = {Path(n).name: n for n in lineage.made if n.startswith(("tables/", "figures/"))}
         for ending in ("", ".csv", ".png", ".md"):
             if student + ending in tables:
-                return Asked([(tables[student + ending], None)])
+                return Query([(tables[student + ending], None)])
         raise unknown("table, figure or file", student, tables)
     method, *rest = rest
     variants = variants_of(lineage)
@@ -110,44 +114,44 @@ def asked(lineage: Lineage, text: str) -> Asked:
         raise unknown("student", student, (s for s, _ in variants))
     if (student, method) not in variants:
         raise unknown(f"method of {student}", method, (m for s, m in variants if s == student))
+    variant = variants[student, method]
     if not rest:
-        if not variants[student, method]:
+        if not variant.adapters:
             raise TraceError(f"{student}/{method} has no adapter; name a cell, as in {student}/{method}/BENCHMARK")
-        return Asked([(adapter, None) for adapter in variants[student, method]])
+        return Query([(adapter, None) for adapter in variant.adapters])
     if len(rest) > 3:
         raise TraceError(f"{text}: a cell has at most five parts, student/method/metric/item/draw")
-    return _cell(lineage, student, method, *rest)
-
-
-def _cell(lineage: Lineage, student: str, method: str, metric: str, item: str = "", draw: str = "") -> Asked:
-    scores = cells_of(lineage)
+    metric, item, draw = (*rest, "", "")[:3]
     # `harmbench:oracle` and `well_formed:harmbench` are read off the same score.
-    benchmark = next((part for part in metric.split(":") if (student, method, part) in scores), metric)
-    if files := scores.get((student, method, benchmark)):
-        if item:
-            ids = {i for file in files for i in ids_of(lineage, file.removesuffix(".json") + ".parquet")}
-            if item not in ids:
-                raise unknown(f"item of {benchmark}", item, ids)
-        if draw and not draw.isdigit():
-            raise TraceError(f"a draw is a number, not {draw!r}: {student}/{method}/{metric}/{item}/0")
-        return Asked([(file, None) for file in files], item or None, int(draw) if draw else None)
-    adapters = [lineage.identities[lineage.made[adapter]] for adapter in variants_of(lineage)[student, method]]
-    sets = list(dict.fromkeys(name for told in adapters for name in told["inputs"] if name.endswith(".parquet")))
-    rows = {name: ids_of(lineage, name) for name in sets}
-    if found := [name for name in sets if metric in rows[name]]:
-        return Asked([(name, None) for name in found], metric)
-    about = _rows_about(lineage, student, method)
-    if found := _tables(lineage, {name for name, row in about if row.get("metric") == metric}, student, method, metric):
-        return Asked(found)
-    if found := [n for n in sets if any(metric in ids_of(lineage, step.name) for step in lineage.chain(n))]:
-        head = f"{metric} was sampled and is not in this training set: see the verdicts on it, and how its draws ended"
-        return Asked([(name, None) for name in found], metric, head=[head])
-    if re.search(r"-\d{4,}$", metric):
-        raise unknown(f"training row of {student}/{method}", metric, (row for ids in rows.values() for row in ids))
-    known = {benchmark for s, m, benchmark in scores if (s, m) == (student, method)}
-    raise unknown(
-        f"metric or benchmark of {student}/{method}", metric, known | {row.get("metric", "") for _, row in about} - {""}
-    )
+    benchmark = next((part for part in metric.split(":") if part in variant.scores), None)
+    if benchmark is None:
+        return _row_or_metric(lineage, variant, student, method, metric)
+    files = variant.scores[benchmark]
+    if item:
+        ids = {i for file in files for i in ids_of(lineage, file.removesuffix(".json") + ".parquet")}
+        if item not in ids:
+            raise unknown(f"item of {benchmark}", item, ids)
+    if draw and not draw.isdigit():
+        raise TraceError(f"a draw is a number, not {draw!r}: {student}/{method}/{metric}/{item}/0")
+    return Query([(file, None) for file in files], item or None, int(draw) if draw else None)
+
+
+def _row_or_metric(lineage: Lineage, variant: Variant, student: str, method: str, name: str) -> Query:
+    """Return what a row of a training set, a sampled row that was left out, or a metric of the tables means."""
+    adapters = [lineage.identities[lineage.made[adapter]] for adapter in variant.adapters]
+    sets = list(dict.fromkeys(path for made in adapters for path in made["inputs"] if path.endswith(".parquet")))
+    rows = {path: ids_of(lineage, path) for path in sets}
+    if found := [path for path in sets if name in rows[path]]:
+        return Query([(path, None) for path in found], name)
+    metrics = _metrics(lineage, student, method)
+    if name in metrics:
+        return Query([(table, _inputs_about(lineage, table, student, method, name)) for table in metrics[name]])
+    if found := [path for path in sets if any(name in ids_of(lineage, step.name) for step in lineage.chain(path))]:
+        head = f"{name} was sampled and is not in this training set: see the verdicts on it, and how its draws ended"
+        return Query([(path, None) for path in found], name, head=[head])
+    if re.search(r"-\d{4,}$", name):
+        raise unknown(f"training row of {student}/{method}", name, (row for ids in rows.values() for row in ids))
+    raise unknown(f"metric or benchmark of {student}/{method}", name, {*variant.scores, *metrics})
 
 
 def ids_of(lineage: Lineage, name: str) -> set[str]:
@@ -160,30 +164,25 @@ def ids_of(lineage: Lineage, name: str) -> set[str]:
     return set(pq.read_table(path, columns=["id"])["id"].to_pylist())
 
 
-def _rows_about(lineage: Lineage, student: str, method: str) -> list[tuple[str, dict[str, str]]]:
-    """Return the rows of all tidy tables about a student and method, each with its table."""
-    found = []
-    for name in sorted(lineage.made):
+def _metrics(lineage: Lineage, student: str, method: str) -> dict[str, list[str]]:
+    """Return the tidy tables with each metric of a student and method, numbered tables first."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for name in sorted(lineage.made, key=lambda name: (not name.startswith("tables/table"), name)):
         if name.startswith("tables/") and name.endswith(".csv") and lineage.path_of(name).is_file():
             with open(lineage.path_of(name), encoding="utf-8", newline="") as file:
-                rows = csv.DictReader(file)
-                found += [(name, r) for r in rows if (r.get("student"), r.get("method", method)) == (student, method)]
-    return found
+                for row in csv.DictReader(file):
+                    if (row.get("student"), row.get("method", method)) == (student, method) and row.get("metric"):
+                        found[row["metric"]][name] = None
+    return {metric: list(tables) for metric, tables in found.items()}
 
 
-def _tables(
-    lineage: Lineage, tables: Iterable[str], student: str, method: str, metric: str
-) -> list[tuple[str, list[str] | None]]:
-    """Return tables that print a metric, each with those of its inputs that are about this student and method."""
-    found: list[tuple[str, list[str] | None]] = []
-    for table in sorted(tables, key=lambda name: (not name.startswith("tables/table"), name)):
-        inputs = lineage.identities[lineage.made[table]]["inputs"]
-        about = [name for name in inputs if student in name.split("/")]
-        about = [name for name in about if method in name.split("/")] or about
-        if kind := AVERAGES.get(metric.partition(":")[0]):
-            about = [name for name in about if name.startswith(f"scores/{kind}/")]
-        found.append((table, about or None))
-    return found
+def _inputs_about(lineage: Lineage, table: str, student: str, method: str, metric: str) -> list[str] | None:
+    """Return those of a table's inputs that a metric of a student and method is made of; None: all of them."""
+    about = [name for name in lineage.identities[lineage.made[table]]["inputs"] if student in name.split("/")]
+    about = [name for name in about if method in name.split("/")] or about
+    if kind := AVERAGES.get(metric.partition(":")[0]):
+        about = [name for name in about if name.startswith(f"scores/{kind}/")]
+    return about or None
 
 
 # ---------------------------------------------------------------- back
@@ -206,21 +205,21 @@ def state_of(lineage: Lineage, step: Step) -> str:
     return "" if step.identity else NO_RULE
 
 
-def found_in(lineage: Lineage, name: str, what: Asked) -> list[Row]:
-    """Return the rows of a file about the item that is followed, of all draws or of one."""
+def rows_of(lineage: Lineage, name: str, query: Query) -> list[Row]:
+    """Return the rows of a file about the item that is followed."""
     import pyarrow.parquet as pq
 
-    if what.item is None:
+    if query.item is None:
         return []
     identity = lineage.identity_of(name)
     beside = lineage.identities[identity]["content"] if identity else {}
     names = [name] if name.endswith(".parquet") else beside  # a score's rows are in a file beside it
-    files = [lineage.path_of(file) for file in names if what.item in ids_of(lineage, file)]
-    rows = [row for file in files for row in pq.read_table(file, filters=[("id", "=", what.item)]).to_pylist()]
-    return [row for row in rows if what.draw is None or row.get("draw", what.draw) == what.draw]
+    files = [lineage.path_of(file) for file in names if query.item in ids_of(lineage, file)]
+    rows = [row for file in files for row in pq.read_table(file, filters=[("id", "=", query.item)]).to_pylist()]
+    return [row for row in rows if query.draw is None or row.get("draw", query.draw) == query.draw]
 
 
-def back(lineage: Lineage, what: Asked) -> dict[str, Any]:
+def back(lineage: Lineage, query: Query) -> dict[str, Any]:
     """Return everything behind a cell, a row or a file.
 
     Returns
@@ -232,73 +231,65 @@ def back(lineage: Lineage, what: Asked) -> dict[str, Any]:
     """
     steps: list[dict[str, Any]] = []
     outside: dict[str, str] = {}
-    code: dict[tuple[str, str], None] = {}
+    code: set[tuple[str, str]] = set()
     seen: set[str] = set()
-    for root, only in what.roots:
-        for step in _without_other_shards(lineage, lineage.chain(root, only, seen), what):
+    for root, only in query.roots:
+        for step in _without_other_shards(lineage, lineage.chain(root, only, seen), query):
             one = {"name": step.name, "digest": step.digest, "depth": step.depth, "again": step.again}
             if not step.again:
                 made = lineage.identities[step.identity] if step.identity else None
-                one |= {"state": state_of(lineage, step), "rows": found_in(lineage, step.name, what), "made": made}
-                code |= dict.fromkeys(made["code"].items()) if made else {}
+                one |= {"state": state_of(lineage, step), "rows": rows_of(lineage, step.name, query), "made": made}
+                code |= set(made["code"].items()) if made else set()
                 outside |= {name: fixed for name, (_, fixed) in sources(made["spec"]).items()} if made else {}
             steps.append(one)
-    return {"head": what.head, "steps": steps, "outside": outside, "code": [_module(*one) for one in sorted(code)]}
+    return {"head": query.head, "steps": steps, "outside": outside, "code": [_module(*one) for one in sorted(code)]}
 
 
 def _module(name: str, digest: str) -> dict[str, str]:
-    """Return a module's file, and whether it means something else by now."""
+    """Return a module's file, and whether its code has changed since."""
     now = {path: source_digest((ROOT / path).read_text(encoding="utf-8")) for path in module_files(name)}
     same = [path for path, found in now.items() if found == digest]
     state = "" if same else "CHANGED since" if now else "no longer there"
     return {"file": (same or [*now, name])[0], "digest": digest, "state": state}
 
 
-def _without_other_shards(lineage: Lineage, steps: list[Step], what: Asked) -> list[Step]:
-    """Leave out the shards that a followed item is not in, where another shard beside them has it."""
-    if what.item is None:
+def _without_other_shards(lineage: Lineage, steps: list[Step], query: Query) -> list[Step]:
+    """Leave out the shards without the item that is followed, where another shard beside them has it."""
+    if query.item is None:
         return steps
-    has = {step.name: bool(found_in(lineage, step.name, what)) for step in steps if PART.search(step.name)}
+    has = {step.name: bool(rows_of(lineage, step.name, query)) for step in steps if SHARD.search(step.name)}
     homes = {Path(name).parent for name, there in has.items() if there}
-    kept, hidden = [], None
+    kept, hidden = [], None  # hidden: the depth of a shard that is left out, with all behind it
     for step in steps:
-        if hidden is not None and step.depth > hidden:
-            continue
-        hidden = step.depth if not has.get(step.name, True) and Path(step.name).parent in homes else None
-        if hidden is None:
-            kept.append(step)
+        if hidden is None or step.depth <= hidden:
+            hidden = step.depth if not has.get(step.name, True) and Path(step.name).parent in homes else None
+            if hidden is None:
+                kept.append(step)
     return kept
 
 
 def render(found: Mapping[str, Any], full: bool = False) -> list[str]:
     """Return a chain as a tree, then the modules and sources that it names with their digests."""
-    lines = [*found["head"]]
-    steps = found["steps"]
+    lines, steps = [*found["head"]], found["steps"]
     for step, (before, under) in zip(steps, _branches([step["depth"] for step in steps]), strict=True):
         note = "see above" if step["again"] else step["state"]
         lines.append(f"{before}{step['name']}  {step['digest'][:12]}" + (f"  ({note})" if note else ""))
-        if step["again"]:
-            continue
-        if made := step["made"]:
+        if made := step.get("made"):
             lines.append(f"{under}code: {modules(made['code'])}")
             if made["environment"]:
                 lines.append(f"{under}with: " + ", ".join(f"{n} {v}" for n, v in made["environment"].items()))
             spec = json.dumps(made["spec"], ensure_ascii=False, sort_keys=True)
             lines.append(f"{under}spec: {spec if full else short(spec)}")
-        for row in step["rows"][:DRAWS]:
-            facts = [
-                f"{key}={value}" for key, value in row.items() if key not in (*TEXTS, "meta") and value is not None
-            ]
-            lines.append(f"{under}row {' '.join(facts)}")
+        rows = step.get("rows", [])
+        for row in rows[:ROWS]:
+            facts = {key: value for key, value in row.items() if key not in (*TEXTS, "meta") and value is not None}
+            lines.append(f"{under}row {' '.join(f'{key}={value}' for key, value in facts.items())}")
             lines += [f"{under}    {key}: {short(str(row[key]))}" for key in TEXTS if row.get(key)]
-        if (more := len(step["rows"]) - DRAWS) > 0:
-            lines.append(f"{under}and {more} rows more; name a draw to see one")
+        if len(rows) > ROWS:
+            lines.append(f"{under}and {len(rows) - ROWS} rows more; name a draw to see one")
     if outside := found["outside"]:
-        lines += [
-            "",
-            "From outside:",
-            *(f"  {name}  {fixed[:12] or 'at no commit'}" for name, fixed in outside.items()),
-        ]
+        lines += ["", "From outside:"]
+        lines += [f"  {name}  {fixed[:12] or 'at no commit'}" for name, fixed in outside.items()]
     if found["code"]:
         lines += ["", "Code, by what it means (comments and layout do not count):"]
     for one in found["code"]:
@@ -307,43 +298,34 @@ def render(found: Mapping[str, Any], full: bool = False) -> list[str]:
 
 
 def short(text: str) -> str:
-    """Return a text on one line, its end left out where it is long."""
+    """Return a text on one line, cut where it is long."""
     line = text.replace("\n", "⏎")
     return line if len(line) <= SHOWN else f"{line[:SHOWN]}… ({len(line):,} characters)"
 
 
 def _branches(depths: Sequence[int]) -> list[tuple[str, str]]:
     """Return, for each step, the branches before its own line and before the lines under it."""
-    drawn, goes_on, after = [], set(), 0  # goes_on: depths at which a later step is a sibling; after: the next depth
+    found, goes_on, after = [], set(), 0  # goes_on: depths at which a later step is a sibling; after: the next depth
     for depth in reversed(depths):
         bars = "".join("│  " if level in goes_on else "   " for level in range(1, depth))
         below = "│  " if after == depth + 1 else "   "
         own, under = ("├─ ", "│  ") if depth in goes_on else ("└─ ", "   ")
-        drawn.append((bars + own, bars + under + below) if depth else ("", below))
+        found.append((bars + own, bars + under + below) if depth else ("", below))
         goes_on = {level for level in goes_on if level < depth} | {depth}
         after = depth
-    return drawn[::-1]
+    return found[::-1]
 
 
 # ---------------------------------------------------------------- and forth
-GROUPS = {  # what is told of a file's dependents: by the folder of each
-    "tables": ("tables/",),
-    "figures": ("figures/",),
-    "cells": ("scores/",),
-    "adapters": ("adapters/",),
-    "training sets": ("datasets/", "corpora/"),
-}
-
-
 def forth(lineage: Lineage, text: str) -> dict[str, Any]:
-    """Return what rests on a file, a module or a source on the hub.
+    """Return what depends on a file, a module or a source on the hub.
 
     Returns
     -------
     dict
-        ``file``, ``results`` (how many the run has), ``dependents`` (how many of these rest on it), ``changed`` and
-        ``users`` (of how many that read it, how many were made of another content), ``groups`` (names, by kind), and
-        ``others`` (counts by folder)
+        ``file``, ``results`` (how many the run has), ``dependents`` (how many of these depend on it), ``users`` (how
+        many read it) and ``changed`` (how many of these were made of another content), ``groups`` (names, by kind),
+        and ``others`` (counts by folder)
 
     Raises
     ------
@@ -351,25 +333,30 @@ def forth(lineage: Lineage, text: str) -> dict[str, Any]:
         Where the run does not know the file.
     """
     name = lineage.name_of(text) if Path(text).exists() else text
-    used = {n for told in lineage.identities.values() for n in told["inputs"]}
-    code = {path for told in lineage.identities.values() for module in told["code"] for path in module_files(module)}
-    known = {*lineage.made, *used, *code, *(n for told in lineage.identities.values() for n in sources(told["spec"]))}
+    made = lineage.identities.values()
+    used = {path for one in made for path in one["inputs"]}
+    code = {path for one in made for module in one["code"] for path in module_files(module)}
+    known = {*lineage.made, *used, *code, *(source for one in made for source in sources(one["spec"]))}
     if name not in known and not lineage.identity_of(name):
         raise unknown("file", text, [one for one in known if Path(one).name == Path(text).name] or known)
     found = lineage.dependents(name)
     read = [lineage.identities[user]["inputs"].get(name) for user in lineage.users(name)]
     now = input_digest(lineage.path_of(name)) if name in used and lineage.path_of(name).exists() else None
     files = [lineage.artifact_of(identity) for identity in found]
-    groups = {title: [file for file in files if file.startswith(folders)] for title, folders in GROUPS.items()}
-    rest = [file for file in files if not any(file in group for group in groups.values())]
-    groups["summaries and pages"] = [file for file in rest if "/" not in file or file.startswith("report/")]
-    for title in ("tables", "figures"):
-        groups[title] = [Path(file).stem for file in groups[title]]
     cells: dict[str, dict[str, None]] = defaultdict(dict)
     for cell in (layout.SCORE.parse(file) for identity in found for file in lineage.identities[identity]["content"]):
         if cell:
             cells[f"{cell['student']}/{cell['method']}"][cell["benchmark"]] = None
-    groups["cells"] = [f"{variant}: {', '.join(names)}" for variant, names in sorted(cells.items())]
+    groups = {
+        "tables": [Path(file).stem for file in files if file.startswith("tables/")],
+        "figures": [Path(file).stem for file in files if file.startswith("figures/")],
+        "cells": [f"{variant}: {', '.join(names)}" for variant, names in sorted(cells.items())],
+        "adapters": [file for file in files if file.startswith("adapters/")],
+        "training sets": [file for file in files if file.startswith(("datasets/", "corpora/"))],
+        "summaries and pages": [file for file in files if "/" not in file or file.startswith("report/")],
+    }
+    grouped = ("tables", "figures", "scores", "adapters", "datasets", "corpora", "report")
+    folders = sorted(file.partition("/")[0] for file in files if "/" in file)
     return {
         "file": name,
         "results": len(lineage.identities),
@@ -377,15 +364,15 @@ def forth(lineage: Lineage, text: str) -> dict[str, Any]:
         "users": len(read),
         "changed": sum(digest not in (None, now) for digest in read) if now else 0,
         "groups": {title: list(dict.fromkeys(members)) for title, members in groups.items() if members},
-        "others": Counter(sorted(file.partition("/")[0] for file in rest if file not in groups["summaries and pages"])),
+        "others": Counter(folder for folder in folders if folder not in grouped),
     }
 
 
 def render_forth(found: Mapping[str, Any]) -> list[str]:
     """Return the dependents of a file as lines for people."""
     if not found["dependents"]:
-        return [f"{found['file']}: nothing that has been made rests on it"]
-    lines = [f"{found['file']}: {found['dependents']:,} of {found['results']:,} results rest on it"]
+        return [f"{found['file']}: nothing that has been made depends on it"]
+    lines = [f"{found['file']}: {found['dependents']:,} of {found['results']:,} results depend on it"]
     if found["changed"]:
         lines.append(f"CHANGED since {found['changed']} of {found['users']} that read it were made")
     for title, members in found["groups"].items():
@@ -397,13 +384,13 @@ def render_forth(found: Mapping[str, Any]) -> list[str]:
 
 # ---------------------------------------------------------------- command
 def run_of(text: str, run: str | None) -> Path:
-    """Return the run that is meant: the one named, the one that a path is in, or the only one there is."""
+    """Return the run that is meant: the named one, the one that a path is in, or the only one there is."""
     runs = {path.name: path for path in sorted(Path("results").glob("*/")) if (path / "logs").is_dir()}
     parts = Path(text).parts
-    inside = parts[parts.index("results") + 1] if "results" in parts[:-1] else None
-    name = run or inside or ("miniature" if "miniature" in runs and len(runs) > 1 else next(iter(runs), "miniature"))
-    if run is None and inside is None and len(runs) > 1 and "miniature" not in runs:
-        raise TraceError(f"there are several runs; name one, as in --run {name}: {', '.join(runs)}")
+    name = run or (parts[parts.index("results") + 1] if "results" in parts[:-1] else None)
+    if name is None and len(runs) > 1 and "miniature" not in runs:
+        raise TraceError(f"there are several runs; name one, as in --run {next(iter(runs))}: {', '.join(runs)}")
+    name = name or ("miniature" if len(runs) > 1 else next(iter(runs), "miniature"))
     if name not in runs:
         raise unknown("run", name, runs)
     return runs[name]
@@ -420,13 +407,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the chain behind a cell, or what rests on a file."""
+    """Print the chain behind a cell, or what depends on a file."""
     lineage = Lineage(run_of(arguments.file or arguments.cell, arguments.run))
     if arguments.file:
         found = forth(lineage, arguments.file)
         lines, wrong = render_forth(found), found["changed"]
     else:
-        found = back(lineage, asked(lineage, arguments.cell))
+        found = back(lineage, query_of(lineage, arguments.cell))
         lines = render(found, arguments.full)
         wrong = any(one.get("state") not in (None, "", NO_RULE) for one in (*found["steps"], *found["code"]))
     print(json.dumps(found, indent=1, ensure_ascii=False) if arguments.json else "\n".join(lines))
