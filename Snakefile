@@ -76,7 +76,7 @@ rule all:
     """Every table, figure and claim that the config selects."""
     default_target: True
     input:
-        study.outputs(),
+        study.targets.all,
 
 
 # Each rule with a script carries what its jobs depend on, said under the rule's own name.

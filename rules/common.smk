@@ -1,11 +1,13 @@
 # What every rule uses: the study (thinksafe/study), what a job depends on, and what happens when a run starts.
 
+from thinksafe import layout
 from thinksafe.analysis.claims import ClaimError
 from thinksafe.hub.lock import HubError, read_lock, unpinned
 from thinksafe.jobs import driver
-from thinksafe.layout import CELL, RAW, SHARD
 from thinksafe.provenance.digests import ROOT
-from thinksafe.study.selection import Cell
+from thinksafe.study.miniature import COUNTERPARTS, REHEARSAL
+from thinksafe.study.paper import AVERAGES, COMPANIONS, GAINS, LENGTHS
+from thinksafe.study.selection import Arm, Cell
 from thinksafe.study.study import Study, one_of
 
 try:

@@ -4,10 +4,10 @@
 rule prepare_prompts:
     """Harmful and benign training prompts: D_h and D_b (Sec. 3)."""
     input:
-        source=lambda wildcards: paths.of_source(study.prompts(wildcards.prompts)),
+        source=lambda wildcards: paths.of_source(getattr(study.config.prompts, wildcards.prompts)),
     output:
-        prompts=f"{paths.prompts}.parquet",
-        identity=f"{paths.prompts}.identity.json",
+        prompts=f"<results>/{layout.PROMPTS}.parquet",
+        identity=f"<results>/{layout.PROMPTS}.identity.json",
     log:
         "<results>/logs/prepare_prompts/{prompts}.log",
     conda:
@@ -27,9 +27,9 @@ rule prepare_corpus:
         harmful=lambda wildcards: paths.of_source(study.config.corpora[wildcards.corpus].harmful),
         benign=lambda wildcards: paths.of_source(study.config.corpora[wildcards.corpus].benign),
     output:
-        corpus=f"{paths.corpus}.parquet",
-        statistics=f"{paths.corpus}.statistics.json",
-        identity=f"{paths.corpus}.identity.json",
+        corpus=f"<results>/{layout.CORPUS}.parquet",
+        statistics=f"<results>/{layout.CORPUS}.statistics.json",
+        identity=f"<results>/{layout.CORPUS}.identity.json",
     log:
         "<results>/logs/prepare_corpus/{corpus}.log",
     conda:
@@ -48,8 +48,8 @@ rule prepare_benchmark:
     input:
         source=lambda wildcards: paths.of_source(study.config.benchmarks[wildcards.benchmark]),
     output:
-        prompts=f"{paths.benchmark}.parquet",
-        identity=f"{paths.benchmark}.identity.json",
+        prompts=f"<results>/{layout.BENCHMARK}.parquet",
+        identity=f"<results>/{layout.BENCHMARK}.identity.json",
     log:
         "<results>/logs/prepare_benchmark/{benchmark}.log",
     conda:

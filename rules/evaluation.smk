@@ -4,16 +4,16 @@
 rule sample_answers:
     """Sample a trained student's answers to a benchmark, its adapter served live (Sec. 5.1, B)."""
     input:
-        prompts=f"{paths.benchmark}.parquet",
+        prompts=f"<results>/{layout.BENCHMARK}.parquet",
         model=lambda wildcards: paths.of_model(wildcards.student),
-        adapter=lambda wildcards: paths.of_adapter(wildcards.student, wildcards.method, wildcards.replicate),
+        adapter=lambda wildcards: paths.adapters([Arm(wildcards.student, wildcards.method, wildcards.replicate)]),
     output:
-        answers=f"{paths.answers}.parquet",
-        identity=f"{paths.answers}.identity.json",
+        answers=f"<results>/{layout.ANSWERS}.parquet",
+        identity=f"<results>/{layout.ANSWERS}.identity.json",
     log:
-        f"<results>/logs/sample_answers/{CELL}/{SHARD}.log",
+        f"<results>/logs/sample_answers/{layout.CELL}/{layout.SHARD}.log",
     conda:
-        study.conda("sampling")
+        f"../envs/sampling{'-transformers' if study.on_processors else ''}.yaml"
     resources:
         gpu=study.gpus(1),
         mem_mb=study.megabytes(16000, per_billion=4000),
@@ -26,14 +26,14 @@ rule sample_answers:
 
 use rule judge_responses as judge_answers with:
     input:
-        responses=f"{paths.answers}.parquet",
+        responses=f"<results>/{layout.ANSWERS}.parquet",
         model=lambda wildcards: paths.of_model(wildcards.guard),
         form=lambda wildcards: paths.guard_format(wildcards.guard),
     output:
-        verdicts=f"{paths.answer_verdicts}.parquet",
-        identity=f"{paths.answer_verdicts}.identity.json",
+        verdicts=f"<results>/{layout.ANSWER_VERDICTS}.parquet",
+        identity=f"<results>/{layout.ANSWER_VERDICTS}.identity.json",
     log:
-        f"<results>/logs/judge_answers/{{guard}}/{CELL}/{SHARD}.log",
+        f"<results>/logs/judge_answers/{{guard}}/{layout.CELL}/{layout.SHARD}.log",
     params:
         **depends("judge_answers"),
 
@@ -45,11 +45,11 @@ rule score_safety:
         verdicts=lambda wildcards: paths.verdicts_of(Cell(*wildcards)),
         audits=lambda wildcards: study.report.audit_verdicts(Cell(*wildcards)),
     output:
-        score=f"<results>/scores/safety/{CELL}.json",
-        rows=f"<results>/scores/safety/{CELL}.parquet",
-        identity=f"<results>/scores/safety/{CELL}.identity.json",
+        score=f"<results>/scores/safety/{layout.CELL}.json",
+        rows=f"<results>/scores/safety/{layout.CELL}.parquet",
+        identity=f"<results>/scores/safety/{layout.CELL}.identity.json",
     log:
-        f"<results>/logs/score_safety/{CELL}.log",
+        f"<results>/logs/score_safety/{layout.CELL}.log",
     conda:
         "../envs/scoring.yaml"
     resources:
@@ -65,13 +65,13 @@ rule score_reasoning:
     """Average pass@1 over eight samples per problem, by SkyThought's task handlers (Sec. 5.1, B)."""
     input:
         answers=lambda wildcards: paths.answers_of(Cell(*wildcards)),
-        prompts=f"{paths.benchmark}.parquet",
+        prompts=f"<results>/{layout.BENCHMARK}.parquet",
     output:
-        score=f"<results>/scores/reasoning/{CELL}.json",
-        rows=f"<results>/scores/reasoning/{CELL}.parquet",
-        identity=f"<results>/scores/reasoning/{CELL}.identity.json",
+        score=f"<results>/scores/reasoning/{layout.CELL}.json",
+        rows=f"<results>/scores/reasoning/{layout.CELL}.parquet",
+        identity=f"<results>/scores/reasoning/{layout.CELL}.identity.json",
     log:
-        f"<results>/logs/score_reasoning/{CELL}.log",
+        f"<results>/logs/score_reasoning/{layout.CELL}.log",
     conda:
         f"../envs/{study.config.scoring.environment}.yaml"
     resources:
@@ -89,8 +89,8 @@ rule score_perplexity:
         dataset=lambda wildcards: paths.set_of(*wildcards),
         model=lambda wildcards: paths.of_model(wildcards.student),
     output:
-        rows=f"{paths.perplexity}.parquet",
-        identity=f"{paths.perplexity}.identity.json",
+        rows=f"<results>/{layout.PERPLEXITY}.parquet",
+        identity=f"<results>/{layout.PERPLEXITY}.identity.json",
     log:
         "<results>/logs/score_perplexity/{student}/{method}/replicate-{replicate}.log",
     wildcard_constraints:

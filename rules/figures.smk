@@ -23,12 +23,12 @@ rule plot_tradeoff:
 rule write_figure2_table:
     """A student's response to a harmful prompt, direct and steered, and a teacher's (Figure 2)."""
     input:
-        direct_responses=lambda wildcards: study.paper.sample_files("responses", "rejection"),
-        direct_verdicts=lambda wildcards: study.paper.sample_files("verdicts", "rejection"),
-        steered_responses=lambda wildcards: study.paper.sample_files("responses", "thinksafe"),
-        steered_verdicts=lambda wildcards: study.paper.sample_files("verdicts", "thinksafe"),
-        teacher_responses=lambda wildcards: study.paper.sample_files("responses", None),
-        teacher_verdicts=lambda wildcards: study.paper.sample_files("verdicts", None),
+        direct_responses=lambda wildcards: study.paper.figure2_files(layout.RESPONSES, "rejection"),
+        direct_verdicts=lambda wildcards: study.paper.figure2_files(layout.RESPONSE_VERDICTS, "rejection"),
+        steered_responses=lambda wildcards: study.paper.figure2_files(layout.RESPONSES, "thinksafe"),
+        steered_verdicts=lambda wildcards: study.paper.figure2_files(layout.RESPONSE_VERDICTS, "thinksafe"),
+        teacher_responses=lambda wildcards: study.paper.figure2_files(layout.RESPONSES, None),
+        teacher_verdicts=lambda wildcards: study.paper.figure2_files(layout.RESPONSE_VERDICTS, None),
     output:
         json="<results>/tables/figure2.json",
         identity="<results>/tables/figure2.identity.json",
@@ -105,7 +105,7 @@ rule plot_averages:
     log:
         "<results>/logs/plot_averages/figure{figure}.log",
     wildcard_constraints:
-        figure=one_of(study.figures_of_averages - {"3"}),
+        figure=one_of(set(AVERAGES) - {"3"}),
     conda:
         "../envs/paper.yaml"
     params:
@@ -125,7 +125,7 @@ rule plot_gains:
     log:
         "<results>/logs/plot_gains/figure{figure}.log",
     wildcard_constraints:
-        figure=one_of(study.figures_of_gains),
+        figure=one_of(GAINS),
     conda:
         "../envs/paper.yaml"
     params:
@@ -137,7 +137,7 @@ rule plot_gains:
 rule write_figure8_table:
     """Perplexity of each method's training set under the untrained student (Figure 8)."""
     input:
-        scores=paths.perplexities(study.paper.read_arms()),
+        scores=paths.perplexities(study.paper.figure8_arms()),
     output:
         csv="<results>/tables/figure8.csv",
         identity="<results>/tables/figure8.identity.json",
@@ -172,7 +172,7 @@ rule plot_perplexity:
 rule plot_lengths:
     """Distributions of the kept responses' lengths (Figures 9 and 10)."""
     input:
-        datasets=lambda wildcards: paths.training_sets(study.paper.kept_arms(wildcards.figure)),
+        datasets=lambda wildcards: paths.training_sets(study.paper.lengths_arms(wildcards.figure)),
         lengths="<results>/tables/figure{figure}.csv",
     output:
         png=report("<results>/figures/figure{figure}.png", caption="../report/figure9.rst", category="Figures"),
@@ -181,7 +181,7 @@ rule plot_lengths:
     log:
         "<results>/logs/plot_lengths/figure{figure}.log",
     wildcard_constraints:
-        figure=one_of(study.figures_of_lengths),
+        figure=one_of(LENGTHS),
     conda:
         "../envs/paper.yaml"
     params:

@@ -4,15 +4,15 @@
 rule sample_responses:
     """Sample training responses: harmful prompts steered, benign prompts directly (Sec. 4, A.1)."""
     input:
-        prompts=f"{paths.prompts}.parquet",
+        prompts=f"<results>/{layout.PROMPTS}.parquet",
         model=lambda wildcards: paths.of_model(wildcards.student),
     output:
-        responses=f"{paths.responses}.parquet",
-        identity=f"{paths.responses}.identity.json",
+        responses=f"<results>/{layout.RESPONSES}.parquet",
+        identity=f"<results>/{layout.RESPONSES}.identity.json",
     log:
-        f"<results>/logs/sample_responses/{RAW}/{SHARD}.log",
+        f"<results>/logs/sample_responses/{layout.RAW}/{layout.SHARD}.log",
     conda:
-        study.conda("sampling")
+        f"../envs/sampling{'-transformers' if study.on_processors else ''}.yaml"
     resources:
         gpu=study.gpus(1),
         mem_mb=study.megabytes(16000, per_billion=4000),
@@ -26,16 +26,16 @@ rule sample_responses:
 rule judge_responses:
     """Ask a guard whether each training response is safe (Sec. 4, Filtering)."""
     input:
-        responses=f"{paths.responses}.parquet",
+        responses=f"<results>/{layout.RESPONSES}.parquet",
         model=lambda wildcards: paths.of_model(wildcards.guard),
         form=lambda wildcards: paths.guard_format(wildcards.guard),
     output:
-        verdicts=f"{paths.response_verdicts}.parquet",
-        identity=f"{paths.response_verdicts}.identity.json",
+        verdicts=f"<results>/{layout.RESPONSE_VERDICTS}.parquet",
+        identity=f"<results>/{layout.RESPONSE_VERDICTS}.identity.json",
     log:
-        f"<results>/logs/judge_responses/{{guard}}/{RAW}/{SHARD}.log",
+        f"<results>/logs/judge_responses/{{guard}}/{layout.RAW}/{layout.SHARD}.log",
     conda:
-        study.conda("sampling")
+        f"../envs/sampling{'-transformers' if study.on_processors else ''}.yaml"
     resources:
         gpu=study.gpus(1),
         mem_mb=study.megabytes(48000),
@@ -49,14 +49,14 @@ rule judge_responses:
 rule filter_responses:
     """Keep what the guard calls safe, and merge both halves into one training set (Sec. 4, Eq. 2, 5.4)."""
     input:
-        harmful_responses=lambda wildcards: paths.raw_responses(*wildcards, role="harmful"),
-        benign_responses=lambda wildcards: paths.raw_responses(*wildcards, role="benign"),
-        harmful_verdicts=lambda wildcards: paths.raw_verdicts(*wildcards, role="harmful"),
-        benign_verdicts=lambda wildcards: paths.raw_verdicts(*wildcards, role="benign"),
+        harmful_responses=lambda wildcards: paths.raw(layout.RESPONSES, *wildcards, role="harmful"),
+        benign_responses=lambda wildcards: paths.raw(layout.RESPONSES, *wildcards, role="benign"),
+        harmful_verdicts=lambda wildcards: paths.raw(layout.RESPONSE_VERDICTS, *wildcards, role="harmful"),
+        benign_verdicts=lambda wildcards: paths.raw(layout.RESPONSE_VERDICTS, *wildcards, role="benign"),
     output:
-        dataset=f"{paths.training_set}.parquet",
-        statistics=f"{paths.training_set}.statistics.json",
-        identity=f"{paths.training_set}.identity.json",
+        dataset=f"<results>/{layout.TRAINING_SET}.parquet",
+        statistics=f"<results>/{layout.TRAINING_SET}.statistics.json",
+        identity=f"<results>/{layout.TRAINING_SET}.identity.json",
     log:
         "<results>/logs/filter_responses/{student}/{method}/replicate-{replicate}.log",
     wildcard_constraints:
@@ -82,9 +82,9 @@ rule import_released:
         benign=lambda wildcards: paths.of_source(study.released(*wildcards).benign),
         model=lambda wildcards: paths.of_model(wildcards.student),
     output:
-        dataset=f"{paths.training_set}.parquet",
-        statistics=f"{paths.training_set}.statistics.json",
-        identity=f"{paths.training_set}.identity.json",
+        dataset=f"<results>/{layout.TRAINING_SET}.parquet",
+        statistics=f"<results>/{layout.TRAINING_SET}.statistics.json",
+        identity=f"<results>/{layout.TRAINING_SET}.identity.json",
     log:
         "<results>/logs/import_released/{student}/{method}/replicate-{replicate}.log",
     wildcard_constraints:
@@ -106,8 +106,8 @@ rule derive_training_set:
         harmful=lambda wildcards: paths.half(*wildcards, role="harmful"),
         benign=lambda wildcards: paths.half(*wildcards, role="benign"),
     output:
-        dataset=f"{paths.training_set}.parquet",
-        identity=f"{paths.training_set}.identity.json",
+        dataset=f"<results>/{layout.TRAINING_SET}.parquet",
+        identity=f"<results>/{layout.TRAINING_SET}.identity.json",
     log:
         "<results>/logs/derive_training_set/{student}/{method}/replicate-{replicate}.log",
     wildcard_constraints:

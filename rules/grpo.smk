@@ -10,14 +10,14 @@ rule train_grpo:
         guard=lambda wildcards: paths.of_model(study.config.methods[wildcards.method].grpo.guard),
         form=lambda wildcards: paths.guard_format(study.config.methods[wildcards.method].grpo.guard),
     output:
-        adapter=directory(paths.adapter),
-        identity=f"{paths.adapter}.identity.json",
+        adapter=directory(f"<results>/{layout.ADAPTER}"),
+        identity=f"<results>/{layout.ADAPTER}.identity.json",
     log:
         "<results>/logs/train_grpo/{student}/{method}/replicate-{replicate}.log",
     wildcard_constraints:
         method=one_of(study.sets.by_reward),
     conda:
-        study.conda("grpo")
+        f"../envs/{'training' if study.on_processors else 'grpo'}.yaml"
     resources:
         gpu=lambda wildcards: study.grpo_gpus(wildcards.method),
         mem_mb=study.megabytes(64000, per_billion=8000),

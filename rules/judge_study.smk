@@ -3,10 +3,10 @@
 
 use rule judge_answers as judge_other_view with:
     output:
-        verdicts=f"{paths.view_verdicts}.parquet",
-        identity=f"{paths.view_verdicts}.identity.json",
+        verdicts=f"<results>/{layout.VIEW_VERDICTS}.parquet",
+        identity=f"<results>/{layout.VIEW_VERDICTS}.identity.json",
     log:
-        f"<results>/logs/judge_other_view/{{guard}}/{{view}}/{CELL}/{SHARD}.log",
+        f"<results>/logs/judge_other_view/{{guard}}/{{view}}/{layout.CELL}/{layout.SHARD}.log",
     wildcard_constraints:
         view="full|answer",
     params:

@@ -31,7 +31,7 @@ rule write_corpus:
     log:
         "<results>/logs/write_corpus/{published}.log",
     wildcard_constraints:
-        published=one_of(study.miniature.counterparts),
+        published=one_of(COUNTERPARTS),
     conda:
         "../envs/world.yaml"
     params:

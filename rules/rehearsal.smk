@@ -10,7 +10,7 @@ rule write_rehearsal_data:
     log:
         "<results>/logs/write_rehearsal_data/{file}.log",
     wildcard_constraints:
-        file=one_of(study.miniature.rehearsal_files),
+        file=one_of(REHEARSAL),
     conda:
         "../envs/world.yaml"
     params:

@@ -7,11 +7,11 @@ rule write_report:
         tables=study.report.tables,
         claims=study.report.claims,
         scores=paths.scores(study.cells()),
-        rows=study.report.rows,
+        rows=paths.scores(study.report.cells, ".parquet"),
         answers=study.report.answers,
         verdicts=study.report.verdicts,
         prompts=study.report.prompts,
-        adapters=study.report.adapters,
+        adapters=paths.adapters(study.report.arms),
         identities=lambda wildcards: study.report.identities,
     output:
         html=report("<results>/report/index.html", caption="../report/page.rst", category="Page"),

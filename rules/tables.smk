@@ -15,7 +15,7 @@ rule write_main_table:
     log:
         "<results>/logs/write_main_table/table{table}.log",
     wildcard_constraints:
-        table=one_of(study.main_tables),
+        table=one_of([*study.paper.families, *COMPANIONS]),
     conda:
         "../envs/scoring.yaml"
     params:
@@ -27,7 +27,7 @@ rule write_main_table:
 rule write_table3:
     """Fraction of responses that the guard filters out (Table 3)."""
     input:
-        statistics=paths.training_sets(study.paper.filtered(), ".statistics.json"),
+        statistics=paths.training_sets(study.paper.table3_arms(), ".statistics.json"),
     output:
         csv="<results>/tables/table3.csv",
         md=report("<results>/tables/table3.md", caption="../report/table3.rst", category="Tables"),
@@ -116,7 +116,7 @@ rule write_averages:
     log:
         "<results>/logs/write_averages/figure{figure}.log",
     wildcard_constraints:
-        figure=one_of(study.figures_of_averages),
+        figure=one_of(AVERAGES),
     conda:
         "../envs/scoring.yaml"
     params:
@@ -135,7 +135,7 @@ rule write_gains:
     log:
         "<results>/logs/write_gains/figure{figure}.log",
     wildcard_constraints:
-        figure=one_of(study.figures_of_gains),
+        figure=one_of(GAINS),
     conda:
         "../envs/scoring.yaml"
     params:
@@ -147,9 +147,9 @@ rule write_gains:
 rule write_effects:
     """Does steering help, does ThinkSafe, does rejection sampling: paired differences with verdicts (Sec. 5.2, 5.4)."""
     input:
-        steered=study.paper.raw_harm(study.paper.steered_arms(), "thinksafe"),
-        direct=study.paper.raw_harm(study.paper.steered_arms(), "rejection"),
-        rows=paths.scores(study.paper.steered_cells(), ".parquet"),
+        steered=study.paper.raw_harm(study.paper.effect_arms(), "thinksafe"),
+        direct=study.paper.raw_harm(study.paper.effect_arms(), "rejection"),
+        rows=paths.scores(study.paper.effect_cells(), ".parquet"),
     output:
         csv="<results>/tables/effects.csv",
         md=report("<results>/tables/effects.md", caption="../report/effects.rst", category="Tables"),
@@ -167,14 +167,14 @@ rule write_effects:
 rule write_lengths:
     """Numbers and mean lengths of the kept responses (Figures 9 and 10)."""
     input:
-        datasets=lambda wildcards: paths.training_sets(study.paper.kept_arms(wildcards.figure)),
+        datasets=lambda wildcards: paths.training_sets(study.paper.lengths_arms(wildcards.figure)),
     output:
         csv="<results>/tables/figure{figure}.csv",
         identity="<results>/tables/figure{figure}.identity.json",
     log:
         "<results>/logs/write_lengths/figure{figure}.log",
     wildcard_constraints:
-        figure=one_of(study.figures_of_lengths),
+        figure=one_of(LENGTHS),
     conda:
         "../envs/scoring.yaml"
     params:

@@ -25,19 +25,19 @@ rule evaluation:
     """The tables of each family: every adapter on every benchmark."""
     input:
         rules.adapter.input,
-        study.paper.family_tables(),
+        study.targets.family_tables(),
 
 
 rule tables:
     """Every table that the selection has something for."""
     input:
-        [path for path in study.outputs() if "/tables/" in path],
+        [path for path in study.targets.all if "/tables/" in path],
 
 
 rule figures:
     """Every figure that the selection has something for."""
     input:
-        [path for path in study.outputs() if "/figures/" in path],
+        [path for path in study.targets.all if "/figures/" in path],
 
 
 rule report:
@@ -54,7 +54,7 @@ rule appendix:
 
 
 # table1 ... figure13, ablation_steering, judge_study, claim_A01 ...: thinksafe/study/paper.py has the list.
-for name, text in study.targets().items():
+for name, text in study.named_targets().items():
 
     rule:
         name:

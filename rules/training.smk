@@ -7,8 +7,8 @@ rule train_student:
         dataset=lambda wildcards: paths.set_of(*wildcards),
         model=lambda wildcards: paths.of_model(wildcards.student),
     output:
-        adapter=directory(paths.adapter),
-        identity=f"{paths.adapter}.identity.json",
+        adapter=directory(f"<results>/{layout.ADAPTER}"),
+        identity=f"<results>/{layout.ADAPTER}.identity.json",
     log:
         "<results>/logs/train_student/{student}/{method}/replicate-{replicate}.log",
     wildcard_constraints:

@@ -12,7 +12,7 @@ from thinksafe.config import settings
 from thinksafe.config.types import plain
 from thinksafe.jobs.driver import ONLINE
 from thinksafe.study import stages
-from thinksafe.study.paper import TARGETS
+from thinksafe.study.targets import TARGETS
 
 SLURM = (ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, cached_property
 from typing import Any
 
+from thinksafe import layout
 from thinksafe.analysis.claims import asked, at_least, check_metrics, counted, read_claims
 from thinksafe.analysis.scores import AVERAGES
+from thinksafe.layout import RESULTS
 from thinksafe.provenance.digests import canonical
-from thinksafe.study.paper import LENGTHS, RESULTS, Paper
+from thinksafe.study.paper import LENGTHS
 from thinksafe.study.selection import Arm, Cell
+from thinksafe.study.targets import Targets, artifact_of
 
-# Metrics that no score has, and the table where they are.
+# Metrics that no score has, and the table that has them.
 METRIC_TABLES = {
     "filtered_out_pct_harmful": "table3",
     "filtered_out_pct_benign": "table3",
@@ -23,7 +26,7 @@ METRIC_TABLES = {
     "train_hours": "cost",
     "generation:train_hours": "cost",
 }
-# The tables that all claims together ask, and the output by which `all` makes them.
+# The tables that all claims together ask, and the artifact of `all` that comes with each.
 TABLES = {
     "table3": "tables/table3",
     "effects": "tables/effects",
@@ -43,7 +46,7 @@ class Claims:
 
     Parameters
     ----------
-    claims : what config/claims.yaml holds
+    claims : content of config/claims.yaml
 
     Raises
     ------
@@ -51,9 +54,9 @@ class Claims:
         If the claims cannot be read, or name a metric that does not exist.
     """
 
-    def __init__(self, paper: Paper, claims: Mapping[str, Any]) -> None:
-        self.paper, self.selection, self.config = paper, paper.selection, paper.config
-        self.all = claims
+    def __init__(self, targets: Targets, claims: Mapping[str, Any]) -> None:
+        self.targets, self.paper, self.all = targets, targets.paper, claims
+        self.selection, self.config = self.paper.selection, self.paper.config
         families = list(self.config.families)
         self.read, sets = read_claims(claims, families)
         check_metrics(self.read, sets, families, {*self.config.benchmarks, *AVERAGES, *METRIC_TABLES})
@@ -63,27 +66,31 @@ class Claims:
         }
         self.students_over, self.asked_by = cache(self.students_over), cache(self.asked_by)
 
+    @cached_property
+    def _arms(self) -> dict[str, list[Arm]]:
+        """Return the arms that a run's tables of other metrics than scores are about."""
+        paper, arms = self.paper, self.selection.arms(trained=True)
+        return {
+            "table3": paper.table3_arms(),
+            "effects": paper.effect_arms(),
+            "figure8": paper.figure8_arms(),
+            "lengths": [arm for figure in LENGTHS for arm in paper.lengths_arms(figure)],
+            "cost": [arm for arm in arms if paper.sets.samples_itself(arm.student, arm.method)],
+        }
+
     # ------------------------------------------------------------ what a claim asks
     def is_in_run(self, cell: tuple[str, str, str]) -> bool:
         """Return whether a run has student, method and metric by its config."""
         student, method, metric = cell
+        if table := METRIC_TABLES.get(metric):
+            arms = [] if self.config.use_paper_scores else self._arms[table]
+            return any(arm[:2] == (student, method) for arm in arms)
         if student not in self.selection.students or method not in self.selection.methods_of(student):
             return False
-        if metric not in METRIC_TABLES:
-            return set(AVERAGES.get(metric, [metric])) <= set(self.selection.benchmarks)
-        if self.config.use_paper_scores:
-            return False
-        paper, sets = self.paper, self.paper.sets
-        return {
-            "table3": lambda: any((arm.student, arm.method) == (student, method) for arm in paper.filtered()),
-            "effects": lambda: method == "initial" and student in paper.steered_students(),
-            "figure8": lambda: method in paper.read_methods(),
-            "lengths": lambda: method == "thinksafe" and self.selection.family_of(student) in LENGTHS.values(),
-            "cost": lambda: method != "initial" and sets.samples_itself(student, method),
-        }[METRIC_TABLES[metric]]()
+        return set(AVERAGES.get(metric, [metric])) <= set(self.selection.benchmarks)
 
     def students_over(self, claim: str) -> dict[str, Any]:
-        """Return the students that count in a claim; the paper's numbers say for themselves which they have."""
+        """Return the students that count in a claim by the sets that they are in; none for the paper's numbers."""
         if self.config.use_paper_scores:
             return {}
         return counted(self.read[claim].predicate, self.all["sets"], self.own_sets, self.is_in_run)
@@ -94,7 +101,7 @@ class Claims:
         Raises
         ------
         Undecidable
-            If it cannot be decided, with what is missing. The paper's numbers say for themselves what they decide.
+            If it cannot be decided, with what is missing. Of the paper's numbers those count that are printed.
         """
         predicate, over = self.read[claim].predicate, self.students_over(claim)
         sets = {**self.all["sets"], **self.own_sets, **over}
@@ -112,7 +119,7 @@ class Claims:
         return cells
 
     def cells(self, claim: str | None = None) -> list[Cell]:
-        """Return the scored cells that decide a claim, or all, in an order that the selection's does not change."""
+        """Return the scored cells that decide a claim, or all, in an order that does not follow the selection's."""
         cells = sorted(self.selection.cells(), key=lambda cell: canonical(cell._asdict()))
         if claim is None:
             return cells
@@ -125,35 +132,35 @@ class Claims:
         return [cell for cell in cells if (cell.student, cell.method, cell.benchmark) in wanted]
 
     def arms(self, claim: str, table: str) -> list[Arm]:
-        """Return the training sets or adapters that a claim asks a table about."""
+        """Return the arms that a claim asks a table about."""
         wanted = {cell[:2] for cell in self.asked_by(claim) if METRIC_TABLES.get(cell[2]) == table}
         return [Arm(*pair, replicate) for pair in sorted(wanted) for replicate in self.selection.replicates]
 
     # ------------------------------------------------------------ files
     def tables(self, claim: str | None = None) -> list[str]:
-        """Return the tables that a claim asks, made of nothing but what it asks of them; or those of the run."""
+        """Return the tables that a claim asks, each of the claim's own arms alone; or those of the run."""
         if self.config.use_paper_scores:
             return [f"{self.config.paper}/{name}.csv" for name in ("table3", "text_cells")]
         if claim is None:
-            made = {path.rpartition(".")[0].removeprefix(f"{RESULTS}/") for path in self.paper.outputs()}
-            return [f"{self.paper.paths.table(name=name)}.csv" for name, shown in TABLES.items() if shown in made]
+            made = {artifact_of(path) for path in self.targets.all}
+            return [f"{layout.TABLE.in_run(name=name)}.csv" for name, artifact in TABLES.items() if artifact in made]
         asked_of = sorted({METRIC_TABLES[metric] for *_, metric in self.asked_by(claim) if metric in METRIC_TABLES})
         return [f"{RESULTS}/claims/{claim}/{table}.csv" for table in asked_of]
 
     def files_of(self, claim: str) -> list[str]:
-        """Return the verdict on one claim, after a check that it can be decided (`asked_by`)."""
+        """Return the file with the verdict on one claim, after a check that the claim can be decided."""
         self.asked_by(claim)
         return [f"{RESULTS}/claims/{claim}.json"]
 
     def scores(self, claim: str | None = None, ending: str = ".json") -> list[str]:
-        """Return the scores that decide a claim, or all; the paper's have no rows behind them."""
+        """Return the scores that decide a claim, or all; there are no rows behind the paper's numbers."""
         if ending == ".parquet" and self.config.use_paper_scores:
             return []
         return self.paper.paths.scores(self.cells(claim), ending)
 
     def spec(self, claim: str | None = None) -> dict[str, Any]:
         """Return what a verdict takes from config, for one claim or all."""
-        names: Sequence[str] = [claim] if claim else list(self.all["claims"])
+        names = [claim] if claim else list(self.all["claims"])
         kinds = self.config.benchmarks
         return {
             "cells": [cell._asdict() for cell in self.cells(claim)],

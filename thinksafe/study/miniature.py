@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from thinksafe import layout
 from thinksafe.config.types import plain
 from thinksafe.files import IDENTITY
-from thinksafe.study.paths import RESULTS, Paths
+from thinksafe.layout import RESULTS
 from thinksafe.study.selection import Arm, Selection
 
 HARM_SETS = ("harmbench", "strongreject", "wildjailbreak")  # share the world's held-out deeds, in this order
@@ -34,12 +35,10 @@ REHEARSAL = {
 
 
 class Miniature:
-    """The built models of a config, and the shares of its `world` that the rules depend on."""
+    """The built models of a config, and the parts of its `world` that the rules depend on."""
 
-    counterparts, rehearsal_files = tuple(COUNTERPARTS), tuple(REHEARSAL)
-
-    def __init__(self, selection: Selection, paths: Paths) -> None:
-        self.selection, self.paths, self.config = selection, paths, selection.config
+    def __init__(self, selection: Selection) -> None:
+        self.selection, self.config = selection, selection.config
         self.world: dict[str, Any] = plain(self.config.world) or {}
 
     def built(self, kind: str) -> list[str]:
@@ -57,12 +56,12 @@ class Miniature:
             return []
         family = self.selection.family_of(student)
         first = next(name for name in self.built("student") if self.selection.family_of(name) == family)
-        return [f"{self.paths.model(model=first)}{IDENTITY}"]
+        return [f"{layout.MODEL.in_run(model=first)}{IDENTITY}"]
 
     def traces_of(self, published: str) -> list[str]:
         """Return what the teacher said and the guard kept; the same for every replicate of the students."""
         method = COUNTERPARTS[published]
-        return [f"{self.paths.training_set(Arm(self.built('teacher')[0], method, 0))}.parquet"] if method else []
+        return [f"{layout.TRAINING_SET.in_run(Arm(self.built('teacher')[0], method, 0))}.parquet"] if method else []
 
     # ------------------------------------------------------------ specs
     def make_world(self, rows: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from thinksafe.config.selection import methods_of
@@ -13,7 +12,7 @@ ROLES = ("harmful", "benign")
 
 
 class Arm(NamedTuple):
-    """One adapter: a student trained with a method, in one replicate; ``initial`` has none."""
+    """A student trained with a method in one replicate; the method ``initial`` trains nothing."""
 
     student: str
     method: str
@@ -21,17 +20,12 @@ class Arm(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One number of a table, in one replicate: an arm on a benchmark."""
+    """One number of a table in one replicate: an arm on a benchmark."""
 
     student: str
     method: str
     replicate: int
     benchmark: str
-
-    @property
-    def arm(self) -> Arm:
-        """Return the cell's adapter."""
-        return Arm(self.student, self.method, self.replicate)
 
 
 class Selection:
@@ -43,22 +37,19 @@ class Selection:
         self.methods: list[str] = list(config.select.methods)
         self.benchmarks: list[str] = list(config.select.benchmarks)
         self.replicates: list[int] = list(config.replicates)
+        self._methods = {model: methods_of(config, model) for model in config.models}
 
     def family_of(self, student: str) -> str:
         """Return the family of a model."""
         return self.config.models[student].family
 
-    def students_of(self, family: str | None) -> list[str]:
-        """Return the selected students of a family, of all families for None."""
-        return [student for student in self.students if family in (None, self.family_of(student))]
-
-    @cached_property
-    def _methods(self) -> dict[str, list[str]]:
-        return {student: methods_of(self.config, student) for student in self.config.models}
-
     def methods_of(self, student: str) -> list[str]:
         """Return the selected methods that are meant for a student."""
         return self._methods[student]
+
+    def students_of(self, family: str | None) -> list[str]:
+        """Return the selected students of a family, or of all families for None."""
+        return [student for student in self.students if family in (None, self.family_of(student))]
 
     def students_with(
         self, methods: Collection[str], any_of: Collection[str] = (), family: str | None = None
@@ -74,7 +65,7 @@ class Selection:
     def arms(
         self, students: Collection[str] | None = None, methods: Collection[str] | None = None, trained: bool = False
     ) -> list[Arm]:
-        """Return student, method and replicate of what is selected; ``trained`` leaves out the initial students."""
+        """Return the selected arms, of all students and methods by default; ``trained`` leaves out ``initial``."""
         return [
             Arm(student, method, replicate)
             for student in (self.students if students is None else students)
@@ -89,28 +80,24 @@ class Selection:
         methods: Collection[str] | None = None,
         benchmarks: Collection[str] | None = None,
     ) -> list[Cell]:
-        """Return the cells of a table, in the order of its rows."""
-        return [
-            Cell(*arm, benchmark)
-            for arm in self.arms(students, methods)
-            for benchmark in self.benchmarks
-            if benchmarks is None or benchmark in benchmarks
-        ]
+        """Return the cells of a table in the order of its rows."""
+        columns = [name for name in self.benchmarks if benchmarks is None or name in benchmarks]
+        return [Cell(*arm, benchmark) for arm in self.arms(students, methods) for benchmark in columns]
 
     def shards_of(self, benchmark: str) -> range:
-        """Return the numbers of the shards that a benchmark's answers are in."""
+        """Return the numbers of the shards that hold a benchmark's answers."""
         return range(getattr(self.config.shards, self.config.benchmarks[benchmark].decoding))
 
-    def judged(self, kind: str) -> list[str]:
+    def benchmarks_of(self, kind: str) -> list[str]:
         """Return the selected benchmarks of a kind: harm, refusal or reasoning."""
         return [name for name in self.benchmarks if self.config.benchmarks[name].kind == kind]
 
     def labels(self, section: str, names: Collection[str]) -> list[list[str]]:
-        """Return pairs of id and label, in the order given."""
+        """Return pairs of id and label in the order given."""
         entries: dict[str, Any] = getattr(self.config, section)
         return [[name, entries[name].label] for name in names]
 
     def columns(self) -> list[dict[str, str]]:
-        """Return the selected benchmarks as a table's columns."""
+        """Return the selected benchmarks as columns of a table."""
         entries = self.config.benchmarks
         return [{"id": name, "label": entries[name].label, "kind": entries[name].kind} for name in self.benchmarks]

@@ -12,13 +12,14 @@ from typing import Any
 from thinksafe.config.settings import read
 from thinksafe.config.types import Config, plain
 from thinksafe.hub.needed import remote_sources, used
+from thinksafe.layout import RESULTS
 from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.local_files import content_of
 from thinksafe.study.claims import Claims
 from thinksafe.study.miniature import Miniature
-from thinksafe.study.paper import LENGTHS, RESULTS, Shown
+from thinksafe.study.paper import LENGTHS, Shown
 from thinksafe.study.report import Report
-from thinksafe.study.selection import ROLES, Arm, Cell
+from thinksafe.study.selection import ROLES, Arm
 
 Spec = dict[str, Any]
 TOKEN_SETTINGS = {"think"}  # settings of a loss that say which tokens are learnt
@@ -36,8 +37,8 @@ class Specs(Miniature):
 
     def __init__(self, claims: Claims, report: Report, asked: Config) -> None:
         paper = claims.paper
-        super().__init__(paper.selection, paper.paths)
-        self.paper, self.sets, self.claims, self.report = paper, paper.sets, claims, report
+        super().__init__(paper.selection)
+        self.paper, self.sets, self.paths, self.claims, self.report = paper, paper.sets, paper.paths, claims, report
         self.asked = asked  # the config without the lock's commits
 
     # ------------------------------------------------------------ hub
@@ -51,8 +52,7 @@ class Specs(Miniature):
 
     # ------------------------------------------------------------ data
     def prepare_prompts(self, prompts: str) -> Spec:
-        entry = getattr(self.config.prompts, prompts)
-        return {"role": prompts, **_rows(entry)}
+        return {"role": prompts, **_rows(getattr(self.config.prompts, prompts))}
 
     def prepare_benchmark(self, benchmark: str) -> Spec:
         entry = self.config.benchmarks[benchmark]
@@ -76,22 +76,17 @@ class Specs(Miniature):
         longest = max(decoding["max_tokens"] for decoding in plain(self.config.sampling).values())
         return self._student(student) | {"family": self.selection.family_of(student), "max_tokens": longest}
 
-    def _sampling(self, kind: str, student: str, shard: str | int) -> Spec:
+    def _sampling(self, kind: str, student: str, shard: str) -> Spec:
         decoding = plain(getattr(self.config.sampling, kind))
         decoding["top_k"] = decoding["top_k"][self.selection.family_of(student)]
-        return self._student(student) | {
-            "sampling": decoding,
-            "engine": plain(self.config.engine),
-            "shard": int(shard),
-            "shards": getattr(self.config.shards, kind),
-        }
+        shards = {"shard": int(shard), "shards": getattr(self.config.shards, kind)}
+        return self._student(student) | {"sampling": decoding, "engine": plain(self.config.engine)} | shards
 
     def _guard(self, guard: str, view: str | None = None) -> Spec:
         """Return what verdicts depend on of a guard's entry; its format is an input. ``view`` overrides its own."""
-        entry = self.config.guards[guard]
-        names = ("kind", "batch_size", "max_prompt_tokens")
-        shown = {"source": plain(entry.source), "judged_text": view or entry.judged_text}
-        return {name: getattr(entry, name) for name in names} | shown
+        entry = plain(self.config.guards[guard])
+        own = {name: entry.get(name) for name in ("kind", "batch_size", "max_prompt_tokens", "source")}
+        return own | {"judged_text": view or entry["judged_text"]}
 
     # ------------------------------------------------------------ generation
     def sample_responses(
@@ -174,18 +169,16 @@ class Specs(Miniature):
 
     def score_perplexity(self, student: str, method: str, replicate: str) -> Spec:
         name, settings = self.sets.loss_of(method)
-        spec = self._student(student) | {"dtype": self.config.engine.dtype}
-        del spec["student"]
-        return spec | {"loss": {name: {key: value for key, value in settings.items() if key in TOKEN_SETTINGS}}}
+        loss = {name: {key: value for key, value in settings.items() if key in TOKEN_SETTINGS}}
+        entry = self._student(student)
+        return {"model": entry["model"], "chat": entry["chat"], "dtype": self.config.engine.dtype, "loss": loss}
 
     def write_printed_scores(self) -> Spec:
         entries = {name: self.config.benchmarks[name] for name in self.selection.benchmarks}
+        facts = ("kind", "rows", "samples")
         return {
             "cells": _dicts(self.selection.cells()),
-            "benchmarks": {
-                name: {"kind": entry.kind, "rows": entry.rows, "samples": entry.samples}
-                for name, entry in entries.items()
-            },
+            "benchmarks": {name: {key: getattr(entry, key) for key in facts} for name, entry in entries.items()},
             "confidence": self.config.scoring.confidence,
         }
 
@@ -196,13 +189,12 @@ class Specs(Miniature):
 
     def _scored(self, shown: Shown) -> Spec:
         """Return what a table of scores takes from config: which cells, in which order, under which labels."""
-        methods = self.selection.chosen(shown.methods)
         pairs = dict.fromkeys((cell.student, cell.method) for cell in shown.cells)
         released = [list(pair) for pair in pairs if not self.sets.samples_itself(*pair)]
         return {
             "cells": _dicts(shown.cells),
             **({"released": released} if released else {}),
-            **self._labels(shown.students, methods),
+            **self._labels(shown.students, self.selection.chosen(shown.methods)),
             "benchmarks": self.selection.columns(),
             "confidence": self.config.scoring.confidence,
         }
@@ -213,22 +205,42 @@ class Specs(Miniature):
     def write_averages(self, figure: str) -> Spec:
         return self._scored(self.paper.figure(figure))
 
-    def write_gains(self, figure: str) -> Spec:
-        return self._scored(self.paper.figure(figure))
+    write_gains = write_averages
 
-    def _sets(self, arms: Sequence[Arm], students: Sequence[str]) -> Spec:
+    def _arms(self, table: str, claim: str | None, arms: Sequence[Arm], students: Sequence[str]) -> Spec:
+        """Return the arms and students of a table of training sets: the run's, or those that a claim is about."""
+        if claim:
+            arms, students = self.claims.arms(claim, table), self.claims.own_sets["students"]
         return {
             "cells": _dicts(arms),
             "students": self.selection.labels("models", students),
             "confidence": self.config.scoring.confidence,
         }
 
-    def write_table3(self) -> Spec:
-        return self._sets(self.paper.filtered(), self.paper.counted_students())
+    def write_table3(self, claim: str | None = None) -> Spec:
+        return self._arms("table3", claim, self.paper.table3_arms(), self.paper.table3_students())
+
+    def write_lengths(self, figure: str = "9", claim: str | None = None) -> Spec:
+        students = self.paper.thinksafe_students(LENGTHS[figure])
+        return self._arms("lengths", claim, self.paper.lengths_arms(figure), students)
+
+    def write_figure8_table(self, claim: str | None = None) -> Spec:
+        methods = self.selection.labels("methods", self.paper.figure8_methods())
+        return self._arms("figure8", claim, self.paper.figure8_arms(), self.selection.students) | {"methods": methods}
+
+    def write_effects(self, claim: str | None = None) -> Spec:
+        spec = self._arms("effects", claim, self.paper.effect_arms(), self.paper.effect_students())
+        return spec | {
+            "pairs": [{"student": arm["student"], "replicate": arm["replicate"]} for arm in spec["cells"]],
+            "cells": [] if claim else _dicts(self.paper.effect_cells()),
+            "methods": self.selection.labels("methods", ["initial", "rejection", "thinksafe"]),
+            "benchmarks": self.selection.columns(),
+            "min_effect": self.config.scoring.min_effect,
+        }
 
     def write_table4(self) -> Spec:
-        arms, cells = self.selection.arms(trained=True), []
-        for arm in arms:
+        cells = []
+        for arm in self.selection.arms(trained=True):
             grpo = self.config.methods[arm.method].grpo
             facts = {
                 "epochs": self.sets.epochs_of(arm.method),
@@ -258,31 +270,11 @@ class Specs(Miniature):
             "min_effect": self.config.scoring.min_effect,
         }
 
-    def write_lengths(self, figure: str) -> Spec:
-        return self._sets(self.paper.kept_arms(figure), self.paper.thinksafe_students(LENGTHS[figure]))
-
-    def write_effects(self) -> Spec:
-        return self._effects(self.paper.steered_arms(), self.paper.steered_students(), self.paper.steered_cells())
-
-    def _effects(self, pairs: Sequence[Arm], students: Sequence[str], cells: Sequence[Cell] = ()) -> Spec:
-        return {
-            "pairs": [{"student": arm.student, "replicate": arm.replicate} for arm in pairs],
-            "cells": _dicts(cells),
-            "students": self.selection.labels("models", students),
-            "methods": self.selection.labels("methods", ["initial", "rejection", "thinksafe"]),
-            "benchmarks": self.selection.columns(),
-            "confidence": self.config.scoring.confidence,
-            "min_effect": self.config.scoring.min_effect,
-        }
-
     def write_figure2_table(self) -> Spec:
         return {"public": self.config.report.public}
 
-    def write_figure8_table(self) -> Spec:
-        return self._perplexity(self.paper.read_arms(), self.selection.students)
-
-    def _perplexity(self, arms: Sequence[Arm], students: Sequence[str]) -> Spec:
-        return self._sets(arms, students) | {"methods": self.selection.labels("methods", self.paper.read_methods())}
+    def _cost(self, arms: Sequence[Arm], students: Sequence[str], methods: Sequence[str]) -> Spec:
+        return {"jobs": self.paper.cost_jobs(arms), **self._labels(students, methods)}
 
     def write_cost(self) -> Spec:
         return self._cost(self.selection.arms(), self.selection.students, self.selection.methods)
@@ -291,8 +283,8 @@ class Specs(Miniature):
         shown = self.paper.figure(3)
         return self._cost(self.paper.arms_of(3), shown.students, shown.methods)
 
-    def _cost(self, arms: Sequence[Arm], students: Sequence[str], methods: Sequence[str]) -> Spec:
-        return {"jobs": [job for job, _ in self.paper.cost_jobs(arms)], **self._labels(students, methods)}
+    def claim_cost(self, claim: str) -> Spec:
+        return self._cost(self.claims.arms(claim, "cost"), self.claims.own_sets["students"], self.selection.methods)
 
     def write_judge_study(self) -> Spec:
         return {
@@ -300,21 +292,35 @@ class Specs(Miniature):
             "judges": self.paper.judges(),
             "own_views": {guard: self.config.guards[guard].judged_text for guard, _ in self.paper.judges()},
             **self._labels(self.selection.students, self.paper.table(6).methods),
-            "benchmarks": self.selection.judged("harm"),
+            "benchmarks": self.selection.benchmarks_of("harm"),
             "confidence": self.config.scoring.confidence,
         }
 
+    def judge_claims(self, claim: str | None = None) -> Spec:
+        return self.claims.spec(claim)
+
     # ------------------------------------------------------------ figures
-    def plot_tradeoff(self) -> Spec:
-        shown = self.paper.figure(1)
+    def plot_averages(self, figure: str) -> Spec:
+        shown = self.paper.figure(figure)
         return self._labels(shown.students, shown.methods)
+
+    def plot_tradeoff(self) -> Spec:
+        return self.plot_averages("1")
+
+    def plot_reinforcement(self) -> Spec:
+        return self.plot_averages("3")
+
+    def plot_perplexity(self) -> Spec:
+        return self._labels(self.selection.students, self.paper.figure8_methods())
+
+    plot_lengths = write_lengths
 
     def plot_samples(self) -> Spec:
         """Return who the samples' speakers are, and what the steered student was told."""
-        student, method = self.paper.samples()
-        models, entry = self.config.models, self.config.methods[method] if method else None
-        teacher = None
-        if entry:
+        student, method = self.paper.figure2()
+        models, teacher = self.config.models, None
+        if method:
+            entry = self.config.methods[method]
             teacher = [f"{entry.label}'s set" if entry.data.corpus else models[entry.data.teacher].label, method]
         steering = self.config.methods["thinksafe"].data.harmful.steering
         return {
@@ -323,63 +329,28 @@ class Specs(Miniature):
             "instruction": self.config.steerings[steering],
         }
 
-    def plot_reinforcement(self) -> Spec:
-        shown = self.paper.figure(3)
-        return self._labels(shown.students, shown.methods)
-
-    def plot_averages(self, figure: str) -> Spec:
-        shown = self.paper.figure(figure)
-        return self._labels(shown.students, shown.methods)
-
     def plot_gains(self, figure: str) -> Spec:
         """Return whose responses each method of the figure learns from."""
-        shown = self.paper.figure(figure)
-        taught = [
-            (method, self.config.methods[method].data.teacher) for method in shown.methods if method in self.sets.taught
-        ]
+        shown, methods, models = self.paper.figure(figure), self.config.methods, self.config.models
+        taught = [method for method in shown.methods if method in self.sets.taught]
         return {
             "students": self.selection.labels("models", shown.students),
-            "sources": [["thinksafe", "Self"], *([method, self.config.models[who].label] for method, who in taught)],
+            "sources": [["thinksafe", "Self"], *([name, models[methods[name].data.teacher].label] for name in taught)],
             "metrics": ["gain_ratio"] if figure == "5" else ["safety_gain", "reasoning_gain"],
         }
-
-    def plot_perplexity(self) -> Spec:
-        return self._labels(self.selection.students, self.paper.read_methods())
-
-    plot_lengths = write_lengths
 
     def plot_judge_study(self) -> Spec:
         methods = self.selection.labels("methods", self.paper.table(6).methods)
         return {"judges": self.paper.judges(), "methods": methods}
 
-    # ------------------------------------------------------------ claims
-    def judge_claims(self, claim: str | None = None) -> Spec:
-        return self.claims.spec(claim)
-
-    def claim_table3(self, claim: str) -> Spec:
-        return self._sets(self.claims.arms(claim, "table3"), self.claims.own_sets["students"])
-
-    def claim_lengths(self, claim: str) -> Spec:
-        return self._sets(self.claims.arms(claim, "lengths"), self.claims.own_sets["students"])
-
-    def claim_figure8(self, claim: str) -> Spec:
-        return self._perplexity(self.claims.arms(claim, "figure8"), self.claims.own_sets["students"])
-
-    def claim_effects(self, claim: str) -> Spec:
-        return self._effects(self.claims.arms(claim, "effects"), self.claims.own_sets["students"])
-
-    def claim_cost(self, claim: str) -> Spec:
-        return self._cost(self.claims.arms(claim, "cost"), self.claims.own_sets["students"], self.selection.methods)
-
     # ------------------------------------------------------------ pages
     def write_report(self) -> Spec:
-        shown = Shown(self.selection.students, self.selection.methods, self.selection.cells())
-        scored = self._scored(shown)
+        scored = self._scored(Shown(self.selection.students, self.selection.methods, self.selection.cells()))
         del scored["confidence"]
         return scored | {
             "run": self.config.run,
             "use_paper_scores": self.config.use_paper_scores,
-            "adapters": _dicts(self.selection.arms(trained=True)) if self.report.sampled else [],
+            "adapters": _dicts(self.report.arms),
             "template": {name: content_of(ROOT / "report/page" / name) for name in PAGE},
             **plain(self.config.report),
         }

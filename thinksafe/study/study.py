@@ -1,8 +1,18 @@
 """The study that a config describes: what is selected, where it is kept, what each job depends on.
 
-Made once, when the workflow is read (rules/common.smk). Pure and cheap: no Snakemake, no torch; it reads the config and
-the files that it names. Rules, the command line and tests ask the same object. No script imports it, so that a change
-here makes something stale only through the specs and paths that it changes.
+Made once, when the workflow is read (rules/common.smk); rules and tests ask the same object. It is pure and cheap: no
+Snakemake, no torch; it reads the config and the files that the config names. No script imports it, so that a change
+here makes something stale only through the specs and paths that it changes. Where to look:
+
+selection.py      students, methods, benchmarks, and the cells that they span
+training_sets.py  what each method learns from, with which loss and settings
+paths.py          the files that rules take as input (their patterns: thinksafe/layout.py)
+paper.py          the contents of each table and figure
+targets.py        what `all`, table1, figure12, ... make
+claims.py         what each claim asks of a run
+report.py         what the page and the appendix read
+specs.py          what each job depends on from config (the miniature's: miniature.py)
+stages.py         what is known of each rule: its stage, environment, cost
 """
 
 from __future__ import annotations
@@ -20,12 +30,13 @@ from thinksafe.provenance.digests import canonical, code_digests, script_path
 from thinksafe.provenance.local_files import with_contents
 from thinksafe.provenance.versions import pinned
 from thinksafe.study.claims import Claims
-from thinksafe.study.paper import AVERAGES, COMPANIONS, GAINS, LENGTHS, TARGETS, Paper
+from thinksafe.study.paper import Paper
 from thinksafe.study.paths import Paths
 from thinksafe.study.report import Report
 from thinksafe.study.selection import Selection
 from thinksafe.study.specs import Specs
 from thinksafe.study.stages import script_of, stage_of
+from thinksafe.study.targets import TARGETS, Targets
 from thinksafe.study.training_sets import TrainingSets
 
 ENGINES = {
@@ -33,21 +44,19 @@ ENGINES = {
     "vllm": "thinksafe/inference/vllm_engine.py",
 }
 WORLD = {"thinksafe/miniature/oracle.py", "thinksafe/miniature/world.py"}
-
-
 NO_LOCK: dict[str, Any] = {"models": {}, "datasets": {}}
 
 
 @dataclass(frozen=True)
 class Depends:
-    """A param of a rule, as a function of a job's wildcards; knows its rule, so that a wrong name is found."""
+    """A param of a rule as a function of a job's wildcards; it knows its rule, so that a wrong name is found."""
 
     rule: str
-    of: Callable[[str, Mapping[str, str]], str]
+    value: Callable[[str, Mapping[str, str]], str]
 
     def __call__(self, wildcards: Any) -> str:
         """Return the param of one job."""
-        return self.of(self.rule, dict(wildcards.items()))
+        return self.value(self.rule, dict(wildcards.items()))
 
 
 class Study:
@@ -56,8 +65,8 @@ class Study:
     Parameters
     ----------
     config : of one run
-    claims : what config/claims.yaml holds
-    lock : the hub's commits (thinksafe/hub/lock.py); what comes from the hub is taken at the commit that it has
+    claims : content of config/claims.yaml
+    lock : commits of what comes from the hub (thinksafe/hub/lock.py)
     local : wraps a path of this machine that no rule makes, as Snakemake's ``local`` does
 
     Raises
@@ -66,9 +75,6 @@ class Study:
         If the claims cannot be read.
     """
 
-    main_tables = property(lambda self: [*self.paper.families, *COMPANIONS])
-    figures_of_averages, figures_of_gains, figures_of_lengths = set(AVERAGES), set(GAINS), set(LENGTHS)
-
     def __init__(
         self,
         config: Config,
@@ -76,83 +82,24 @@ class Study:
         lock: Mapping[str, Any] = NO_LOCK,
         local: Callable[[str], Any] = str,
     ) -> None:
-        asked, self.config = config, at_locked_commits(config, lock)
+        self.config = at_locked_commits(config, lock)
         self.selection = Selection(self.config)
         self.sets = TrainingSets(self.selection)
         self.paths = Paths(self.selection, self.sets, local)
         self.paper = Paper(self.selection, self.sets, self.paths)
-        self.claims = Claims(self.paper, claims)
-        self.report = Report(self.paper)
-        self.spec = self.miniature = Specs(self.claims, self.report, asked)
+        self.targets = Targets(self.paper)
+        self.claims = Claims(self.targets, claims)
+        self.report = Report(self.targets)
+        self.spec = self.miniature = Specs(self.claims, self.report, config)
         self.trained = self.selection.arms(trained=True)
         self.cells, self.table, self.figure = self.selection.cells, self.paper.table, self.paper.figure
-        self.outputs, self.code = cache(self.paper.outputs), cache(self._code)
+        self._code = cache(self._code)
 
     # ------------------------------------------------------------ what a job depends on (docs/staleness.md)
     def depends(self, rule: str) -> dict[str, Depends]:
         """Return the params of a rule: all that its jobs depend on besides their inputs."""
-        return {
-            "spec": Depends(rule, self.spec_of),
-            "code": Depends(rule, self.code_of),
-            "environment": Depends(rule, self.environment_of),
-        }
-
-    def spec_of(self, rule: str, wildcards: Mapping[str, str]) -> str:
-        """Return a job's share of the config, with the digest of its content beside a source on this machine."""
-        method = getattr(self.spec, rule, None) or getattr(self.spec, script_of(rule))
-        return canonical(with_contents(method(**wildcards)))
-
-    def code_of(self, rule: str, wildcards: Mapping[str, str]) -> str:
-        """Return a digest per module that a job runs."""
-        return self.code(rule, **self._variant(rule, wildcards))
-
-    def _variant(self, rule: str, wildcards: Mapping[str, str]) -> dict[str, Any]:
-        """Return which engines, loss and truth a job runs, of those that its script could."""
-        engine, script = self.config.engine.name, script_of(rule)
-        if script in ("sample_responses", "sample_answers"):
-            return {"engines": (engine,)}
-        if script == "judge_responses":
-            oracle = self._asks_oracle(wildcards)
-            return {"engines": () if oracle else (engine,), "oracle": oracle}
-        if script == "train_grpo":
-            own = self.config.methods[wildcards["method"]].grpo.sampler == "trainer"
-            return {"engines": (engine, "transformers") if own else (engine,)}
-        if script in ("train_student", "score_perplexity"):
-            return {"loss": self.sets.loss_of(wildcards["method"])[0]}
-        return {}
-
-    def _asks_oracle(self, wildcards: Mapping[str, str]) -> bool:
-        return self.config.guards[wildcards["guard"]].kind == "oracle"
-
-    def _code(self, rule: str, engines: tuple[str, ...] = (), oracle: bool = False, loss: str | None = None) -> str:
-        """Return a digest per module that a rule's script runs; only the engines, truth and loss of this job count."""
-        unused = {path for name, path in ENGINES.items() if name not in engines} | (set() if oracle else WORLD)
-        script = script_path(script_of(rule))
-        if script.startswith("scripts/miniature/"):
-            unused -= WORLD
-        used = [f"thinksafe/training/losses/{loss}.py"] if loss else []
-        return canonical(code_digests(script, unused, used))
-
-    def environment_of(self, rule: str, wildcards: Mapping[str, str]) -> str:
-        """Return the pinned versions that can change the numbers of a job (envs/versions.yaml), if any can."""
-        kind = stage_of(rule).environment
-        if script_of(rule) == "judge_responses" and self._asks_oracle(wildcards):
-            kind = None
-        elif rule == "train_grpo" and self.config.engine.name == "transformers":
-            kind = "training"
-        elif rule == "score_reasoning":
-            kind = self.config.scoring.environment
-        elif rule.startswith("prepare_"):  # only the hub's library stands between data and rows
-            kind = "data" if any(part.source.hub for part in self._prepared(rule, wildcards)) else None
-        return canonical(pinned(kind.format(engine=self.config.engine.name)) if kind else {})
-
-    def _prepared(self, rule: str, wildcards: Mapping[str, str]) -> Iterable[Any]:
-        if rule == "prepare_corpus":
-            corpus = self.config.corpora[wildcards["corpus"]]
-            return [part for part in (corpus.harmful, corpus.benign) if part]
-        if rule == "prepare_prompts":
-            return [getattr(self.config.prompts, wildcards["prompts"])]
-        return [self.config.benchmarks[wildcards["benchmark"]]]
+        values = {"spec": self.spec_of, "code": self.code_of, "environment": self.environment_of}
+        return {name: Depends(rule, value) for name, value in values.items()}
 
     def check_rules(self, rules: Iterable[Any]) -> None:
         """Check that each rule carries its own params, and runs the script of whose code they have digests.
@@ -168,13 +115,56 @@ class Study:
             if script and (len(names) != 1 or script_of(*names) != script or len(rule.params) != 3):
                 raise ValueError(f"rule {rule.name} runs {script}.py: its params must be **depends({rule.name!r})")
 
-    # ------------------------------------------------------------ what rules ask
-    def prompts(self, role: str) -> Any:
-        """Return the config's entry of the harmful or the benign prompts."""
-        return getattr(self.config.prompts, role)
+    def spec_of(self, rule: str, wildcards: Mapping[str, str]) -> str:
+        """Return what a job takes from config, with the digest of its content beside a source on this machine."""
+        spec = getattr(self.spec, rule, None) or getattr(self.spec, script_of(rule))
+        return canonical(with_contents(spec(**wildcards)))
 
+    def code_of(self, rule: str, wildcards: Mapping[str, str]) -> str:
+        """Return a digest per module that a job runs, of engines and losses only of those that it uses."""
+        script, engine = script_of(rule), self.config.engine.name
+        if script in ("sample_responses", "sample_answers"):
+            return self._code(script, engine)
+        if script == "judge_responses":
+            return self._code(script, oracle=True) if self._asks_oracle(wildcards) else self._code(script, engine)
+        if script == "train_grpo":
+            own = self.config.methods[wildcards["method"]].grpo.sampler == "trainer"
+            return self._code(script, engine, *(["transformers"] if own else []))
+        if script in ("train_student", "score_perplexity"):
+            return self._code(script, loss=self.sets.loss_of(wildcards["method"])[0])
+        return self._code(script)
+
+    def _code(self, script: str, *engines: str, oracle: bool = False, loss: str | None = None) -> str:
+        path = script_path(script)
+        unused = {module for name, module in ENGINES.items() if name not in engines}
+        if not (oracle or path.startswith("scripts/miniature/")):
+            unused |= WORLD
+        return canonical(code_digests(path, unused, [f"thinksafe/training/losses/{loss}.py"] if loss else []))
+
+    def _asks_oracle(self, wildcards: Mapping[str, str]) -> bool:
+        return self.config.guards[wildcards["guard"]].kind == "oracle"
+
+    def environment_of(self, rule: str, wildcards: Mapping[str, str]) -> str:
+        """Return the pinned versions that can change the numbers of a job (envs/versions.yaml), if any can."""
+        kind = stage_of(rule).environment
+        if script_of(rule) == "judge_responses" and self._asks_oracle(wildcards):
+            kind = None
+        elif rule == "train_grpo" and self.config.engine.name == "transformers":
+            kind = "training"
+        elif rule == "score_reasoning":
+            kind = self.config.scoring.environment
+        elif rule.startswith("prepare_"):  # only the hub's library can change rows
+            kind = "data" if any(part.source.hub for part in self._prepared(**wildcards) if part) else None
+        return canonical(pinned(kind.format(engine=self.config.engine.name)) if kind else {})
+
+    def _prepared(self, corpus: str = "", prompts: str = "", benchmark: str = "") -> list[Any]:
+        if corpus:
+            return [self.config.corpora[corpus].harmful, self.config.corpora[corpus].benign]
+        return [getattr(self.config.prompts, prompts) if prompts else self.config.benchmarks[benchmark]]
+
+    # ------------------------------------------------------------ what rules ask
     def released(self, student: str, method: str, replicate: str) -> Any:
-        """Return the config's entry of a training set that others have released."""
+        """Return the config's entry of a released training set."""
         return self.config.sources[student][method]
 
     def students_with_released_sets(self) -> str:
@@ -182,23 +172,26 @@ class Study:
         sets = self.config.sources.items()
         return "|".join(f"{re.escape(student)}(?=/for/(?:{one_of(methods)})/)" for student, methods in sets) or "(?!)"
 
-    def targets(self) -> dict[str, str]:
+    def named_targets(self) -> dict[str, str]:
         """Return what each named target makes: tables, figures, ablations and claims."""
-        claims = {
-            f"claim_{name}": f"Claim {name}: {claim['text']}" for name, claim in self.claims.all["claims"].items()
-        }
-        return {name: f"{target.text}." for name, target in TARGETS.items()} | claims
+        claims = self.claims.all["claims"].items()
+        return TARGETS | {f"claim_{name}": f"Claim {name}: {claim['text']}" for name, claim in claims}
 
     def target(self, name: str) -> Callable[[Any], list[str]]:
-        """Return the files of a named target, as a function: a target that nobody asks for may have nothing."""
+        """Return the files of a named target as a function, as one that nobody asks for may have none."""
         if name.startswith("claim_"):
             return lambda wildcards: self.claims.files_of(name.removeprefix("claim_"))
-        return lambda wildcards: self.paper.files_of(name)
+        return lambda wildcards: self.targets.files_of(name)
 
     # ------------------------------------------------------------ the machine
+    @property
+    def on_processors(self) -> bool:
+        """Whether the models are so small that no job needs a GPU."""
+        return self.config.engine.name == "transformers"
+
     def gpus(self, count: int) -> int:
-        """Return how many GPUs a job needs: none where the models are tiny and run on processors."""
-        return 0 if self.config.engine.name == "transformers" else count
+        """Return how many GPUs a job needs."""
+        return 0 if self.on_processors else count
 
     def grpo_gpus(self, method: str) -> int:
         """Return a GPU for the policy, one for vLLM where it has its own, and the guard's; more share the policy."""
@@ -223,12 +216,6 @@ class Study:
     def _billions(self, wildcards: Any) -> float:
         student = getattr(wildcards, "student", None)
         return (self.config.models[student].billions if student else None) or 1.0
-
-    def conda(self, kind: str) -> str:
-        """Return the conda file of jobs that sample, or train by GRPO, which depends on the engine."""
-        small = self.config.engine.name == "transformers"
-        names = {"sampling": "sampling-transformers" if small else "sampling", "grpo": "training" if small else "grpo"}
-        return f"../envs/{names[kind]}.yaml"
 
 
 def one_of(names: Iterable[str]) -> str:
