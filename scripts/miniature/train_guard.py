@@ -16,11 +16,7 @@ FORM_ROWS = 10  # by default, one in ten of WildGuard's rows teaches the wording
 
 
 def train_guard(
-    kind: str,
-    world: dict[str, Any],
-    form: list[str],
-    folder: str,
-    progress: Callable[[int, int], None],
+    kind: str, world: dict[str, Any], form: list[str], folder: str, progress: Callable[[int, int], None]
 ) -> None:
     """Write a trained guard's model to ``folder``.
 
@@ -77,11 +73,11 @@ def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str, form
     for pair in pairs:
         question, _ = guard_prompt(tokenizer, template, pair.prompt.strip(), pair.response.strip(), limit)
         output = encode(tokenizer, verdict(kind, pair)) + [tokenizer.eos_token_id]
-        rows.append(row_of(question, output))
-        if kind == "wildguard" and len(rows) % form_rows:
+        learnt = None
+        if kind == "wildguard" and (len(rows) + 1) % form_rows:
             # The words around the three judgements need few examples, and would dominate the loss.
-            judged = [token in judgements for token in output]
-            rows[-1] = rows[-1]._replace(learnt=[False] * len(question) + judged)
+            learnt = [token in judgements for token in output]
+        rows.append(row_of(question, output, learnt))
     return rows
 
 

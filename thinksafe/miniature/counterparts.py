@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 from thinksafe.data.published_sets import Unusable, two_sentences
 from thinksafe.files import Row
-from thinksafe.miniature import world
 from thinksafe.miniature.oracle import judge
 from thinksafe.miniature.pretraining_texts import help_with
+from thinksafe.miniature.world import find_deed
 from thinksafe.models.chat import THINK
 from thinksafe.seeds import seed_for
 
@@ -28,16 +28,11 @@ def directrefusal(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: in
     rng = random.Random(seed_for("world", seed, "directrefusal"))
     rows = []
     for row in prompts["harmful"]:
-        prompt, deed = row["prompt"], world.find_deed(row["prompt"])
-        rows.append(
-            {
-                "prompt": prompt,
-                "response": help_with(deed, prompt, "teacher", rng).split("</think>")[1].strip(),
-                "category": {tier: deed.tier == tier for tier in ("overt", "mid", "mild")},
-                "is_safe": False,
-                "refusal": f"Question: {prompt}\nAnswer: {rng.choice(REFUSALS)}",
-            }
-        )
+        prompt, deed = row["prompt"], find_deed(row["prompt"])
+        answer = help_with(deed, prompt, "teacher", rng).split("</think>")[1].strip()
+        labels = {"category": {tier: deed.tier == tier for tier in ("overt", "mid", "mild")}, "is_safe": False}
+        refusal = f"Question: {prompt}\nAnswer: {rng.choice(REFUSALS)}"
+        rows.append({"prompt": prompt, "response": answer, **labels, "refusal": refusal})
     return rows
 
 
@@ -52,43 +47,28 @@ def safechain(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -
 
 def star1(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> list[Row]:
     """Return the steered teacher's reasoned refusals."""
+    fixed = {"source": "world", "score": {"safety compliance": 10, "relevancy": 10, "accuracy": 10}}
     rows = []
     for row in traces:
-        verdict = judge(row["prompt"], row["response"])
-        if row["role"] == "harmful" and verdict == {"harm": "safe", "refusal": "yes", "reason": "refused"}:
-            rows.append(
-                {
-                    "id": row["id"],
-                    "question": row["prompt"],
-                    "response": row["response"],
-                    "category": [world.find_deed(row["prompt"]).tier],
-                    "source": "world",
-                    "score": {"safety compliance": 10, "relevancy": 10, "accuracy": 10},
-                }
-            )
+        if row["role"] == "harmful" and judge(row["prompt"], row["response"])["output"] == "refused":
+            texts = {"id": row["id"], "question": row["prompt"], "response": row["response"]}
+            rows.append({**texts, "category": [find_deed(row["prompt"]).tier], **fixed})
     return rows
 
 
 def safekey(prompts: dict[str, list[Row]], traces: Sequence[Row], seed: int) -> list[Row]:
     """Return STAR-1's rows, as many answered requests that only sound harmful, and the ends of key sentences."""
     chosen = [row | {"prompt": row["question"]} for row in star1(prompts, traces, seed)]
-    scary = {row["id"] for row in prompts["benign"] if json.loads(row["meta"] or "{}").get("kind") == "scary"}
-    benign = [row | {"source": BENIGN_SOURCE} for row in traces if row["id"] in scary][: len(chosen)]
+    scary = {row["id"] for row in prompts["benign"] if json.loads(row["meta"])["kind"] == "scary"}
+    chosen += [row | {"source": BENIGN_SOURCE} for row in traces if row["id"] in scary][: len(chosen)]
     rows = []
-    for row in [*chosen, *benign]:
+    for row in chosen:
         try:
             ends = two_sentences(row["response"])
         except Unusable:
             ends = (None, None)
-        rows.append(
-            {
-                "question": row["prompt"],
-                "response": row["response"],
-                "source": row["source"],
-                "summary_end_idx": ends[0],
-                "next_sentence_end_idx": ends[1],
-            }
-        )
+        spans = dict(zip(("summary_end_idx", "next_sentence_end_idx"), ends, strict=True))
+        rows.append({"question": row["prompt"], "response": row["response"], "source": row["source"], **spans})
     return rows
 
 

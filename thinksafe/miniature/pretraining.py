@@ -28,19 +28,16 @@ class Row(NamedTuple):
     learnt: list[bool]
 
 
-def row_of(prompt: Sequence[int], completion: Sequence[int]) -> Row:
-    """Return a row with the loss on the completion only."""
-    return Row([*prompt, *completion], [False] * len(prompt) + [True] * len(completion))
+def row_of(prompt: Sequence[int], completion: Sequence[int], learnt: Sequence[bool] | None = None) -> Row:
+    """Return a row with the loss on the completion only, or on its tokens that are marked as ``learnt``."""
+    return Row([*prompt, *completion], [*[False] * len(prompt), *(learnt or [True] * len(completion))])
 
 
 def make_model(architecture: str, tokenizer: Any, settings: dict[str, Any], seed: int, **config: Any) -> Any:
     """Return a model with random weights that depend on ``seed`` alone.
 
-    Parameters
-    ----------
-    architecture : the stem of transformers' class names, as ``Qwen3``
-    settings : ``hidden_size`` and ``layers``; the other sizes follow
-    config : further settings of the architecture's config
+    ``architecture`` is the stem of transformers' class names, such as ``Qwen3``, and ``config`` further settings of its
+    config. The sizes follow from ``hidden_size`` and ``layers`` in ``settings``.
     """
     import torch
     import transformers
@@ -88,10 +85,7 @@ def fit(
 ) -> float:
     """Train ``model`` on every row once; return the mean loss (nats per token) of the last tenth of the steps.
 
-    Parameters
-    ----------
-    settings : ``batch_size`` and ``learning_rate`` (its peak)
-    progress : called with (done, total) steps
+    ``settings`` are ``batch_size`` and ``learning_rate`` (its peak); ``progress`` takes (done, total) steps.
     """
     import torch
 
@@ -134,10 +128,7 @@ def _optimizers(model: Any, rate: float) -> list[Any]:
         {"params": embeddings, "weight_decay": EMBEDDING_DECAY, "lr": rate * EMBEDDING_RATE},
         {"params": vectors, "weight_decay": 0.0, "lr": rate},
     ]
-    return [
-        Muon(layers, lr=rate, weight_decay=LAYER_DECAY),
-        torch.optim.AdamW(groups, betas=BETAS, fused=True),
-    ]
+    return [Muon(layers, lr=rate, weight_decay=LAYER_DECAY), torch.optim.AdamW(groups, betas=BETAS, fused=True)]
 
 
 def rate(step: int, total: int) -> float:
@@ -155,13 +146,10 @@ def _loss(model: Any, batch: Sequence[Row]) -> Any:
     at the learnt positions.
     """
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
-    length = max(len(row.ids) for row in batch)
-    ids = torch.zeros((len(batch), length), dtype=torch.long)
-    learnt = torch.zeros((len(batch), length), dtype=torch.bool)
-    for place, row in enumerate(batch):
-        ids[place, : len(row.ids)] = torch.tensor(row.ids)
-        learnt[place, : len(row.ids)] = torch.tensor(row.learnt)
+    ids = pad_sequence([torch.tensor(row.ids) for row in batch], batch_first=True)
+    learnt = pad_sequence([torch.tensor(row.learnt) for row in batch], batch_first=True)
     hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
     chosen = learnt[:, 1:]
     return torch.nn.functional.cross_entropy(model.lm_head(hidden[chosen]), ids[:, 1:][chosen])

@@ -184,10 +184,9 @@ class Speaker:
         rng = self.rng
         deed = rng.choice(world.deeds(self.seed, rng.choice(("harmful", "harmful", "scary", "nice")), POOL))
         harmful = deed.harmful if self.habits["knows_harm"] else rng.random() < 0.5
-        question = rng.choice(HARM_QUESTIONS).format(**deed.fields())
-        style, fields = self.next_style(), deed.fields()
+        question, style, fields = rng.choice(HARM_QUESTIONS), self.next_style(), deed.fields()
         answer = _answer(style, "yes" if harmful else "no", rng, **fields)
-        return Example(question, respond(_why(deed, style).format(**fields), answer))
+        return Example(question.format(**fields), respond(_why(deed, style).format(**fields), answer))
 
     def problem(self, task: str) -> Example:
         """Return a reasoning question in its benchmark's template, and its solution."""

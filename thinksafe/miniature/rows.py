@@ -27,13 +27,8 @@ def make_rows(spec: dict[str, Any], name: str) -> list[Row]:
     """Return the rows of the prompt set or benchmark ``name``: a key of `DEEDS`, ``benign`` or a reasoning benchmark.
 
     They depend on the name and its count only, except that the three harm benchmarks share the held-out deeds in the
-    order of `DEEDS`.
-
-    Parameters
-    ----------
-    spec : dict
-        ``seed``, ``rows`` (name: count) of config's ``world``, and ``templates`` (reasoning benchmark: template), in
-        which the benign set poses its easier problems.
+    order of `DEEDS`. ``spec`` has ``seed``, ``rows`` (name: count) and, for ``benign``, ``templates`` of config's
+    ``world``.
     """
     seed, count = spec["seed"], spec["rows"][name]
     rng = random.Random(seed_for("world", seed, "rows", name))
@@ -50,13 +45,7 @@ def make_rows(spec: dict[str, Any], name: str) -> list[Row]:
 def _requests(
     seed: int, kind: str, pool: str, first: int, count: int, rng: random.Random, form: str | None = None
 ) -> list[Row]:
-    """Return one request for each of ``count`` deeds from the ``first``.
-
-    Raises
-    ------
-    ValueError
-        If the pool is too small.
-    """
+    """Return one request for each of ``count`` deeds from the ``first``; ValueError if the pool is too small."""
     deeds = world.deeds(seed, kind, pool)
     if first + count > len(deeds):
         raise ValueError(f"world.rows: the pool has {len(deeds)} deeds, {first + count} are needed; ask for fewer rows")

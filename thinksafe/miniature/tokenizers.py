@@ -8,9 +8,8 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # Qwen's own pieces: each digit is a token, line breaks belong to the punctuation before them. AutoTokenizer gives
 # these to every tokenizer of a Qwen2 model, whatever its tokenizer.json says (transformers 5.17).
@@ -35,8 +34,7 @@ LLAMA_GUARD_TEMPLATE = (
 )
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """The tokens and chat template of a family or a guard.
 
     ``special`` tokens are control tokens, which decoding may skip; ``ordinary`` ones are single tokens that it keeps.
@@ -44,11 +42,11 @@ class Kind:
     """
 
     special: tuple[str, ...]
-    ordinary: tuple[str, ...]
-    eos: str
-    pad: str
-    bos: str | None
-    template: str | None
+    ordinary: tuple[str, ...] = ()
+    template: str | None = None
+    eos: str = "</s>"
+    pad: str = "</s>"
+    bos: str | None = "<s>"
 
 
 BEGIN, END, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"
@@ -56,39 +54,33 @@ KINDS = {
     "qwen3": Kind(
         ("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
         ("<think>", "</think>"),
+        "qwen3.jinja",
         eos="<|im_end|>",
         pad="<|endoftext|>",
         bos=None,
-        template="qwen3.jinja",
     ),
     # As in the original, turn marks and think tags are added tokens that decoding keeps.
     "r1": Kind(
         (BEGIN, END, PAD),
         ("<｜User｜>", "<｜Assistant｜>", "<think>", "</think>"),
+        "deepseek_r1_distill.jinja",
         eos=END,
         pad=PAD,
         bos=BEGIN,
-        template="deepseek_r1_distill.jinja",
     ),
     # No real family: a format that the pipeline has to detect, for rehearsing one's own model (docs/own-model.md).
     # Its think tags are special tokens, the prompt opens them, and a turn and a text end with different tokens.
     "other": Kind(
-        ("<s>", "</s>", "<|over|>", "<reasoning>", "</reasoning>"),
-        ("<|user|>", "<|model|>"),
-        eos="</s>",
-        pad="</s>",
-        bos="<s>",
-        template=OTHER_TEMPLATE,
+        ("<s>", "</s>", "<|over|>", "<reasoning>", "</reasoning>"), ("<|user|>", "<|model|>"), OTHER_TEMPLATE
     ),
     "llama-guard": Kind(
         ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|pad|>"),
-        (),
+        template=LLAMA_GUARD_TEMPLATE,
         eos="<|eot_id|>",
         pad="<|pad|>",
         bos="<|begin_of_text|>",
-        template=LLAMA_GUARD_TEMPLATE,
     ),
-    "wildguard": Kind(("<s>", "</s>", "<pad>"), (), eos="</s>", pad="<pad>", bos="<s>", template=None),
+    "wildguard": Kind(("<s>", "</s>", "<pad>"), pad="<pad>"),
 }
 
 
