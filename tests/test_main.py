@@ -19,7 +19,6 @@ from thinksafe.__main__ import COMMANDS, command
 from thinksafe.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 HEAVY = {"snakemake", "torch", "transformers", "pandas", "numpy", "yaml", "huggingface_hub", "pyarrow"}
 
 
@@ -50,31 +49,6 @@ def test_help_shows_an_example_and_examples_are_understood(name: str, capsys: py
         given = parser.parse_args(arguments)
         for file in getattr(given, "configfile", []):
             assert (ROOT / file).is_file(), file
-
-
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "config").glob("*.yaml"))]
-
-
-def test_what_the_docs_show_is_understood() -> None:
-    found = 0
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        assert not re.findall(r"^(?:\$ )?(?:thinksafe|snakemake) .*$", text, re.MULTILINE), (
-            f"{page}: .venv/bin/ is missing"
-        )
-        for line in re.findall(r"^(?:\.venv/bin/|# +)thinksafe (.*)$", text, re.MULTILINE):
-            name, *arguments = shlex.split(line, comments=True)
-            parser = argparse.ArgumentParser()
-            importlib.import_module(f"thinksafe.{COMMANDS[name][0]}").add_arguments(parser)
-            given = parser.parse_args(arguments)
-            for file in getattr(given, "configfile", []):
-                assert (ROOT / file).is_file() or file.name == "mine.yaml", f"{page}: {line}"
-            found += 1
-        targets = set(
-            re.findall(r"^(?:\.venv/bin/)?make (?:-s )?([a-z-]+)|`make (?:-s )?([a-z-]+)", text, re.MULTILINE)
-        )
-        assert {one or other for one, other in targets} <= TARGETS, page
-    assert found > 20
 
 
 def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
