@@ -9,9 +9,8 @@ rule judge_claims:
         rows=study.claims.scores(ending=".parquet"),
         tables=study.claims.tables(),
     output:
-        json="<results>/claims.json",
+        multiext("<results>/claims", json=".json", identity=".identity.json"),
         md=report("<results>/claims.md", caption="../report/claims.rst", category="Claims"),
-        identity="<results>/claims.identity.json",
     log:
         "<results>/logs/judge_claims.log",
     conda:
@@ -28,9 +27,7 @@ use rule judge_claims as judge_claim with:
         rows=lambda wildcards: study.claims.scores(wildcards.claim, ".parquet"),
         tables=lambda wildcards: study.claims.tables(wildcards.claim),
     output:
-        json="<results>/claims/{claim}.json",
-        md="<results>/claims/{claim}.md",
-        identity="<results>/claims/{claim}.identity.json",
+        multiext("<results>/claims/{claim}", json=".json", md=".md", identity=".identity.json"),
     log:
         "<results>/logs/judge_claim/{claim}.log",
     params:
@@ -43,10 +40,7 @@ use rule write_table3 as claim_table3 with:
             study.claims.arms(wildcards.claim, "table3"), ".statistics.json"
         ),
     output:
-        csv="<results>/claims/{claim}/table3.csv",
-        md="<results>/claims/{claim}/table3.md",
-        tex="<results>/claims/{claim}/table3.tex",
-        identity="<results>/claims/{claim}/table3.identity.json",
+        multiext("<results>/claims/{claim}/table3", csv=".csv", md=".md", tex=".tex", identity=".identity.json"),
     log:
         "<results>/logs/claim_table3/{claim}.log",
     params:
@@ -57,8 +51,7 @@ use rule write_lengths as claim_lengths with:
     input:
         datasets=lambda wildcards: paths.training_sets(study.claims.arms(wildcards.claim, "lengths")),
     output:
-        csv="<results>/claims/{claim}/lengths.csv",
-        identity="<results>/claims/{claim}/lengths.identity.json",
+        multiext("<results>/claims/{claim}/lengths", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/claim_lengths/{claim}.log",
     params:
@@ -69,8 +62,7 @@ use rule write_figure8_table as claim_figure8 with:
     input:
         scores=lambda wildcards: paths.perplexities(study.claims.arms(wildcards.claim, "figure8")),
     output:
-        csv="<results>/claims/{claim}/figure8.csv",
-        identity="<results>/claims/{claim}/figure8.identity.json",
+        multiext("<results>/claims/{claim}/figure8", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/claim_figure8/{claim}.log",
     params:
@@ -81,8 +73,7 @@ use rule write_cost as claim_cost with:
     input:
         identities=lambda wildcards: study.paper.cost_files(study.claims.arms(wildcards.claim, "cost")),
     output:
-        csv="<results>/claims/{claim}/cost.csv",
-        identity="<results>/claims/{claim}/cost.identity.json",
+        multiext("<results>/claims/{claim}/cost", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/claim_cost/{claim}.log",
     params:
@@ -95,9 +86,7 @@ use rule write_effects as claim_effects with:
         direct=lambda wildcards: study.paper.raw_harm(study.claims.arms(wildcards.claim, "effects"), "rejection"),
         rows=[],
     output:
-        csv="<results>/claims/{claim}/effects.csv",
-        md="<results>/claims/{claim}/effects.md",
-        identity="<results>/claims/{claim}/effects.identity.json",
+        multiext("<results>/claims/{claim}/effects", csv=".csv", md=".md", identity=".identity.json"),
     log:
         "<results>/logs/claim_effects/{claim}.log",
     params:

@@ -6,8 +6,7 @@ rule prepare_prompts:
     input:
         source=lambda wildcards: paths.of_source(getattr(study.config.prompts, wildcards.prompts)),
     output:
-        prompts=f"<results>/{layout.PROMPTS}.parquet",
-        identity=f"<results>/{layout.PROMPTS}.identity.json",
+        multiext(f"<results>/{layout.PROMPTS}", prompts=".parquet", identity=".identity.json"),
     log:
         "<results>/logs/prepare_prompts/{prompts}.log",
     conda:
@@ -27,9 +26,9 @@ rule prepare_corpus:
         harmful=lambda wildcards: paths.of_source(study.config.corpora[wildcards.corpus].harmful),
         benign=lambda wildcards: paths.of_source(study.config.corpora[wildcards.corpus].benign),
     output:
-        corpus=f"<results>/{layout.CORPUS}.parquet",
-        statistics=f"<results>/{layout.CORPUS}.statistics.json",
-        identity=f"<results>/{layout.CORPUS}.identity.json",
+        multiext(
+            f"<results>/{layout.CORPUS}", corpus=".parquet", statistics=".statistics.json", identity=".identity.json"
+        ),
     log:
         "<results>/logs/prepare_corpus/{corpus}.log",
     conda:
@@ -48,8 +47,7 @@ rule prepare_benchmark:
     input:
         source=lambda wildcards: paths.of_source(study.config.benchmarks[wildcards.benchmark]),
     output:
-        prompts=f"<results>/{layout.BENCHMARK}.parquet",
-        identity=f"<results>/{layout.BENCHMARK}.identity.json",
+        multiext(f"<results>/{layout.BENCHMARK}", prompts=".parquet", identity=".identity.json"),
     log:
         "<results>/logs/prepare_benchmark/{benchmark}.log",
     conda:
@@ -68,8 +66,7 @@ rule describe_chat:
     input:
         model=lambda wildcards: paths.of_model(wildcards.student),
     output:
-        report="<results>/chat/{student}.md",
-        identity="<results>/chat/{student}.identity.json",
+        multiext("<results>/chat/{student}", report=".md", identity=".identity.json"),
     log:
         "<results>/logs/describe_chat/{student}.log",
     conda:

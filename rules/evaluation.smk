@@ -8,8 +8,7 @@ rule sample_answers:
         model=lambda wildcards: paths.of_model(wildcards.student),
         adapter=lambda wildcards: paths.adapters([Arm(wildcards.student, wildcards.method, wildcards.replicate)]),
     output:
-        answers=f"<results>/{layout.ANSWERS}.parquet",
-        identity=f"<results>/{layout.ANSWERS}.identity.json",
+        multiext(f"<results>/{layout.ANSWERS}", answers=".parquet", identity=".identity.json"),
     log:
         f"<results>/logs/sample_answers/{layout.CELL}/{layout.SHARD}.log",
     conda:
@@ -30,8 +29,7 @@ use rule judge_responses as judge_answers with:
         model=lambda wildcards: paths.of_model(wildcards.guard),
         form=lambda wildcards: paths.guard_format(wildcards.guard),
     output:
-        verdicts=f"<results>/{layout.ANSWER_VERDICTS}.parquet",
-        identity=f"<results>/{layout.ANSWER_VERDICTS}.identity.json",
+        multiext(f"<results>/{layout.ANSWER_VERDICTS}", verdicts=".parquet", identity=".identity.json"),
     log:
         f"<results>/logs/judge_answers/{{guard}}/{layout.CELL}/{layout.SHARD}.log",
     params:
@@ -45,9 +43,7 @@ rule score_safety:
         verdicts=lambda wildcards: paths.verdicts_of(Cell(*wildcards)),
         audits=lambda wildcards: study.report.audit_verdicts(Cell(*wildcards)),
     output:
-        score=f"<results>/scores/safety/{layout.CELL}.json",
-        rows=f"<results>/scores/safety/{layout.CELL}.parquet",
-        identity=f"<results>/scores/safety/{layout.CELL}.identity.json",
+        multiext(f"<results>/scores/safety/{layout.CELL}", score=".json", rows=".parquet", identity=".identity.json"),
     log:
         f"<results>/logs/score_safety/{layout.CELL}.log",
     conda:
@@ -67,9 +63,7 @@ rule score_reasoning:
         answers=lambda wildcards: paths.answers_of(Cell(*wildcards)),
         prompts=f"<results>/{layout.BENCHMARK}.parquet",
     output:
-        score=f"<results>/scores/reasoning/{layout.CELL}.json",
-        rows=f"<results>/scores/reasoning/{layout.CELL}.parquet",
-        identity=f"<results>/scores/reasoning/{layout.CELL}.identity.json",
+        multiext(f"<results>/scores/reasoning/{layout.CELL}", score=".json", rows=".parquet", identity=".identity.json"),
     log:
         f"<results>/logs/score_reasoning/{layout.CELL}.log",
     conda:
@@ -89,8 +83,7 @@ rule score_perplexity:
         dataset=lambda wildcards: paths.set_of(*wildcards),
         model=lambda wildcards: paths.of_model(wildcards.student),
     output:
-        rows=f"<results>/{layout.PERPLEXITY}.parquet",
-        identity=f"<results>/{layout.PERPLEXITY}.identity.json",
+        multiext(f"<results>/{layout.PERPLEXITY}", rows=".parquet", identity=".identity.json"),
     log:
         "<results>/logs/score_perplexity/{student}/{method}/replicate-{replicate}.log",
     wildcard_constraints:

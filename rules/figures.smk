@@ -7,9 +7,8 @@ rule plot_tradeoff:
     input:
         table="<results>/tables/table1.csv",
     output:
+        multiext("<results>/figures/figure1", pdf=".pdf", identity=".identity.json"),
         png=report("<results>/figures/figure1.png", caption="../report/figure1.rst", category="Figures"),
-        pdf="<results>/figures/figure1.pdf",
-        identity="<results>/figures/figure1.identity.json",
     log:
         "<results>/logs/plot_tradeoff.log",
     conda:
@@ -30,8 +29,7 @@ rule write_figure2_table:
         teacher_responses=lambda wildcards: study.paper.figure2_files(layout.RESPONSES, None),
         teacher_verdicts=lambda wildcards: study.paper.figure2_files(layout.RESPONSE_VERDICTS, None),
     output:
-        json="<results>/tables/figure2.json",
-        identity="<results>/tables/figure2.identity.json",
+        multiext("<results>/tables/figure2", json=".json", identity=".identity.json"),
     log:
         "<results>/logs/write_figure2_table.log",
     conda:
@@ -50,9 +48,8 @@ rule plot_samples:
     input:
         table="<results>/tables/figure2.json",
     output:
+        multiext("<results>/figures/figure2", pdf=".pdf", identity=".identity.json"),
         png=report("<results>/figures/figure2.png", caption="../report/figure2.rst", category="Figures"),
-        pdf="<results>/figures/figure2.pdf",
-        identity="<results>/figures/figure2.identity.json",
     log:
         "<results>/logs/plot_samples.log",
     conda:
@@ -67,8 +64,7 @@ use rule write_cost as write_figure3_cost with:
     input:
         identities=study.paper.cost_files(study.paper.arms_of(3)),
     output:
-        csv="<results>/tables/figure3-cost.csv",
-        identity="<results>/tables/figure3-cost.identity.json",
+        multiext("<results>/tables/figure3-cost", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/write_figure3_cost.log",
     params:
@@ -81,9 +77,8 @@ rule plot_reinforcement:
         table="<results>/tables/figure3.csv",
         cost="<results>/tables/figure3-cost.csv",
     output:
+        multiext("<results>/figures/figure3", pdf=".pdf", identity=".identity.json"),
         png=report("<results>/figures/figure3.png", caption="../report/figure3.rst", category="Figures"),
-        pdf="<results>/figures/figure3.pdf",
-        identity="<results>/figures/figure3.identity.json",
     log:
         "<results>/logs/plot_reinforcement.log",
     conda:
@@ -99,9 +94,8 @@ rule plot_averages:
     input:
         table="<results>/tables/figure{figure}.csv",
     output:
+        multiext("<results>/figures/figure{figure}", pdf=".pdf", identity=".identity.json"),
         png=report("<results>/figures/figure{figure}.png", caption="../report/averages.rst", category="Figures"),
-        pdf="<results>/figures/figure{figure}.pdf",
-        identity="<results>/figures/figure{figure}.identity.json",
     log:
         "<results>/logs/plot_averages/figure{figure}.log",
     wildcard_constraints:
@@ -119,9 +113,8 @@ rule plot_gains:
     input:
         table="<results>/tables/figure{figure}.csv",
     output:
+        multiext("<results>/figures/figure{figure}", pdf=".pdf", identity=".identity.json"),
         png=report("<results>/figures/figure{figure}.png", caption="../report/gains.rst", category="Figures"),
-        pdf="<results>/figures/figure{figure}.pdf",
-        identity="<results>/figures/figure{figure}.identity.json",
     log:
         "<results>/logs/plot_gains/figure{figure}.log",
     wildcard_constraints:
@@ -139,8 +132,7 @@ rule write_figure8_table:
     input:
         scores=paths.perplexities(study.paper.figure8_arms()),
     output:
-        csv="<results>/tables/figure8.csv",
-        identity="<results>/tables/figure8.identity.json",
+        multiext("<results>/tables/figure8", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/write_figure8_table.log",
     conda:
@@ -156,9 +148,8 @@ rule plot_perplexity:
     input:
         table="<results>/tables/figure8.csv",
     output:
+        multiext("<results>/figures/figure8", pdf=".pdf", identity=".identity.json"),
         png=report("<results>/figures/figure8.png", caption="../report/figure8.rst", category="Figures"),
-        pdf="<results>/figures/figure8.pdf",
-        identity="<results>/figures/figure8.identity.json",
     log:
         "<results>/logs/plot_perplexity.log",
     conda:
@@ -175,9 +166,8 @@ rule plot_lengths:
         datasets=lambda wildcards: paths.training_sets(study.paper.lengths_arms(wildcards.figure)),
         lengths="<results>/tables/figure{figure}.csv",
     output:
+        multiext("<results>/figures/figure{figure}", pdf=".pdf", identity=".identity.json"),
         png=report("<results>/figures/figure{figure}.png", caption="../report/figure9.rst", category="Figures"),
-        pdf="<results>/figures/figure{figure}.pdf",
-        identity="<results>/figures/figure{figure}.identity.json",
     log:
         "<results>/logs/plot_lengths/figure{figure}.log",
     wildcard_constraints:

@@ -7,8 +7,7 @@ rule sample_responses:
         prompts=f"<results>/{layout.PROMPTS}.parquet",
         model=lambda wildcards: paths.of_model(wildcards.student),
     output:
-        responses=f"<results>/{layout.RESPONSES}.parquet",
-        identity=f"<results>/{layout.RESPONSES}.identity.json",
+        multiext(f"<results>/{layout.RESPONSES}", responses=".parquet", identity=".identity.json"),
     log:
         f"<results>/logs/sample_responses/{layout.RAW}/{layout.SHARD}.log",
     conda:
@@ -30,8 +29,7 @@ rule judge_responses:
         model=lambda wildcards: paths.of_model(wildcards.guard),
         form=lambda wildcards: paths.guard_format(wildcards.guard),
     output:
-        verdicts=f"<results>/{layout.RESPONSE_VERDICTS}.parquet",
-        identity=f"<results>/{layout.RESPONSE_VERDICTS}.identity.json",
+        multiext(f"<results>/{layout.RESPONSE_VERDICTS}", verdicts=".parquet", identity=".identity.json"),
     log:
         f"<results>/logs/judge_responses/{{guard}}/{layout.RAW}/{layout.SHARD}.log",
     conda:
@@ -54,9 +52,12 @@ rule filter_responses:
         harmful_verdicts=lambda wildcards: paths.raw(layout.RESPONSE_VERDICTS, *wildcards, role="harmful"),
         benign_verdicts=lambda wildcards: paths.raw(layout.RESPONSE_VERDICTS, *wildcards, role="benign"),
     output:
-        dataset=f"<results>/{layout.TRAINING_SET}.parquet",
-        statistics=f"<results>/{layout.TRAINING_SET}.statistics.json",
-        identity=f"<results>/{layout.TRAINING_SET}.identity.json",
+        multiext(
+            f"<results>/{layout.TRAINING_SET}",
+            dataset=".parquet",
+            statistics=".statistics.json",
+            identity=".identity.json",
+        ),
     log:
         "<results>/logs/filter_responses/{student}/{method}/replicate-{replicate}.log",
     wildcard_constraints:
@@ -82,9 +83,12 @@ rule import_released:
         benign=lambda wildcards: paths.of_source(study.released(*wildcards).benign),
         model=lambda wildcards: paths.of_model(wildcards.student),
     output:
-        dataset=f"<results>/{layout.TRAINING_SET}.parquet",
-        statistics=f"<results>/{layout.TRAINING_SET}.statistics.json",
-        identity=f"<results>/{layout.TRAINING_SET}.identity.json",
+        multiext(
+            f"<results>/{layout.TRAINING_SET}",
+            dataset=".parquet",
+            statistics=".statistics.json",
+            identity=".identity.json",
+        ),
     log:
         "<results>/logs/import_released/{student}/{method}/replicate-{replicate}.log",
     wildcard_constraints:
@@ -106,8 +110,7 @@ rule derive_training_set:
         harmful=lambda wildcards: paths.half(*wildcards, role="harmful"),
         benign=lambda wildcards: paths.half(*wildcards, role="benign"),
     output:
-        dataset=f"<results>/{layout.TRAINING_SET}.parquet",
-        identity=f"<results>/{layout.TRAINING_SET}.identity.json",
+        multiext(f"<results>/{layout.TRAINING_SET}", dataset=".parquet", identity=".identity.json"),
     log:
         "<results>/logs/derive_training_set/{student}/{method}/replicate-{replicate}.log",
     wildcard_constraints:

@@ -3,8 +3,7 @@
 
 use rule judge_answers as judge_other_view with:
     output:
-        verdicts=f"<results>/{layout.VIEW_VERDICTS}.parquet",
-        identity=f"<results>/{layout.VIEW_VERDICTS}.identity.json",
+        multiext(f"<results>/{layout.VIEW_VERDICTS}", verdicts=".parquet", identity=".identity.json"),
     log:
         f"<results>/logs/judge_other_view/{{guard}}/{{view}}/{layout.CELL}/{layout.SHARD}.log",
     wildcard_constraints:
@@ -18,9 +17,8 @@ rule write_judge_study:
     input:
         verdicts=lambda wildcards: study.report.judge_verdicts,
     output:
-        csv="<results>/judge-study.csv",
+        multiext("<results>/judge-study", csv=".csv", identity=".identity.json"),
         md=report("<results>/judge-study.md", caption="../report/judge-study.rst", category="Tables"),
-        identity="<results>/judge-study.identity.json",
     log:
         "<results>/logs/write_judge_study.log",
     conda:
@@ -39,9 +37,8 @@ rule plot_judge_study:
     input:
         table="<results>/judge-study.csv",
     output:
+        multiext("<results>/figures/judge-study", pdf=".pdf", identity=".identity.json"),
         png=report("<results>/figures/judge-study.png", caption="../report/judge-study.rst", category="Figures"),
-        pdf="<results>/figures/judge-study.pdf",
-        identity="<results>/figures/judge-study.identity.json",
     log:
         "<results>/logs/plot_judge_study.log",
     conda:

@@ -5,8 +5,7 @@
 rule make_world:
     """Prompts or questions of the synthetic world, none of which occurs in pretraining (docs/miniature.md)."""
     output:
-        rows="<results>/world/{rows}.parquet",
-        identity="<results>/world/{rows}.identity.json",
+        multiext("<results>/world/{rows}", rows=".parquet", identity=".identity.json"),
     log:
         "<results>/logs/make_world/{rows}.log",
     wildcard_constraints:
@@ -26,8 +25,7 @@ rule write_corpus:
         benign="<results>/prompts/benign.parquet",
         traces=lambda wildcards: study.miniature.traces_of(wildcards.published),
     output:
-        rows="<results>/world/{published}.parquet",
-        identity="<results>/world/{published}.identity.json",
+        multiext("<results>/world/{published}", rows=".parquet", identity=".identity.json"),
     log:
         "<results>/logs/write_corpus/{published}.log",
     wildcard_constraints:

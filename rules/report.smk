@@ -36,9 +36,8 @@ rule write_appendix:
         tables=study.report.own_tables,
         claims=study.report.claims,
     output:
-        appendix="<results>/appendix.md",
+        multiext("<results>/appendix", appendix=".md", identity=".identity.json"),
         checklist="<results>/checklist.md",
-        identity="<results>/appendix.identity.json",
     log:
         "<results>/logs/write_appendix.log",
     conda:

@@ -8,10 +8,8 @@ rule write_main_table:
         scores=lambda wildcards: paths.scores(study.table(wildcards.table).cells),
         rows=lambda wildcards: paths.rows(study.table(wildcards.table).cells),
     output:
-        csv="<results>/tables/table{table}.csv",
+        multiext("<results>/tables/table{table}", csv=".csv", tex=".tex", identity=".identity.json"),
         md=report("<results>/tables/table{table}.md", caption="../report/main-table.rst", category="Tables"),
-        tex="<results>/tables/table{table}.tex",
-        identity="<results>/tables/table{table}.identity.json",
     log:
         "<results>/logs/write_main_table/table{table}.log",
     wildcard_constraints:
@@ -29,10 +27,8 @@ rule write_table3:
     input:
         statistics=paths.training_sets(study.paper.table3_arms(), ".statistics.json"),
     output:
-        csv="<results>/tables/table3.csv",
+        multiext("<results>/tables/table3", csv=".csv", tex=".tex", identity=".identity.json"),
         md=report("<results>/tables/table3.md", caption="../report/table3.rst", category="Tables"),
-        tex="<results>/tables/table3.tex",
-        identity="<results>/tables/table3.identity.json",
     log:
         "<results>/logs/write_table3.log",
     conda:
@@ -50,10 +46,8 @@ rule write_table4:
         adapters=paths.adapters(study.trained),
         paper=local(f"{study.config.paper}/table4.csv"),
     output:
-        csv="<results>/tables/table4.csv",
+        multiext("<results>/tables/table4", csv=".csv", tex=".tex", identity=".identity.json"),
         md=report("<results>/tables/table4.md", caption="../report/table4.rst", category="Tables"),
-        tex="<results>/tables/table4.tex",
-        identity="<results>/tables/table4.identity.json",
     log:
         "<results>/logs/write_table4.log",
     conda:
@@ -69,10 +63,8 @@ rule write_table5:
     input:
         paper=local(f"{study.config.paper}/table5.csv"),
     output:
-        csv="<results>/tables/table5.csv",
+        multiext("<results>/tables/table5", csv=".csv", tex=".tex", identity=".identity.json"),
         md=report("<results>/tables/table5.md", caption="../report/table5.rst", category="Tables"),
-        tex="<results>/tables/table5.tex",
-        identity="<results>/tables/table5.identity.json",
     log:
         "<results>/logs/write_table5.log",
     conda:
@@ -90,9 +82,8 @@ rule write_beside_paper:
         paper=f"{study.config.paper}/table{{table}}.csv",
         sizes=f"{study.config.paper}/sizes.csv",
     output:
-        csv="<results>/tables/table{table}-beside-paper.csv",
+        multiext("<results>/tables/table{table}-beside-paper", csv=".csv", identity=".identity.json"),
         md=report("<results>/tables/table{table}-beside-paper.md", caption="../report/beside.rst", category="Tables"),
-        identity="<results>/tables/table{table}-beside-paper.identity.json",
     log:
         "<results>/logs/write_beside_paper/table{table}.log",
     wildcard_constraints:
@@ -111,8 +102,7 @@ rule write_averages:
         scores=lambda wildcards: paths.scores(study.figure(wildcards.figure).cells),
         rows=lambda wildcards: paths.rows(study.figure(wildcards.figure).cells),
     output:
-        csv="<results>/tables/figure{figure}.csv",
-        identity="<results>/tables/figure{figure}.identity.json",
+        multiext("<results>/tables/figure{figure}", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/write_averages/figure{figure}.log",
     wildcard_constraints:
@@ -130,8 +120,7 @@ rule write_gains:
     input:
         rows=lambda wildcards: paths.scores(study.figure(wildcards.figure).cells, ".parquet"),
     output:
-        csv="<results>/tables/figure{figure}.csv",
-        identity="<results>/tables/figure{figure}.identity.json",
+        multiext("<results>/tables/figure{figure}", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/write_gains/figure{figure}.log",
     wildcard_constraints:
@@ -151,9 +140,8 @@ rule write_effects:
         direct=study.paper.raw_harm(study.paper.effect_arms(), "rejection"),
         rows=paths.scores(study.paper.effect_cells(), ".parquet"),
     output:
-        csv="<results>/tables/effects.csv",
+        multiext("<results>/tables/effects", csv=".csv", identity=".identity.json"),
         md=report("<results>/tables/effects.md", caption="../report/effects.rst", category="Tables"),
-        identity="<results>/tables/effects.identity.json",
     log:
         "<results>/logs/write_effects.log",
     conda:
@@ -169,8 +157,7 @@ rule write_lengths:
     input:
         datasets=lambda wildcards: paths.training_sets(study.paper.lengths_arms(wildcards.figure)),
     output:
-        csv="<results>/tables/figure{figure}.csv",
-        identity="<results>/tables/figure{figure}.identity.json",
+        multiext("<results>/tables/figure{figure}", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/write_lengths/figure{figure}.log",
     wildcard_constraints:
@@ -188,8 +175,7 @@ rule write_cost:
     input:
         identities=study.paper.cost_files(study.trained),
     output:
-        csv="<results>/tables/cost.csv",
-        identity="<results>/tables/cost.identity.json",
+        multiext("<results>/tables/cost", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/write_cost.log",
     conda:
