@@ -8,7 +8,7 @@ from snakemake.utils import min_version
 from thinksafe.config import settings
 
 min_version("9.27")
-# The DAG is many objects that live to the end: looking for garbage among them takes a fifth of a plan's time.
+# The DAG is many objects that live to the end: garbage collection among them would take a fifth of a plan's time.
 gc.set_threshold(20_000, 20, 50)
 
 
@@ -62,7 +62,7 @@ include: "rules/evaluation.smk"  # Sec. 5.1, B: answers, verdicts and scores on 
 include: "rules/tables.smk"  # Tables 1 to 7, and the numbers behind the figures
 include: "rules/figures.smk"  # Figures 1 to 13
 include: "rules/judge_study.smk"  # Sec. 5.1, D.4: the same answers under other judges
-include: "rules/claims.smk"  # what the run says of the paper's claims
+include: "rules/claims.smk"  # verdicts on the paper's claims
 include: "rules/report.smk"  # the page and the appendix
 include: "rules/targets.smk"  # a name for each of them
 
@@ -79,5 +79,5 @@ rule all:
         study.targets.all,
 
 
-# Each rule with a script carries what its jobs depend on, said under the rule's own name.
+# Each rule with a script carries what its jobs depend on, under its own name.
 study.check_rules(workflow.rules)

@@ -1,9 +1,10 @@
 # Needs: scores, tables. Yields: the summary of the claims. Paper: all claims of Sec. 1, 4, 5, A, D (config/claims.yaml).
-# `claim_X` (rules/targets.smk) does the least work that decides claim X: the tables that it asks are made of its own arms.
+# `claim_X` (rules/targets.smk) does the least work that decides claim X. The run's tables would need all methods and
+# students (B05 needs one adapter, Figure 3's costs need four), so a claim has tables of its own arms.
 
 
 rule judge_claims:
-    """What the run says of each claim of the paper: holds, fails, undecided or not run (all sections)."""
+    """Verdict on each claim of the paper: holds, fails, undecided or not run (all sections)."""
     input:
         scores=study.claims.scores(),
         rows=study.claims.scores(ending=".parquet"),

@@ -43,7 +43,7 @@ rule prepare_corpus:
 
 
 rule prepare_benchmark:
-    """The prompts of a benchmark as they are asked, with gold answers (Sec. 5.1, B)."""
+    """The prompts of a benchmark as students get them, with gold answers (Sec. 5.1, B)."""
     input:
         source=lambda wildcards: paths.of_source(study.config.benchmarks[wildcards.benchmark]),
     output:
@@ -62,7 +62,7 @@ rule prepare_benchmark:
 
 
 rule describe_chat:
-    """What a student's chat format was found to be, and what config has to say (A.1; docs/own-model.md)."""
+    """Chat format found in a student's files, and what config must add (A.1; docs/own-model.md)."""
     input:
         model=lambda wildcards: paths.of_model(wildcards.student),
     output:

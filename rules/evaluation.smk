@@ -2,7 +2,7 @@
 
 
 rule sample_answers:
-    """Sample a trained student's answers to a benchmark, its adapter served live (Sec. 5.1, B)."""
+    """Sample a student's answers to a benchmark, with its adapter loaded beside the model (Sec. 5.1, B)."""
     input:
         prompts=f"<results>/{layout.BENCHMARK}.parquet",
         model=lambda wildcards: paths.of_model(wildcards.student),
@@ -78,7 +78,7 @@ rule score_reasoning:
 
 
 rule score_perplexity:
-    """Read a method's training set with the untrained student (Sec. 5.5)."""
+    """Likelihood of a method's training set under the untrained student (Sec. 5.5)."""
     input:
         dataset=lambda wildcards: paths.set_of(*wildcards),
         model=lambda wildcards: paths.of_model(wildcards.student),

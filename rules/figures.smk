@@ -44,7 +44,7 @@ rule write_figure2_table:
 
 
 rule plot_samples:
-    """The same harmful prompt answered directly, by a teacher, and under refusal steering (Figure 2)."""
+    """One harmful prompt answered directly, by a teacher, and under refusal steering (Figure 2)."""
     input:
         table="<results>/tables/figure2.json",
     output:
@@ -90,7 +90,7 @@ rule plot_reinforcement:
 
 
 rule plot_averages:
-    """Averages with and without reasoning in refusals, steering, and its strategies (Figures 4, 7, 11, 13)."""
+    """Averages without refusal reasoning, without steering, and by steering strategy (Figures 4, 7, 11, 13)."""
     input:
         table="<results>/tables/figure{figure}.csv",
     output:
@@ -109,7 +109,7 @@ rule plot_averages:
 
 
 rule plot_gains:
-    """Gains of a student by whose responses it learns from (Figures 5, 6, 12)."""
+    """Gains of a student trained on its own or a teacher's responses (Figures 5, 6, 12)."""
     input:
         table="<results>/tables/figure{figure}.csv",
     output:

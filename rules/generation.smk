@@ -45,7 +45,7 @@ rule judge_responses:
 
 
 rule filter_responses:
-    """Keep what the guard calls safe, and merge both halves into one training set (Sec. 4, Eq. 2, 5.4)."""
+    """Keep the responses that the guard calls safe, and merge both halves into one training set (Sec. 4, Eq. 2, 5.4)."""
     input:
         harmful_responses=lambda wildcards: paths.raw(layout.RESPONSES, *wildcards, role="harmful"),
         benign_responses=lambda wildcards: paths.raw(layout.RESPONSES, *wildcards, role="benign"),
@@ -77,7 +77,7 @@ ruleorder: import_released > filter_responses
 
 
 rule import_released:
-    """A training set that others have released, in place of a student's own sampling (Sec. 4, `sources`)."""
+    """A released training set, in place of a student's own sampling (Sec. 4, `sources`)."""
     input:
         harmful=lambda wildcards: paths.of_source(study.released(*wildcards).harmful),
         benign=lambda wildcards: paths.of_source(study.released(*wildcards).benign),
@@ -105,7 +105,7 @@ rule import_released:
 
 
 rule derive_training_set:
-    """Two halves of filtered sets as one, refusals with or without their reasoning (Sec. 5.4, Figures 4, 11)."""
+    """Halves of two filtered sets as one, with or without reasoning in refusals (Sec. 5.4, Figures 4, 11)."""
     input:
         harmful=lambda wildcards: paths.half(*wildcards, role="harmful"),
         benign=lambda wildcards: paths.half(*wildcards, role="benign"),

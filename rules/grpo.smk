@@ -1,4 +1,4 @@
-# Needs: prompt sets, students, guards. Yields: LoRA adapters, in the places of those of rules/training.smk.
+# Needs: prompt sets, students, guards. Yields: LoRA adapters, in the same places as those of rules/training.smk.
 # Paper: Sec. 5.3, E.
 
 

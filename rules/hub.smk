@@ -1,5 +1,6 @@
-# Needs: the hub, a login where something is gated. Yields: config/hub.lock.yaml and the hub's cache. Rules of the login
-# node, asked for by name; they make no artifact, and their work is nobody's input (docs/running-the-paper.md).
+# Needs: the hub, and a login for gated repositories. Yields: config/hub.lock.yaml and the hub's cache. These rules run on
+# the login node and only when named; they make no artifact, and no rule takes their work as input
+# (docs/running-the-paper.md).
 
 
 rule lock_hub:
@@ -16,7 +17,7 @@ rule lock_hub:
 
 
 rule check_hub:
-    """Say how much there is to download, and what would stop it."""
+    """Report how much there is to download, and what would prevent it."""
     log:
         "<results>/logs/check_hub.log",
     localrule: True

@@ -1,4 +1,4 @@
-# Needs: answers, verdicts. Yields: the judge study, what another guard or view would have said. Paper: Sec. 5.1, D.4.
+# Needs: answers, verdicts. Yields: the judge study, verdicts of other guards and views on the same answers. Paper: Sec. 5.1, D.4.
 
 
 use rule judge_answers as judge_other_view with:
@@ -13,7 +13,7 @@ use rule judge_answers as judge_other_view with:
 
 
 rule write_judge_study:
-    """Which guard and which view says what, how far they agree, and whether methods change places (Sec. 5.1, D.4)."""
+    """Verdicts by guard and view, their agreement, and changes in the order of methods (Sec. 5.1, D.4)."""
     input:
         verdicts=lambda wildcards: study.report.judge_verdicts,
     output:

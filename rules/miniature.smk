@@ -55,7 +55,7 @@ rule build_tokenizer:
 
 
 rule pretrain_model:
-    """A student (or the teacher, which goes on from one) really trained on the world's texts."""
+    """A student, or the teacher, which continues from a student, trained on the world's texts."""
     input:
         tokenizer=lambda wildcards: study.miniature.tokenizer_of(wildcards.student),
         parent=lambda wildcards: study.miniature.parent_of(wildcards.student),
@@ -76,7 +76,7 @@ rule pretrain_model:
 
 
 rule train_guard:
-    """A guard really trained on the world's texts, which answers as Llama-Guard-3 or as WildGuard does."""
+    """A guard trained on the world's texts that answers in the format of Llama-Guard-3 or WildGuard."""
     input:
         form=lambda wildcards: paths.guard_format(wildcards.guard),
     output:

@@ -5,7 +5,7 @@ ruleorder: write_printed_scores > score_safety > score_reasoning
 
 
 rule write_printed_scores:
-    """The paper's own printed cells as scores, all at once (Tables 1, 2, 6, 7)."""
+    """The cells printed in the paper as scores (Tables 1, 2, 6, 7)."""
     input:
         tables=[local(f"{study.config.paper}/table{table}.csv") for table in (1, 2, 6, 7)],
     output:

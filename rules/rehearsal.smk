@@ -3,7 +3,7 @@
 
 
 rule write_rehearsal_data:
-    """A file in a published data set's own format, without a row of it (docs/running-the-paper.md)."""
+    """A file in the format of a published data set, with none of its rows (docs/running-the-paper.md)."""
     output:
         rows="<results>/published/{file}",
         identity="<results>/published/{file}.identity.json",

@@ -1,4 +1,4 @@
-# Needs: everything that a run has made. Yields: pages to look at it (docs/report.md, docs/appendix.md).
+# Needs: everything that a run has made. Yields: its page and its appendix (docs/report.md, docs/appendix.md).
 
 
 rule write_report:
@@ -30,7 +30,7 @@ rule write_report:
 
 
 rule write_appendix:
-    """What a reviewer asks for: compute, seeds, licences, intervals, how to rerun, and a filled checklist."""
+    """Facts that reviewers ask for: compute, seeds, licences, intervals, how to rerun, and a filled checklist."""
     input:
         identities=lambda wildcards: study.report.appendix_identities,
         tables=study.report.own_tables,

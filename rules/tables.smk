@@ -76,7 +76,7 @@ rule write_table5:
 
 
 rule write_beside_paper:
-    """A table of the paper beside ours, with what can be said of the difference (Tables 1, 2, 3, 6, 7)."""
+    """A table of the paper beside ours: differences, their intervals and verdicts (Tables 1, 2, 3, 6, 7)."""
     input:
         ours="<results>/tables/table{table}.csv",
         paper=f"{study.config.paper}/table{{table}}.csv",
@@ -116,7 +116,7 @@ rule write_averages:
 
 
 rule write_gains:
-    """What training on a teacher's responses gains, beside one's own (Figures 5, 6, 12)."""
+    """Gains of a student trained on its own or a teacher's responses (Figures 5, 6, 12)."""
     input:
         rows=lambda wildcards: paths.scores(study.figure(wildcards.figure).cells, ".parquet"),
     output:
@@ -134,7 +134,7 @@ rule write_gains:
 
 
 rule write_effects:
-    """Does steering help, does ThinkSafe, does rejection sampling: paired differences with verdicts (Sec. 5.2, 5.4)."""
+    """Effects of steering, ThinkSafe and rejection sampling: paired differences with verdicts (Sec. 5.2, 5.4)."""
     input:
         steered=study.paper.raw_harm(study.paper.effect_arms(), "thinksafe"),
         direct=study.paper.raw_harm(study.paper.effect_arms(), "rejection"),

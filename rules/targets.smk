@@ -2,7 +2,7 @@
 
 
 rule chat:
-    """What is known of each student's chat format, before anything is sampled."""
+    """The chat format found in each student's files, before anything is sampled."""
     input:
         [f"<results>/chat/{student}.md" for student in study.selection.students],
 
@@ -47,13 +47,13 @@ rule report:
 
 
 rule appendix:
-    """What a reviewer asks for: results/<run>/appendix.md and checklist.md (docs/appendix.md)."""
+    """Facts that reviewers ask for: results/<run>/appendix.md and checklist.md (docs/appendix.md)."""
     input:
         rules.write_appendix.output.appendix,
         rules.write_appendix.output.checklist,
 
 
-# table1 ... figure13, ablation_steering, judge_study, claim_A01 ...: thinksafe/study/paper.py has the list.
+# table1 ... figure13, ablation_steering, judge_study, claim_A01 ...: thinksafe/study/targets.py has the list.
 for name, text in study.named_targets().items():
 
     rule:
@@ -62,5 +62,5 @@ for name, text in study.named_targets().items():
         input:
             study.target(name),
 
-    # The last rule: as a module's, it has another name (docs/module.md).
+    # Found by its place, as a rule of a module has another name (docs/module.md).
     list(workflow.rules)[-1].docstring = text

@@ -51,7 +51,7 @@ def test_untrained_students_comply_with_harmful_prompts_is_asked_of_who_has_reje
 
 def test_a_claim_names_what_a_run_lacks(make):
     study = make(select={"students": ["r1-qwen-7b"], "methods": ["initial", "thinksafe"]})
-    with pytest.raises(Undecidable, match="claim_B01: this run cannot decide it, as it has not qwen3-0.6b grpo"):
+    with pytest.raises(Undecidable, match="claim_B01: this run cannot decide it, as it lacks qwen3-0.6b grpo"):
         study.claims.files_of("B01")
     assert study.claims.files_of("A01") == ["<results>/claims/A01.json"]
 

@@ -44,7 +44,7 @@ def test_a_name_stands_for_its_files(paper, name, files):
 def test_tables_6_and_7_need_the_method_with_wildguard(make):
     study = make(select={"methods": ["initial", "thinksafe"]})
     assert study.targets.main_tables() == ["1", "2"]
-    with pytest.raises(NothingSelected, match="table6: nothing that is selected belongs there. Add the students"):
+    with pytest.raises(NothingSelected, match="table6: the selection has nothing for it. Add the students"):
         study.targets.files_of("table6")
 
 

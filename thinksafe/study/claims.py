@@ -113,8 +113,8 @@ class Claims:
         if not cells or missing or at_least(predicate) > students:
             some = "; ".join(" ".join(cell) for cell in missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise Undecidable(
-                f"claim_{claim}: this run cannot decide it, as it has not {some or 'the students that it counts'}. Add "
-                "the students, methods and benchmarks to `select` (docs/claims.md)"
+                f"claim_{claim}: this run cannot decide it, as it lacks {some or 'the students that it counts'}. "
+                "Add the students, methods and benchmarks to `select` (docs/claims.md)"
             )
         return cells
 

@@ -1,12 +1,12 @@
-"""Each rule that makes something, once: its script, the pinned versions that count, its stage, and what it shows."""
+"""One table of the rules: what each makes, with which script and pinned versions, and how its time is counted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What a run makes, from the ground: a bundle of a tier holds its level and all above it (docs/reproducing.md).
+# Levels of artifacts, from the ground: a bundle of a level holds it and all above it (docs/reproducing.md).
 LEVELS = ("sources", "datasets", "adapters", "responses", "scores", "tables")
-# Under what the time of jobs is counted (docs/cost.md), in the order of a run; the last is everything else.
+# Categories of the time of jobs (docs/cost.md), in the order of a run; the last is everything else.
 COSTS = ("generation", "filtering", "training", "reinforcement", "evaluation", "processor")
 
 
@@ -19,8 +19,8 @@ class Stage:
     level : what it makes, one of `LEVELS`
     environment : the kind of job in envs/versions.yaml whose versions can change its numbers; None where none can.
         ``{engine}`` is the engine of the config.
-    cost : under what its time is counted, one of `COSTS`
-    script : its script, where that has another name than the rule
+    cost : the category of its time, one of `COSTS`
+    script : its script, where its name is not the rule's
     shows_text : whether what it makes may show prompts or responses, so that a public bundle leaves it out
     """
 
@@ -106,7 +106,7 @@ RULES = {
 
 
 def stage_of(rule: str) -> Stage:
-    """Return what is known of a rule; one that is not listed makes nothing that is kept."""
+    """Return the stage of a rule; one that is not listed makes nothing that is kept."""
     return RULES.get(rule, Stage("tables"))
 
 

@@ -120,7 +120,7 @@ class Targets:
         found = [path for path in files if artifact_of(path) in artifacts]
         if not found:
             raise NothingSelected(
-                f"{target}: nothing that is selected belongs there. Add the students, methods and benchmarks that it "
+                f"{target}: the selection has nothing for it. Add the students, methods and benchmarks that it "
                 "compares to `select` (docs/methods.md)"
             )
         return found
