@@ -1,7 +1,7 @@
 """One function in several processes that share their gradients, started by torch's own launcher.
 
-The number of devices is a fact of the machine: what is computed is the same (training/losses/base.py). The parent
-waits, passes on how far they are, and asks them to stop when it is asked to; they stop together, at the next step.
+The number of devices is a fact of the machine: the result is the same (training/losses/base.py). The parent waits,
+reports progress, and asks the processes to stop when it is asked to; they stop together, at the next step.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from thinksafe.files import read_json, write_json
 from thinksafe.jobs.log import Progress
 from thinksafe.jobs.signals import Stopped, end_with
 
-Tell = Callable[[int, int], None]
 GRACE = 600  # seconds that the launcher leaves a process for its checkpoint before it kills it
 
 
-def in_processes(count: int, function: Callable[..., Any], arguments: dict[str, Any], progress: Tell) -> None:
+def in_processes(
+    count: int, function: Callable[..., Any], arguments: dict[str, Any], progress: Callable[[int, int], None]
+) -> None:
     """Call ``function`` with JSON-like ``arguments`` and ``progress`` in ``count`` processes, or here if it is one.
 
     Raises
@@ -42,14 +43,8 @@ def in_processes(count: int, function: Callable[..., Any], arguments: dict[str, 
         job = {"module": function.__module__, "function": function.__name__, "arguments": arguments}
         write_json(folder / "job.json", job | {"parent": os.getpid()})
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-        launcher += [
-            f"--log-dir={folder}/launcher",
-            f"--shutdown-timeout={GRACE}",
-            "-m",
-            "thinksafe.jobs.distributed",
-            str(folder),
-        ]
-        with subprocess.Popen(launcher, close_fds=False) as group:  # holds the GPUs' leases as long as they live
+        launcher += [f"--log-dir={folder}/launcher", f"--shutdown-timeout={GRACE}", "-m", __name__, str(folder)]
+        with subprocess.Popen(launcher, close_fds=False) as group:  # holds the GPUs' leases as long as it lives
             while group.poll() is None:
                 time.sleep(0.2)
                 if not stopped and (folder / "done.json").exists():
@@ -58,29 +53,28 @@ def in_processes(count: int, function: Callable[..., Any], arguments: dict[str, 
                     except Stopped:
                         stopped = True
                         (folder / "stop").touch()
-        told = sorted(folder.glob("error-*"), key=lambda path: path.stat().st_mtime)
-        if told:
-            raise RuntimeError(told[0].read_text())
-        if group.returncode:  # a group that was asked to stop may have come to its end before it heard
+        if errors := sorted(folder.glob("error-*"), key=lambda path: path.stat().st_mtime):
+            raise RuntimeError(errors[0].read_text())
+        if group.returncode:  # 0 if it came to its end before it was asked to stop
             raise Stopped if stopped else RuntimeError(f"a process of {count} ended ({group.returncode})")
 
 
 def main() -> None:
-    """Do one process's share of the job in the folder that the command line names."""
+    """Run one of the processes of the job in the folder that the command line names."""
     folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
     job = read_json(folder / "job.json")
     end_with(job["parent"])
-    asked = Progress("", every=float("inf"))  # raises Stopped after SIGTERM, and prints nothing
+    stop_at_sigterm = Progress("", every=float("inf"))  # prints nothing
 
-    def tell(done: int, total: int) -> None:
+    def progress(done: int, total: int) -> None:
         if rank == 0:
             write_json(folder / "done.json", [done, total])
         if (folder / "stop").exists() and done < total:
             raise Stopped
-        asked(done, total)
+        stop_at_sigterm(done, total)
 
     try:
-        getattr(importlib.import_module(job["module"]), job["function"])(**job["arguments"], progress=tell)
+        getattr(importlib.import_module(job["module"]), job["function"])(**job["arguments"], progress=progress)
     except Stopped:
         sys.exit(143)
     except Exception as error:

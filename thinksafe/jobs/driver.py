@@ -1,4 +1,4 @@
-"""What happens when a run starts: its environment, checks before anything is queued, what jobs find (docs/jobs.md)."""
+"""What happens when a run starts: environment, checks before submission, what jobs find (docs/jobs.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from thinksafe.jobs.start import title_of
 from thinksafe.provenance.digests import ROOT, digest_of
 
 ONLINE = ("lock_hub", "check_hub", "fetch")  # rules of the login node, which make no artifact
-# One process uses one thread unless told otherwise; jobs never reach for the hub (rules/hub.smk fetches before).
+# A process uses one thread unless told otherwise; jobs never connect to the hub (rules/hub.smk downloads before).
 DEFAULTS = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -34,16 +34,7 @@ DEFAULTS = {
 }
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 # Events of Snakemake's log that say no more than our one line per finished job does.
-REPEATED = {
-    "run_info",
-    "job_info",
-    "job_started",
-    "job_finished",
-    "progress",
-    "shellcmd",
-    "group_info",
-    "resources_info",
-}
+REPEATED = set("run_info job_info job_started job_finished progress shellcmd group_info resources_info".split())
 
 
 class DriverError(RuntimeError):
@@ -58,7 +49,7 @@ def prepare() -> None:
 
 
 def shorten_log(local: bool) -> None:
-    """Leave out of Snakemake's log what each job prints itself; ``local``: jobs on a cluster print nothing here."""
+    """Drop from Snakemake's log what each job prints itself; ``local``: jobs on a cluster print nothing here."""
 
     def is_news(record: logging.LogRecord) -> bool:
         event = getattr(record, "event", None)
@@ -69,13 +60,7 @@ def shorten_log(local: bool) -> None:
 
 
 def check_pins(jobs: Sequence[Any], unpinned: Callable[[str], list[str]], lock: str) -> None:
-    """Fail where a job takes something from the hub at no fixed commit.
-
-    Raises
-    ------
-    DriverError
-        With the sources; what they give could not be told apart from the same made with another upload.
-    """
+    """Raise DriverError if a job uses a source on the hub without a fixed commit: later uploads would go unnoticed."""
     loose = sorted({name for job in jobs if job.params.get("spec") for name in unpinned(job.params.spec)})
     if loose:
         raise DriverError(
@@ -85,13 +70,7 @@ def check_pins(jobs: Sequence[Any], unpinned: Callable[[str], list[str]], lock: 
 
 
 def check_versions(jobs: Sequence[Any]) -> None:
-    """Fail before submission if an installed package differs from its pin; each job would refuse it.
-
-    Raises
-    ------
-    DriverError
-        With the packages.
-    """
+    """Raise DriverError before submission if an installed package differs from its pin; each job would refuse it."""
     try:
         for versions in sorted({str(job.params.environment) for job in jobs if job.params.get("environment")}):
             check_environment(json.loads(versions))
@@ -118,13 +97,6 @@ def write_plan(jobs: Sequence[Any], run: str, prefix: str, local: bool) -> None:
     write_json(f".snakemake/thinksafe/{run}.json", facts | {"elsewhere": not local, "jobs": planned})
 
 
-def keep_claims(folder: str | Path, claims: Mapping[str, Any]) -> None:
-    """Keep the claims as they are when a run begins: their summary tells whether they were changed after."""
-    path = Path(folder) / "claims.fixed.json"
-    if not path.exists():
-        write_json(path, {"claims": claims, "digest": digest_of(claims)})
-
-
 def start_warm_worker(jobs: Sequence[Any]) -> None:
     """Let this run's jobs count themselves, and start the process that imports torch once for all of them."""
     folder = tempfile.mkdtemp(prefix="thinksafe-")
@@ -140,23 +112,25 @@ def start_warm_worker(jobs: Sequence[Any]) -> None:
 def on_start(workflow: Any, modifier: Any, study: Any, unpinned: Callable[[str], list[str]]) -> None:
     """Check what is about to run, and prepare what its jobs find; called by Snakemake's ``onstart``.
 
-    ``modifier`` is Snakemake's of the time when the rules were read: as a module of another workflow (docs/module.md)
+    ``modifier`` is Snakemake's at the time when the rules were read: as a module of another workflow (docs/module.md)
     paths and names may have a prefix.
 
     Raises
     ------
     DriverError
-        If it may not start.
+        If the run must not start.
     """
-    prefix, local = modifier.modify_rulename(""), workflow.local_exec
+    prefix, local, name = modifier.modify_rulename(""), workflow.local_exec, study.config.run
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name.removeprefix(prefix) not in ONLINE]
     check_pins(jobs, unpinned, study.config.hub.lock)
-    if not workflow.deployment_settings.deployment_method:  # with conda or a container, jobs look for themselves
+    if not workflow.deployment_settings.deployment_method:  # with conda or a container, jobs check for themselves
         check_versions(jobs)
     if not jobs:
         return
-    write_plan(jobs, study.config.run, prefix, local)
-    keep_claims(modifier.modify_path(f"results/{study.config.run}"), study.claims.all)
+    write_plan(jobs, name, prefix, local)
+    # The claims as they were when the run began: their summary says whether they were changed after.
+    if not (fixed := Path(modifier.modify_path(f"results/{name}")) / "claims.fixed.json").exists():
+        write_json(fixed, {"claims": study.claims.all, "digest": digest_of(study.claims.all)})
     gpus = workflow.global_resources.get("gpu")
     if local and gpus is not None and gpus.value:  # profiles/gpus
         os.environ["THINKSAFE_GPUS"] = ",".join(devices_of(gpus.value))

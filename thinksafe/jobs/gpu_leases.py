@@ -1,4 +1,4 @@
-"""Which GPUs a job on this machine uses. Snakemake counts the GPUs of local jobs and hands out none of them.
+"""Which GPUs a job on this machine uses: Snakemake counts the GPUs of local jobs but does not assign them.
 
 A lease is a lock on a file per device, held by the job's process and those that it starts to use the device (with
 ``close_fds=False``): when the last of them ends, however it ends, the system drops the lock. Runs of the same user on
@@ -34,16 +34,13 @@ def devices_of(count: int) -> list[str]:
     return found[:count]
 
 
-def folder_of_leases() -> Path:
-    """Return the folder with a file per device, for all runs of this user on this machine."""
-    return Path(tempfile.gettempdir()) / f"thinksafe-gpus-{os.getuid()}"
-
-
 @contextmanager
 def lease(
     count: int, devices: Sequence[str], folder: Path | None = None, waiting: Callable[[], None] = lambda: None
 ) -> Iterator[list[str]]:
     """Hold ``count`` of ``devices`` and yield their names; ``waiting`` is called each second until they are free.
+
+    ``folder`` has a file per device; all runs of a user on a machine share the default one.
 
     Raises
     ------
@@ -52,38 +49,30 @@ def lease(
     """
     if count > len(devices):
         raise ValueError(f"a job asks for {count} GPUs, and this run has {len(devices)} ({', '.join(devices)})")
-    folder = folder or folder_of_leases()
+    folder = folder or Path(tempfile.gettempdir()) / f"thinksafe-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     with ExitStack() as held:
-        while True:
-            if names := _take(count, devices, folder, held):
-                yield names
-                return
-            waiting()
-            time.sleep(1.0)
-
-
-def _take(count: int, devices: Sequence[str], folder: Path, held: ExitStack) -> list[str]:
-    """Return the names of ``count`` devices that are ours from now on, or none of them."""
-    with ExitStack() as taken:
         names: list[str] = []
-        for name in devices:
-            if (file := _lock(folder / name)) is not None:
-                taken.enter_context(file)
-                names.append(name)
-            if len(names) == count:
-                held.push(taken.pop_all())
-                return names
-    return []
+        while len(names) < count:
+            for name in devices:
+                if len(names) < count and (file := _lock(folder / name)):
+                    held.enter_context(file)
+                    names.append(name)
+            if len(names) < count:  # hold all or none: two jobs must not wait for each other
+                held.close()
+                names.clear()
+                waiting()
+                time.sleep(1.0)
+        yield names
 
 
 def _lock(path: Path) -> IO[bytes] | None:
-    file = open(path, "ab")  # noqa: SIM115 - it is closed by whoever holds the lease
+    file = open(path, "ab")  # noqa: SIM115 - whoever holds the lease closes it
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
         return None
     os.set_inheritable(file.fileno(), True)
-    os.utime(path)  # folders for temporary files are cleaned of what is old
+    os.utime(path)  # old files in folders for temporary files may be deleted
     return file

@@ -1,8 +1,10 @@
-"""Finished samples, kept beside an output that is not there yet, so that an interrupted job loses one batch at most.
+"""Finished samples, kept beside an output that is not complete yet, so that an interrupted job loses one batch at most.
 
-Snakemake deletes the declared outputs of a failed job, so a journal is never declared. It is named by a digest of all
-that its rows depend on: a journal of other settings is never read, and taking a setting back finds the old one again.
-It goes when the job is over, identity and all (`thinksafe.jobs.records.remove_unfinished`).
+The journal's name has a key, the digest of everything that its rows depend on: the job's spec, code, environment and
+inputs (`thinksafe.provenance.identity.job_key`; `thinksafe.jobs.run` passes it to the script as ``key``). A journal of
+other settings is never read, and changing a setting back finds the old one again. Snakemake deletes the declared
+outputs of a failed job, so a journal is never declared; it is removed after the job's identity and record are written
+(`thinksafe.jobs.records.remove_unfinished`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 
@@ -26,11 +27,11 @@ class Journal:
     Parameters
     ----------
     output : path
-        The file that the job makes; the journal stands beside it.
+        The file that the job makes; the journal is beside it.
     key : str
         Digest of everything that the rows depend on.
     batch : int
-        Records come in batches of this size; of a batch that was cut off nothing is kept, so that it is redone whole.
+        Records come in batches of this size; an incomplete batch is dropped and redone whole.
     """
 
     def __init__(self, output: str | Path, key: str, batch: int) -> None:
@@ -45,7 +46,7 @@ class Journal:
             raise JournalBusyError(
                 f"{output}: another job is writing it now (journal {self.path} is locked)"
             ) from error
-        if not os.fstat(self._file.fileno()).st_nlink:  # its owner finished, and removed it, as we came
+        if not os.fstat(self._file.fileno()).st_nlink:  # its owner finished and removed it just now
             self._file.close()
             raise JournalBusyError(f"{output}: another job has just written it")
         self.rows, keep = self._read(batch)
@@ -76,7 +77,7 @@ class Journal:
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._file.close()
 
 

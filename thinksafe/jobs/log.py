@@ -17,7 +17,7 @@ class Progress:
     """Prints a job's progress at most every ``every`` seconds: title, done of total, rate, time left."""
 
     def __init__(self, title: str, unit: str = "", every: float = 10.0) -> None:
-        self.title, self.unit, self.every = title, unit, every
+        self.title, self.unit, self.every = title, f" {unit}" if unit else "", every
         self.first: tuple[float, int] | None = None
         self.last = 0.0
 
@@ -34,7 +34,7 @@ class Progress:
         self.last = now
         rate = (done - self.first[1]) / max(now - self.first[0], 1e-9)
         left = f" · {duration((total - done) / rate)} left" if rate > 0 and done < total else ""
-        say(f"{self.title} · {done:,} of {total:,}{' ' + self.unit if self.unit else ''} · {rate:,.1f}/s{left}")
+        say(f"{self.title} · {done:,} of {total:,}{self.unit} · {rate:,.1f}/s{left}")
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """The record of a job, which varies from run to run: when, where, how long and with what it ran, over all attempts.
 
-A job that was stopped or killed has left a line in a file of attempts beside its output, for the attempt that finishes.
+A job that was stopped or killed leaves its attempts in a file beside its output, for the attempt that finishes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from thinksafe.provenance.versions import installed
 
 
 class Attempts:
-    """Keeps, in a file beside a job's output, how long each attempt at the job ran, whatever ended it.
+    """Keeps, in a file beside a job's output, how long each attempt at the job ran, however it ended.
 
     The file's modification time, renewed every ``every`` seconds, shows how long the latest attempt has run, so that
     SIGKILL loses no more than that. Attempts with another ``key`` (spec, code, environment, inputs) do not count.
@@ -30,23 +31,23 @@ class Attempts:
 
     def __init__(self, job: dict[str, Any], key: str, every: float = 5.0) -> None:
         output = Path(job["identity"].removesuffix(IDENTITY))
-        self.path, self.key, self.devices = output.with_name(f".{output.name}.attempts.json"), key, job["devices"]
+        self.path, self.devices = output.with_name(f".{output.name}.attempts.json"), job["devices"]
         self.began, self.clock, self.meter = time.time(), time.monotonic(), GpuMeter(job["gpus"])
-        self.earlier = self._closed()
+        self.earlier = self._closed(key)
         write_json(self.path, {"key": key, "attempts": [*self.earlier, self._line(0.0)]})
         self._ended = threading.Event()
         threading.Thread(target=self._renew, args=(every,), daemon=True).start()
 
-    def _closed(self) -> list[dict[str, Any]]:
+    def _closed(self, key: str) -> list[dict[str, Any]]:
         """Return the earlier attempts with this key; the file's modification time gives the last one's duration."""
         try:
             last, found = self.path.stat().st_mtime, read_json(self.path)
         except (OSError, ValueError):
             return []
-        if found["key"] != self.key:
+        if found["key"] != key:
             return []
-        *earlier, open_ended = found["attempts"]
-        return [*earlier, open_ended | {"wall_seconds": round(max(0.0, last - open_ended["began"]), 3)}]
+        *earlier, latest = found["attempts"]
+        return [*earlier, latest | {"wall_seconds": round(max(0.0, last - latest["began"]), 3)}]
 
     def _renew(self, every: float) -> None:
         while not self._ended.wait(every):
@@ -54,10 +55,8 @@ class Attempts:
             self.meter.sample()
 
     def _touch(self) -> None:
-        try:
+        with suppress(OSError):  # removed by somebody: then only this attempt is missing in the record
             os.utime(self.path)
-        except OSError:
-            pass  # removed from outside: then this attempt is lost to the record, and nothing else
 
     def _line(self, seconds: float) -> dict[str, Any]:
         return dict(began=self.began, wall_seconds=round(seconds, 3), devices=self.devices, host=platform.node())
@@ -77,14 +76,14 @@ class Attempts:
 def write_record(job: dict[str, Any], attempts: list[dict[str, Any]], meters: dict[str, Any] | None = None) -> None:
     """Write when, where, how long and with what a job ran: times over all attempts, the rest of the last one.
 
-    ``device_seconds`` are wall seconds times the job's GPUs, or times its threads where it has none. ``cpu_seconds``
+    ``device_seconds`` are wall seconds times the job's GPUs, or times its threads if it has none. ``cpu_seconds``
     count all its processes, ``peak_memory_mb`` is that of the largest. ``meters`` is from `thinksafe.jobs.gpu_meter`;
     ``tokens`` counts those of the responses that the job sampled.
     """
-    path = Path(job["identity"].removesuffix(IDENTITY) + RECORD)
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    torch = sys.modules.get("torch")
     write_json(
-        path,
+        job["identity"].removesuffix(IDENTITY) + RECORD,
         {
             "began": attempts[0]["began"],
             "wall_seconds": round(sum(attempt["wall_seconds"] for attempt in attempts), 3),
@@ -95,7 +94,7 @@ def write_record(job: dict[str, Any], attempts: list[dict[str, Any]], meters: di
             "host": platform.node(),
             "platform": platform.platform(),
             "python": platform.python_version(),
-            "device": _device(),
+            "device": torch.cuda.get_device_name() if torch and torch.cuda.is_available() else "cpu",
             "processor": _processor(),
             "threads": job["threads"],
             **(meters or {}),
@@ -138,10 +137,3 @@ def _processor() -> str:
     flags = facts.get("flags", "").split()
     widest = next((f" ({flag})" for flag in ("amx_tile", "avx512f", "avx2") if flag in flags), "")
     return facts.get("model name", platform.machine()) + widest
-
-
-def _device() -> str:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return "cpu"
-    return torch.cuda.get_device_name()

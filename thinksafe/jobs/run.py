@@ -45,8 +45,8 @@ def run(job: dict[str, Any]) -> int:
 
                 torch.set_num_threads(job["threads"])
             offered = {"progress": Progress(job["title"]), "key": key}
-            asked = inspect.signature(function).parameters
-            function(**job["arguments"], **{name: value for name, value in offered.items() if name in asked})
+            parameters = inspect.signature(function).parameters
+            function(**job["arguments"], **{name: value for name, value in offered.items() if name in parameters})
         write_identity(job)
         write_record(job, attempts.all(), attempts.meter.summary())
         remove_unfinished(job, key)
@@ -57,7 +57,7 @@ def run(job: dict[str, Any]) -> int:
         return 143
     except Exception as error:
         traceback.print_exc()
-        say(f"error in {job['title']}: {type(error).__name__}: {error}\n    (whole story: {job['log']})")
+        say(f"error in {job['title']}: {type(error).__name__}: {error}\n    (full log: {job['log']})")
         return 1
     finally:
         if attempts:
@@ -69,18 +69,17 @@ def run(job: dict[str, Any]) -> int:
 def _gpus(count: int, log: str | Path) -> Iterator[None]:
     """Show this process ``count`` free GPUs, where the run leases them (THINKSAFE_GPUS).
 
-    While the job waits, it renews its log's modification time, from which `status` knows that it is alive.
+    While the job waits, it renews its log's modification time, so that `status` sees that it is alive.
     """
-    devices = os.environ.get("THINKSAFE_GPUS", "")
-    if not (count and devices):
-        yield
-        return
 
     def waiting() -> None:
         if stopping.is_set():
             raise Stopped
         os.utime(log)
 
+    if not (count and (devices := os.environ.get("THINKSAFE_GPUS"))):
+        yield
+        return
     with lease(count, devices.split(","), waiting=waiting) as names:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
         yield

@@ -1,4 +1,4 @@
-"""A server for the length of a block: on loopback, waited for by its health, ended whatever happens."""
+"""A server for the length of a block: on loopback, ready when its health address answers, ended in any case."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from thinksafe.jobs.signals import die_with_parent
@@ -23,7 +23,7 @@ class ServerError(RuntimeError):
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens at now."""
+    """Return an unused port of loopback."""
     with socket.socket() as listener:
         listener.bind((LOCAL, 0))
         return listener.getsockname()[1]
@@ -40,9 +40,9 @@ def served(
 ) -> Iterator[subprocess.Popen]:
     """Run ``command`` and enter the block once the address ``health`` answers with status 200.
 
-    There is no limit to the wait but the job's own: a model of 8 B parameters may load from a slow disk. When the
-    block is left, in whatever way, the server and all that it started are asked to end, and killed after ``grace``
-    seconds; if this process is killed, the kernel ends the server.
+    The wait has no limit but the job's own: a large model may load from a slow disk. At the end of the block, the
+    server and all that it started get SIGTERM, and SIGKILL after ``grace`` seconds; if this process is killed, the
+    kernel ends the server.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def served(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a group of its own, to be ended as one
-            close_fds=False,  # its GPU is leased as long as it lives: thinksafe/jobs/gpu_leases.py
+            start_new_session=True,  # a process group of its own, to be ended as one
+            close_fds=False,  # it holds the lease of its GPU: thinksafe/jobs/gpu_leases.py
             preexec_fn=die_with_parent,
         )
     try:
@@ -77,26 +77,16 @@ def served(
             time.sleep(0.5)
         yield server
     finally:
-        _end(server, grace)
+        # The whole group: a child may outlive the group's first process.
+        for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, None)):
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(server.pid, number)
+                server.wait(seconds)
+        server.wait()
 
 
 def _healthy(address: str) -> bool:
-    try:
+    with suppress(urllib.error.URLError, ConnectionError, TimeoutError):
         with urllib.request.urlopen(address, timeout=5) as answer:
             return answer.status == 200
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
-
-
-def _end(server: subprocess.Popen, grace: float) -> None:
-    """End the server's whole group; a child of it may outlive its first process."""
-    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, None)):
-        try:
-            os.killpg(server.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            server.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pass
-    server.wait()
+    return False

@@ -1,4 +1,4 @@
-"""How a job stops: at SIGTERM, or with the process that started it, at a place where nothing is lost."""
+"""How a job stops: at SIGTERM, or with the process that started it, at a point where nothing is lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ stopping = threading.Event()
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
-    """The job was asked to stop, and has reached a place where nothing is lost."""
+    """The job was asked to stop, and has reached a point where nothing is lost."""
 
 
 def end_with(driver: int) -> None:
@@ -28,42 +29,37 @@ def end_with(driver: int) -> None:
     signal that is no echo of the first, or `PATIENCE`, ends it at once. On SLURM `PATIENCE` does not apply: a step of
     a large model may take longer, the profile warns ten minutes before the limit, and SLURM itself ends what goes on.
     """
-    asked = 0.0
+    first = 0.0
 
     def stop(signum: int, frame: Any) -> None:
-        nonlocal asked
+        nonlocal first
         if stopping.is_set():
-            if time.monotonic() - asked > ECHO:
+            if time.monotonic() - first > ECHO:
                 os._exit(143)
             return
-        asked = time.monotonic()
+        first = time.monotonic()
         stopping.set()
         if "SLURM_JOB_ID" not in os.environ:
             signal.signal(signal.SIGALRM, lambda *_: os._exit(143))
             signal.alarm(PATIENCE)
 
-    signal.signal(signal.SIGTERM, stop)
-    born = _birth(driver)
-    if born is None:
-        return
-
     def watch() -> None:
-        while _birth(driver) == born:
+        while _started(driver) == born:
             time.sleep(1.0)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=watch, daemon=True).start()
+    signal.signal(signal.SIGTERM, stop)
+    if born := _started(driver):
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def die_with_parent() -> None:
     """Ask the kernel to end this process when its parent ends (Linux)."""
-    try:
+    with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-    except (OSError, AttributeError):
-        pass
 
 
-def _birth(pid: int) -> str | None:
+def _started(pid: int) -> str | None:
     """Return when a process started, in clock ticks, or None if it has ended; the system reuses process ids."""
     try:
         facts = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()

@@ -1,4 +1,4 @@
-"""The last line of every script: from what Snakemake hands over to a job that runs (docs/jobs.md)."""
+"""The last line of every script: turn what Snakemake hands over into a job, and run it (docs/jobs.md)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from thinksafe.jobs.signals import Stopped, end_with
 OFFERED = ("progress", "key")  # arguments that `thinksafe.jobs.run.run` adds
 
 
-def start(snakemake: Any, script: str, **arguments: Any) -> None:
+def start(snakemake: Any, script: str) -> None:
     """Run the job of ``script`` (its ``__file__``), write its identity and record, and exit.
 
     The function with the script's name receives its arguments by name (`arguments_of`). Uses the workflow's warm
@@ -28,7 +28,7 @@ def start(snakemake: Any, script: str, **arguments: Any) -> None:
     function, identity, gpus = Path(script).stem, str(snakemake.output.identity), gpus_of(snakemake.resources)
     job = dict(
         function=function,
-        arguments=arguments or arguments_of(script_function(function), snakemake),
+        arguments=arguments_of(script_function(function), snakemake),
         log=str(snakemake.log[0]),
         title=title_of(snakemake.rule, snakemake.wildcards),
         threads=int(snakemake.threads),
@@ -53,7 +53,7 @@ def arguments_of(function: Callable[..., Any], snakemake: Any) -> dict[str, Any]
     """Return the arguments of a script's ``function``, found by the names of its parameters.
 
     A parameter is, in this order: an input or output of the rule (a path, or a list of paths where the rule has a
-    list); ``spec``, the rule's whole share of the config; ``log``, the path of the job's log; ``gpus``, the number of
+    list); ``spec``, the rule's whole part of the config; ``log``, the path of the job's log; ``gpus``, the number of
     its GPUs; a key of the spec; a resource. What a rule does not have keeps its default.
 
     Raises
@@ -96,7 +96,7 @@ def gpus_of(resources: Any) -> int:
 
 
 def online(snakemake: Any, script: str) -> None:
-    """Run a rule that talks to the hub and makes no artifact, then exit; ``script`` is as in `start`.
+    """Run a rule that connects to the hub and makes no artifact, then exit; ``script`` is as in `start`.
 
     The script's function takes the keys of `snakemake.params.spec` and returns the problems, as lines to print.
     """
@@ -108,11 +108,11 @@ def online(snakemake: Any, script: str) -> None:
     try:
         problems = script_function(function)(**json.loads(snakemake.params.spec))
     except (Stopped, KeyboardInterrupt):
-        say(f"{function} stopped; what is whole stays")
-        os._exit(143)  # a download may be running in another thread
+        say(f"{function} stopped; complete files are kept")
+        os._exit(143)  # not sys.exit: a download may be running in another thread
     except Exception as error:
         traceback.print_exc()
-        problems = [f"{error}\n    (whole story: {snakemake.log[0]})"]
+        problems = [f"{error}\n    (full log: {snakemake.log[0]})"]
     for problem in problems:
         say(f"error: {problem}")
     sys.exit(1 if problems else 0)

@@ -1,12 +1,13 @@
 """A warm process beside the workflow: it imports torch and transformers once and forks one child per job.
 
 Importing them costs 5 to 7 CPU seconds here, and the miniature has about a hundred such jobs. The child imports the
-project's own modules afresh, so a job computes exactly what it computes without this (set THINKSAFE_WARM=off to see).
+project's own modules afresh, so a job computes exactly what it computes without this (THINKSAFE_WARM=off).
 On clusters each job is a process of its own.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -30,16 +31,13 @@ def serve(address: str) -> None:
     listener.listen(64)
     listener.settimeout(1.0)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    loaded = False
     try:
         while os.getppid() == parent:
             try:
                 client, _ = listener.accept()
             except TimeoutError:
                 continue
-            if not loaded:
-                _preload()
-                loaded = True
+            _preload()
             if os.fork() == 0:
                 listener.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -53,8 +51,6 @@ def serve(address: str) -> None:
 
 
 def _preload() -> None:
-    import importlib
-
     for name in PRELOADED:
         importlib.import_module(name)
     from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
@@ -82,7 +78,7 @@ def _answer(client: socket.socket) -> int:
 
 
 def _watch(client: socket.socket) -> None:
-    """Stop this job when the process that asked for it goes away."""
+    """Stop this job when the process that sent it goes away."""
     client.recv(1, socket.MSG_PEEK)
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -95,8 +91,7 @@ def ask(address: str, job: dict[str, Any]) -> int:
         signal.signal(signal.SIGTERM, lambda *_: server.shutdown(socket.SHUT_WR))
         server.sendall(json.dumps({"job": job, "folder": os.getcwd()}).encode() + b"\n")
         with server.makefile("r", encoding="utf-8") as lines:
-            answer = lines.readline().strip()
-    return int(answer) if answer else 1
+            return int(lines.readline().strip() or 1)
 
 
 if __name__ == "__main__":
