@@ -11,6 +11,7 @@ from pathlib import Path
 from thinksafe.files import Row, write_text
 from thinksafe.reporting.appendix import STAGES, facts_of
 from thinksafe.reporting.tables import markdown
+from thinksafe.reporting.templates import fill
 
 AUTHORS = "For the authors"  # an answer that is in no record
 
@@ -18,7 +19,7 @@ AUTHORS = "For the authors"  # an answer that is in no record
 def write_appendix(
     identities: Sequence[str], tables: Sequence[str], claims: Sequence[str], spec: Row, appendix: str, checklist: str
 ) -> None:
-    """Write both files of a run.
+    """Write both files of a run; report/appendix.md is the template of the first.
 
     Parameters
     ----------
@@ -29,8 +30,9 @@ def write_appendix(
         ``use_paper_scores``: the run's cells are the paper's own.
     """
     facts = facts_of(Path(appendix).parent, identities, tables, claims, spec["licences"]) | {"spec": spec}
-    for path, blocks in ((appendix, appendix_blocks(facts)), (checklist, checklist_blocks(facts))):
-        write_text(path, "\n\n".join(block.strip() for block in blocks) + "\n")
+    overlay = f" --configfile {spec['config']}" if spec["config"] else ""
+    write_text(appendix, fill("appendix.md", **facts, overlay=overlay, hours=hours, number=number))
+    write_text(checklist, "\n\n".join(checklist_blocks(facts)))
 
 
 def hours(seconds: float) -> str:
@@ -39,101 +41,9 @@ def hours(seconds: float) -> str:
     return f"{value:,.1f}" if value >= 10 else f"{value:.3f}"
 
 
-# ---------------------------------------------------------------- the appendix
-def appendix_blocks(facts: Row) -> list[str]:
-    """Return the artifact appendix as blocks of Markdown."""
-    spec, training = facts["spec"], facts["training"]
-    seeds = ", ".join(f"{name} {seed}" for name, seed in sorted(spec["seeds"].items()))
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items()) or "none"
-    blocks = [
-        f"# Artifact appendix: run {spec['run']}",
-        "Written by `snakemake appendix` from the run's identities, records and tables; no number is typed by hand.",
-        "## What was run",
-        f"Students: {', '.join(spec['students'])}. Methods: {', '.join(spec['methods'])}. Benchmarks: "
-        f"{', '.join(spec['benchmarks'])}. Replicates: {len(spec['replicates'])}.",
-        "## Compute",
-        *_compute(facts),
-        "## Seeds",
-        f"Seeds of the config: {seeds}; replicates {', '.join(map(str, spec['replicates']))}. The seed of a response "
-        "is a hash of these with the student, the prompt and the number of the sample; it is stored with the response.",
-    ]
-    if training:
-        rows = [["–" if value is None else str(value) for value in row.values()] for row in training]
-        blocks += ["## Training", markdown(list(training[0]), rows, left=1)]
-    return [
-        *blocks,
-        "## Intervals",
-        *_intervals(facts),
-        "## Models, data and licences",
-        *_licences(facts),
-        "## Software",
-        f"Versions that can change a number, checked by each job at its start: {versions}. Code: "
-        f"{len(facts['modules'])} modules, each with a digest in the identity of what it made.",
-        f"Python {facts['pythons']}.",
-        "## Run it again",
-        *_rerun(spec),
-    ]
-
-
-def _compute(facts: Row) -> list[str]:
-    total = facts["total"]
-    if not total["jobs"]:
-        return ["This run has trained, sampled and judged nothing: its cells are the paper's printed ones."]
-    head = ["stage", "jobs", "attempts", "device hours", "wall hours", "peak memory, GiB", "tokens", "no record"]
-    rows = [
-        [stage, f"{used['jobs']:,}", f"{used['attempts']:,}", hours(used["device"]), hours(used["wall"])]
-        + [f"{used['memory'] / 1024:.1f}", f"{used['tokens']:,}" if used["tokens"] else "–", str(used["missing"])]
-        for stage, used in facts["stages"].items()
-    ]
-    return [
-        markdown(head, rows, left=1),
-        f"In total {hours(total['device'])} device hours and {hours(total['wall'])} wall hours if jobs run one after "
-        f"another, all attempts included, on: {facts['devices']}. A device hour is an hour of a GPU, or of a processor "
-        "thread if a job held no GPU. Not counted: preparing data (including the miniature's teacher, which stands for "
-        "published sets), perplexities, tables and figures.",
-    ]
-
-
-def _intervals(facts: Row) -> list[str]:
-    spec, answers = facts["spec"], facts["answers"]
-    rows = [
-        [row["table"], str(row["values"]), str(row["intervals"])]
-        + ["–" if row[end] is None else f"{row[end]:,.0f}" for end in ("least", "most")]
-        for row in facts["intervals"]
-    ]
-    return [
-        f"Intervals are at {100 * spec['confidence']:g} %: Wilson's for fractions, over problems for repeated answers, "
-        "paired for differences on the same prompts (thinksafe/intervals.py).",
-        markdown(["table", "values", "with interval", "least n", "most n"], rows, left=1),
-        f"{answers['cells']:,} cells count {answers['n']:,} answers: {answers['unknown']:,} have an unknown verdict "
-        f"and {answers['unfinished']:,} are unfinished; the tables give both for each number.",
-    ]
-
-
-def _licences(facts: Row) -> list[str]:
-    ours = "The workflow is under Apache-2.0."
-    if not facts["sources"]:
-        return [f"This run has no external sources except the code's own packages. {ours}"]
-    rows = [
-        [row["name"], row["fixed"] or "not fixed"]
-        + [row.get("licence", "not known here: see its page"), row.get("terms", "–")]
-        for row in facts["sources"]
-    ]
-    return [
-        markdown(["source", "commit or digest", "licence", "to be accepted"], rows, left=4),
-        f"Licences are quoted as their pages stated them when the workflow was written; the pages decide. {ours}",
-    ]
-
-
-def _rerun(spec: Row) -> list[str]:
-    overlay = f" --configfile {spec['config']}" if spec["config"] else ""
-    own = "The workflow does not come with the overlay of this run: name it with `--configfile`."
-    return [
-        f"```\nmake setup\n.venv/bin/snakemake -n all{overlay}\n.venv/bin/snakemake all{overlay}\n```",
-        *([] if spec["config"] else [own]),
-        "On a cluster add `--profile slurm`. With the same config, code, versions and inputs nothing is made again; "
-        "`thinksafe trace CELL` shows what a number was made of.",
-    ]
+def number(count: float | None) -> str | None:
+    """Return a count with its thousands separated, or None."""
+    return None if count is None else f"{count:,.0f}"
 
 
 # ---------------------------------------------------------------- the checklist

@@ -220,7 +220,7 @@ def test_the_hub_gets_each_file_once(run, tmp_path):
     told = []
     for item in items(run)[0]:
         push_to_folder(item, tmp_path / "out")
-        folder = tmp_path / "out" / publish.FOLDER[item.kind] / item.name.split("/")[1]
+        folder = tmp_path / "out" / f"{item.kind}s" / item.name.split("/")[1]
         told.append({"kind": item.kind, "name": item.name, "files": {name: str(folder / name) for name in item.files}})
 
     def push(hub):

@@ -28,6 +28,7 @@ from thinksafe.provenance.digests import ROOT, canonical
 from thinksafe.provenance.identity import SNAKEMAKES, content_digest
 from thinksafe.release import archive, crate, snakemake_records
 from thinksafe.release.archive import TABLES, TIERS, BundleError
+from thinksafe.reporting.templates import fill
 from thinksafe.study.stages import stage_of
 
 WORKFLOW = ("Snakefile", "LICENSE", "CITATION.cff", "requirements/*.txt", "envs/*.yaml", "envs/*.sh")
@@ -42,25 +43,6 @@ VERDICT = re.compile(
 )
 COUNTS = (IDENTITY, ".statistics.json")  # outputs of any rule that have no text
 Content = Path | bytes
-
-README = """# {run}: a bundle of ThinkSafe-Flow
-
-The run {run}, {reach} ({target}){public}. In a clone of the workflow, after `make setup`:
-
-    .venv/bin/thinksafe restore this-file.tar.gz --configfile ...
-    .venv/bin/thinksafe reproduce this-file.tar.gz --tier {deepest} --configfile ...
-
-`bundle.json` has size and digest of every file, `provenance.json` how each was made, `config.json` the merged config,
-`workflow/` the versions that made it, `ro-crate-metadata.json` the same for machines (Workflow Run RO-Crate).
-"""
-LICENCES = """# Licences
-
-The workflow is under Apache-2.0 (`workflow/LICENSE`). What it takes from other sources is under their licences; their
-terms may also bind what is made with them. Licences are quoted as their pages stated them when the workflow was
-written; the pages decide:
-
-{sources}
-"""
 
 
 def jobs_of_target(jobs: Iterable[dag.Job], target: str, config: Mapping[str, Any]) -> list[dag.Job]:
@@ -125,20 +107,19 @@ def files_of(jobs: Sequence[dag.Job], outputs: set[str], public: bool) -> tuple[
         for ending in archive.COMPANIONS if job.identity in outputs else ():
             beside = job.identity.removesuffix(IDENTITY) + ending
             if Path(beside).is_file():
-                anonymous = public and ending == RECORD
-                members[beside] = archive.json_bytes(_without_machine(read_json(beside))) if anonymous else Path(beside)
+                members[beside] = Path(beside)
+                if public and ending == RECORD:
+                    members[beside] = archive.json_bytes(json.loads(members[beside].read_bytes(), object_hook=_public))
     return members, withheld
+
+
+def _public(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in PRIVATE}
 
 
 def has_other_text(path: Path) -> bool:
     """Return whether a guard wrote anything other than a verdict into a file of verdicts."""
     return path.suffix == ".parquet" and not all(VERDICT.fullmatch(row.get("output") or "") for row in read_rows(path))
-
-
-def _without_machine(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_machine(entry) for key, entry in value.items() if key not in PRIVATE}
-    return [_without_machine(entry) for entry in value] if isinstance(value, list) else value
 
 
 def private_places(config: Any) -> dict[str, str]:
@@ -213,8 +194,8 @@ def licences(config: Config) -> str:
         known = assets.get(name, {})
         terms = f"; to be accepted: {known['terms']}" if "terms" in known else ""
         place = page(source["kind"], name) if "hub" in source else name
-        found.add(f"- {place}: {known.get('licence', 'see its page')}{terms}")
-    return LICENCES.format(sources="\n".join(sorted(found)) or "- nothing")
+        found.add(f"{place}: {known.get('licence', 'see its page')}{terms}")
+    return fill("bundle/LICENCES.md", sources=sorted(found))
 
 
 def make_bundle(
@@ -265,18 +246,11 @@ def make_bundle(
         return found
     manifest = dict(run=config["run"], tier=tier, public=public, target=target, planned=planned, withheld=withheld)
     manifest |= dict(snakemake=version, record_format=snakemake_records.RECORD_FORMAT)
-    readme = README.format(
-        run=config["run"],
-        reach=archive.reach(tier),
-        deepest="datasets" if tier == "all" else tier,
-        target=target,
-        public=", without prompts and responses" if public else "",
-    )
     members |= {
         archive.PROVENANCE: archive.json_bytes(records),
         "config.json": archive.json_bytes(config),
         "LICENCES.md": licences(typed).encode(),
-        "README.md": readme.encode(),
+        "README.md": fill("bundle/README.md", **manifest, reach=archive.reach(tier)).encode(),
     }
     members |= {f"workflow/{path.relative_to(ROOT)}": path for pattern in WORKFLOW for path in ROOT.glob(pattern)}
     for name in members:

@@ -17,7 +17,7 @@ import json
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,6 @@ SETS = ("filter_responses", "derive_training_set")
 TRAINED = ("train_student", "train_grpo")
 SCORED = ("score_safety", "score_reasoning")
 TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")
-FOLDER = {"dataset": "datasets", "model": "models"}
 Content = Path | bytes
 
 
@@ -50,12 +49,7 @@ class Item:
 
     kind: str
     name: str
-    files: dict[str, Content] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        """Return the bytes of all files."""
-        return sum(map(size_of, self.files.values()))
+    files: dict[str, Content]
 
 
 class PublishError(UserError):
@@ -227,7 +221,7 @@ def push_to_folder(item: Item, folder: Path) -> list[str]:
     """Write an item into ``folder/datasets`` or ``folder/models``; return the files that are new or have changed."""
     sent = []
     for name, content in item.files.items():
-        place = folder / FOLDER[item.kind] / item.name.split("/", 1)[1] / name
+        place = folder / f"{item.kind}s" / item.name.split("/", 1)[1] / name
         data = read(content)
         if not place.exists() or place.read_bytes() != data:
             with atomic(place) as temporary:
@@ -305,9 +299,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not items:
         raise PublishError("there is nothing to publish")
     for item in items:
-        entry = {"kind": item.kind, "name": item.name, "files": list(item.files), "bytes": item.size}
+        size = sum(map(size_of, item.files.values()))
+        entry = {"kind": item.kind, "name": item.name, "files": list(item.files), "bytes": size}
         if arguments.dry_run:
-            line = f"would publish {item.kind:8} {item.name}: {', '.join(item.files)} ({human(item.size)})"
+            line = f"would publish {item.kind:8} {item.name}: {', '.join(item.files)} ({human(size)})"
         else:
             sent = push_to_folder(item, folder) if folder else push_to_hub(item, arguments.private)
             entry["sent"] = sent

@@ -31,7 +31,7 @@ from thinksafe.provenance.lineage import device_of
 from thinksafe.release import archive, restore
 from thinksafe.release.archive import TIERS, Bundle, BundleError
 from thinksafe.release.snakemake_records import Fit
-from thinksafe.reporting.tables import markdown
+from thinksafe.reporting.templates import fill
 from thinksafe.study.stages import LEVELS, stage_of
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within the interval", "different"
@@ -200,43 +200,12 @@ def _numbers(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 def page(found: Mapping[str, Any]) -> str:
     """Return a comparison as Markdown: the counts, and each cell that is not identical."""
-    counts, files = found["counts"], found["files"]
-    verdicts = ", ".join(f"{counts.get(verdict, 0):,} {verdict}" for verdict in (IDENTICAL, WITHIN, DIFFERENT))
-    blocks = [
-        f"# {found['run']} made again from its {found['tier']}",
-        f"{sum(counts.values()):,} cells compared with the bundle {found['bundle'][:12]}: {verdicts}. Files: "
-        f"{files.get('identical', 0):,} identical to the byte, {files.get('different', 0):,} not.",
+    rows = [row for row in found["cells"] if row["verdict"] != IDENTICAL]
+    changed = [
+        row | {at: {key: f"{float(value):.2f}" for key, value in row[at].items()} for at in ("bundle", "here")}
+        for row in sorted(rows, key=lambda row: (row["verdict"] != DIFFERENT, row["cell"]))
     ]
-    rows = []
-    changed = [row for row in found["cells"] if row["verdict"] != IDENTICAL]
-    for row in sorted(changed, key=lambda row: (row["verdict"] != DIFFERENT, row["cell"])):
-        before = {key: _short(value) for key, value in row["bundle"].items()}
-        interval = f"{before['low']} to {before['high']}" if "low" in before else ""
-        rows.append(
-            [row["cell"], row["verdict"], before.get("value", ""), interval, _short(row["here"].get("value", ""))]
-        )
-    if rows:
-        blocks += [
-            markdown(["Cell", "", "Bundle", "Interval", "Here"], rows).rstrip("\n"),
-            "*Within the interval*: the value here lies in the interval of the bundle's. Of two independent samples of "
-            "one size about one in six does not, by chance alone, at 95 %.",
-        ]
-        theirs, ours = ("; ".join(found["devices"][key]) or "unrecorded devices" for key in ("bundle", "here"))
-        if theirs != ours:
-            blocks.append(
-                f"The bundle was made on {theirs}; this on {ours}. Models round differently on each type of device, "
-                "and training and sampling amplify it."
-            )
-    if kept := found["taken_as_they_are"]:
-        blocks += ["Not made again, since the bundle lacks their inputs:", "\n".join(f"- {title}" for title in kept)]
-    return "\n\n".join(blocks) + "\n"
-
-
-def _short(value: Any) -> str:
-    try:
-        return f"{float(value):.2f}"
-    except (TypeError, ValueError):
-        return str(value)
+    return fill("reproduction.md", **found, changed=changed, verdicts=(IDENTICAL, WITHIN, DIFFERENT))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

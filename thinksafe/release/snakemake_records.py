@@ -127,7 +127,7 @@ def _differences(graph: Any, job: dag.Job, known: dict[str, Any]) -> list[str]:
     if (job.rule, list(job.outputs)) != (known["rule"], known["outputs"]):
         lines.append(f"made by {known['rule']} with other outputs")
     theirs, ours = (
-        [_placeless(json.loads(unquote(text))) for text in params]
+        [json.loads(unquote(text), object_hook=_without_folder) for text in params]
         for params in (known["params"], graph.workflow.persistence._params(job.raw))
     )
     before, after = ({kind_of(value): value for value in values} for values in (theirs, ours))
@@ -140,17 +140,10 @@ def _differences(graph: Any, job: dag.Job, known: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _placeless(value: Any) -> Any:
-    """Return a part of a config without the folders of a user's own files, which count by name and content."""
-    if isinstance(value, list):
-        return [_placeless(entry) for entry in value]
-    if not isinstance(value, dict):
-        return value
-    found = {key: _placeless(entry) for key, entry in value.items()}
-    for key in {"file", "folder"} & set(found) if "content" in found else ():
-        if isinstance(found[key], str):
-            found[key] = Path(found[key]).name
-    return found
+def _without_folder(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return a mapping of a config without the folder of a user's own file, which counts by name and content."""
+    own = ("file", "folder") if "content" in entry else ()
+    return {key: Path(value).name if key in own and isinstance(value, str) else value for key, value in entry.items()}
 
 
 def _others(bundle: Bundle, job: dag.Job, known: dict[str, Any], ignore: Sequence[str]) -> list[str]:

@@ -369,6 +369,7 @@ class Specs(Miniature):
             "methods": [self.config.methods[name].label for name in self.selection.methods],
             "benchmarks": [entry["label"] for entry in self.selection.columns()],
             "licences": read(ROOT / "config/licences/assets.yaml"),
+            "template": content_of(ROOT / "report/appendix.md"),
         }
 
 
