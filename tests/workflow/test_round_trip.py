@@ -31,8 +31,8 @@ from tests.hub.hub_server import serving
 from tests.workflow.dags import ROOT
 from thinksafe import files
 from thinksafe.errors import UserError
-from thinksafe.planning import dag, explain
-from thinksafe.provenance.digests import canonical, code_digests
+from thinksafe.planning import dag
+from thinksafe.provenance.digests import code_digests
 from thinksafe.release import archive, bundle, reproduce, restore, snakemake_records
 from thinksafe.release.archive import BundleError
 
@@ -390,26 +390,6 @@ def test_the_form_of_records_is_the_one_that_is_known(monkeypatch: pytest.Monkey
     monkeypatch.setattr(theirs, "RECORD_FORMAT_VERSION", 7)
     with pytest.raises(BundleError, match="keeps its records in format 7, but bundles need format 6"):
         snakemake_records.check_format()
-
-
-def test_the_kinds_of_params_are_told_apart() -> None:
-    assert [
-        explain.kind_of(value) for value in ({"train_student": "0123456789abcdef"}, {"numpy": "2.4"}, {"a": 1}, {})
-    ] == [*("code", "environment", "spec", "environment")]
-
-
-def test_a_job_without_versions_tells_what_changed_in_its_share() -> None:
-    """Its empty environment takes the place of no other param: prompts of a file, and then of the hub."""
-    before = {"spec": {"source": {"file": "a.csv"}}, "environment": {}}
-    after = {"spec": {"source": {"hub": "x/y"}}, "environment": {"datasets": "3.1"}}
-    for old, new in ((before, after), (after, before)):
-        recorded = tuple(sorted(repr(canonical(old[name])) for name in ("spec", "environment")))
-        params = {name: canonical(value) for name, value in new.items()}
-        job = dag.Job("prepare_prompts", {}, 0, params, (), (), True, "Params have changed", recorded)
-        assert len(told := explain.causes(job)) == 3
-        assert {line.split()[0] + line.split()[1] for line in told} == {
-            *("config:source.file:", "config:source.hub:", "environment:datasets:")
-        }
 
 
 # ------------------------------------------------------------------------------------------------------------ its place

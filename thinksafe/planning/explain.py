@@ -20,6 +20,7 @@ from typing import Any
 
 from thinksafe.planning import cost, dag, plan
 from thinksafe.provenance.digests import canonical, module_files
+from thinksafe.reporting.show_results import by_number
 
 NOTHING = object()
 NOT_MADE = "not made yet"
@@ -36,22 +37,21 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
 
 
 def shown(value: Any) -> str:
-    """Return a value as JSON, shortened in the middle where it is long."""
-    if value is NOTHING:
-        return "nothing"
-    text = canonical(value)
+    """Return a value as JSON, shortened in the middle if it is long."""
+    text = "nothing" if value is NOTHING else canonical(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 
 
 def difference(kind: str, before: Any, after: Any) -> list[str]:
     """Return a line per leaf, module or version in which two values of one param differ."""
     old, new = dict(leaves(before)), dict(leaves(after))
-    paths = sorted(path for path in {*old, *new} if old.get(path, NOTHING) != new.get(path, NOTHING))
+    pairs = {path: (old.get(path, NOTHING), new.get(path, NOTHING)) for path in sorted({*old, *new})}
+    pairs = {path: pair for path, pair in pairs.items() if pair[0] != pair[1]}
     if kind == "code":
         verbs = {(True, True): "changed", (True, False): "no longer runs", (False, True): "runs now"}
-        return [f"code: {' or '.join(module_files(n)) or n} {verbs[n in old, n in new]}" for n in paths]
-    name = "config" if kind == "spec" else "environment"
-    return [f"{name}: {path}: {shown(old.get(path, NOTHING))} -> {shown(new.get(path, NOTHING))}" for path in paths]
+        return [f"code: {' or '.join(module_files(name)) or name} {verbs[name in old, name in new]}" for name in pairs]
+    title = "config" if kind == "spec" else "environment"
+    return [f"{title}: {path}: {shown(was)} -> {shown(now)}" for path, (was, now) in pairs.items()]
 
 
 def kind_of(value: Any) -> str:
@@ -59,7 +59,7 @@ def kind_of(value: Any) -> str:
     texts = isinstance(value, Mapping) and all(isinstance(part, str) for part in value.values())
     if texts and value and all(re.fullmatch("[0-9a-f]{16}", part) for part in value.values()):
         return "code"
-    # Versions are text that begins with a digit; a job's part of the config is never only that, and never empty.
+    # Versions are text that begins with a digit; a spec never has only such values, and is never empty.
     if texts and all(part[:1].isdigit() for part in value.values()):
         return "environment"
     return "spec"
@@ -78,7 +78,7 @@ def recorded(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def causes(job: dag.Job) -> list[str]:
-    """Return why a job is stale by itself: a line per reason, none where only its inputs are made again."""
+    """Return why a job is stale by itself, a line per reason; none if only its inputs are made again."""
     lines = []
     for kind, before in recorded(job.recorded).items():
         lines += difference(kind, before, json.loads(job.params[kind]))
@@ -88,10 +88,10 @@ def causes(job: dag.Job) -> list[str]:
         lines.append(NOT_MADE)
     if job.other_inputs:
         lines.append("inputs: another set of files")
-    made = {path for need in job.needs if need.stale for path in need.outputs}
     if "Updated input files" in job.reason:
-        told = job.reason.partition("Updated input files:")[2].partition(";")[0]
-        fresh = [path.strip() for path in told.split(",") if path.strip() and path.strip() not in made]
+        made = {path for need in job.needs if need.stale for path in need.outputs}
+        updated = job.reason.partition("Updated input files:")[2].partition(";")[0].split(",")
+        fresh = [path for path in map(str.strip, updated) if path and path not in made]
         lines += [f"input: {path} has other content" for path in fresh[:3]]
     if "Incomplete" in job.reason:
         lines.append("an earlier run was stopped while it was made")
@@ -104,9 +104,9 @@ def explain(jobs: Sequence[dag.Job], model: cost.CostModel, gpus: int) -> dict[s
     Returns
     -------
     dict
-        ``jobs`` and ``stale`` (counts), and where some are stale: ``reasons`` (``reason``, ``rules`` that it touches by
-        itself, and what it ``reaches``), ``not_made`` and ``follow`` (counts by rule), ``reaches``, ``cost``,
-        ``how_sure``.
+        ``jobs`` and ``stale`` (counts), and if some are stale: ``reasons`` (``reason``, ``rules`` that are stale
+        because of it alone, and what it ``reaches``), ``not_made`` and ``follow`` (counts by rule), ``reaches``,
+        ``cost``, ``how_sure``
     """
     jobs = [job for job in jobs if job.params]
     stale = [job for job in jobs if job.stale]
@@ -136,12 +136,7 @@ def _reach(jobs: Iterable[dag.Job]) -> dict[str, Any]:
     paths = [Path(path) for job in jobs for path in job.outputs]
     names = {path.name.split(".")[0] for path in paths if path.parent.name in ("tables", "figures")}
     cells = sum(job.rule in ("score_safety", "score_reasoning") for job in jobs)
-    return {"jobs": len(jobs), "cells": cells, "results": sorted(names, key=_by_number)}
-
-
-def _by_number(name: str) -> tuple[str, int]:
-    letters = name.rstrip("0123456789")
-    return letters, int(name[len(letters) :] or 0)
+    return {"jobs": len(jobs), "cells": cells, "results": sorted(names, key=by_number)}
 
 
 def render(found: Mapping[str, Any]) -> list[str]:
@@ -152,8 +147,8 @@ def render(found: Mapping[str, Any]) -> list[str]:
     def rules(counts: Mapping[str, int]) -> str:
         return ", ".join(f"{count:,} {rule}" for rule, count in counts.items())
 
-    def reach(told: Mapping[str, Any]) -> str:
-        return f"{told['jobs']:,} jobs, {told['cells']:,} cells; {', '.join(told['results']) or 'no table or figure'}"
+    def reach(part: Mapping[str, Any]) -> str:
+        return f"{part['jobs']:,} jobs, {part['cells']:,} cells; {', '.join(part['results']) or 'no table or figure'}"
 
     lines = [f"{found['stale']:,} of {found['jobs']:,} jobs would run", ""]
     for reason in found["reasons"]:
@@ -165,16 +160,10 @@ def render(found: Mapping[str, Any]) -> list[str]:
     stages = [f"{n} {cost.number(h['value'])}" for n, h in costs["gpu_hours_by_stage"].items() if h["value"]]
     lines += ["", f"in all: {reach(found['reaches'])}"]
     lines += [f"GPU-hours: {cost.ranged(costs['gpu_hours'])}" + (f": {', '.join(stages)}" if stages else "")]
-    lines += [f"hours without a GPU: {cost.ranged(costs['processor_hours'])}"]
-    lines += [f"wall time on {costs['wall_hours']['gpus']} GPUs: {cost.ranged(costs['wall_hours'])} h"]
-    if unknown := costs["jobs_without_estimate"]:
-        lines.append(f"{unknown:,} jobs have no estimate and are not in these hours")
-    return [*lines, found["how_sure"]]
+    return [*lines, *plan.totals(costs), found["how_sure"]]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the command, which are those of `plan`."""
-    plan.add_arguments(parser)
+add_arguments = plan.add_arguments  # the same options
 
 
 def run(arguments: argparse.Namespace) -> int:

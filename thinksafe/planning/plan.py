@@ -25,29 +25,21 @@ from thinksafe.study.stages import COSTS
 
 
 def prompts_of(config: Config) -> dict[str, int]:
-    """Return how many prompts each half has: as many as are taken, are stated in config, or are in a local file.
-
-    0 where this is not known.
-    """
-    return {
-        role: entry.take or entry.rows or entry.approx_rows or _in_file(plain(entry), role)
-        for role, entry in config.prompts
-    }
-
-
-def _in_file(entry: Mapping[str, Any], role: str) -> int:
-    """Return how many prompts the job will find in a file of the user's, by the job's own way to read it."""
-    source = entry["source"]
-    if "file" not in source:
-        return 0
-    try:
-        return len(select(source_rows(source, [source["file"]]), entry, f"prompts.{role}"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"prompts.{role}: {error}") from None
+    """Return the number of prompts of each role: as taken, stated in config, or found in a local file; else 0."""
+    found = {}
+    for role, entry in config.prompts:
+        found[role] = entry.take or entry.rows or entry.approx_rows or 0
+        if not found[role] and (file := entry.source.file):
+            try:
+                spec = plain(entry)
+                found[role] = len(select(source_rows(spec["source"], [file]), spec, f"prompts.{role}"))
+            except (OSError, ValueError) as error:
+                raise UserError(f"prompts.{role}: {error}") from None
+    return found
 
 
 def jobs_and_model(arguments: argparse.Namespace) -> tuple[list[Job], CostModel]:
-    """Return the jobs behind the target of a command line, and what they cost, as far as finished jobs tell."""
+    """Return the jobs behind the target of a command line, and a cost model with the times of finished jobs."""
     overlay = dag.overlay_of(arguments)
     config = dag.settings_of(overlay)
     jobs = dag.planned(overlay, arguments.target)
@@ -108,9 +100,9 @@ def render(found: Mapping[str, Any]) -> list[str]:
     if stages := costs["gpu_hours_by_stage"]:
         lines += _hours("GPU-hours", stages | {"all": costs["gpu_hours"]})
         lines += ["", *_hours("by student", costs["gpu_hours_by_student"]), ""]
-    lines += _totals(costs)
+    lines += totals(costs)
     if left := found.get("cost_of_what_is_left"):
-        lines += ["", f"left to do: {left['jobs']:,} jobs, {ranged(left['gpu_hours'])} GPU-hours", *_totals(left)]
+        lines += ["", f"left to do: {left['jobs']:,} jobs, {ranged(left['gpu_hours'])} GPU-hours", *totals(left)]
     if found["paper"]:
         lines.append("")
     lines += [
@@ -130,8 +122,8 @@ def _hours(title: str, parts: Mapping[str, Mapping[str, float]]) -> list[str]:
     ]
 
 
-def _totals(costs: Mapping[str, Any]) -> list[str]:
-    """Return the lines on wall time, hours without a GPU, disk, and jobs without an estimate."""
+def totals(costs: Mapping[str, Any]) -> list[str]:
+    """Return lines on wall time, hours without a GPU, disk, and jobs without an estimate."""
     wall, disk = costs["wall_hours"], costs["disk_gb"]
     parts = ", ".join(f"{name} {size:g}" for name, size in disk.items() if name != "total")
     unknown = costs["jobs_without_estimate"]

@@ -18,13 +18,13 @@ from thinksafe.errors import UserError
 def results_of(run: Path) -> dict[str, list[Path]]:
     """Return the tables and figures of a run, in the order of their numbers."""
     found = {"tables": (run / "tables").glob("table*.md"), "figures": (run / "figures").glob("figure*.png")}
-    return {kind: sorted(paths, key=_number) for kind, paths in found.items()}
+    return {kind: sorted(paths, key=lambda path: by_number(path.stem)) for kind, paths in found.items()}
 
 
 def shown(run: Path) -> str:
     """Return the run's first tables as text and the paths of all tables and figures."""
     results = results_of(run)
-    first = [path for path in results["tables"] if _number(path)[0] in (1, 2)]
+    first = [path for path in results["tables"] if path.stem in ("table1", "table2")]
     parts = [f"{path}\n\n{path.read_text(encoding='utf-8').strip()}\n" for path in first]
     for kind, paths in results.items():
         if paths:
@@ -32,10 +32,10 @@ def shown(run: Path) -> str:
     return "\n".join(parts)
 
 
-def _number(path: Path) -> tuple[int, str]:
-    """Return the table's or figure's number, which sorts 10 after 9."""
-    digits = "".join(letter for letter in path.stem if letter.isdigit())
-    return int(digits or 0), path.stem
+def by_number(name: str) -> tuple[str, int]:
+    """Return the key that sorts ``table10`` after ``table9``."""
+    letters = name.rstrip("0123456789")
+    return letters, int(name[len(letters) :] or 0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
