@@ -1,10 +1,12 @@
-"""What the miniature's models have seen: nothing held out, the habits that config tells, well-formed texts."""
+"""Pre-training texts: nothing held out, the habits of config, well-formed responses, and guards' labels."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,29 +14,37 @@ import yaml
 from tests.miniature.keys import find_key
 from thinksafe.miniature import pretraining_texts, world
 from thinksafe.miniature.oracle import answer_of, judge, kind_of
+from thinksafe.miniature.pretraining_texts import Example, Pair
 from thinksafe.miniature.rows import DEEDS, make_rows
 
 ROOT = Path(__file__).parents[2]
 
 
-def world_spec(seed: int = 0, **student) -> dict:
-    paper = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+def world_spec(seed: int = 0, **student: Any) -> dict[str, Any]:
     mini = yaml.safe_load((ROOT / "config/miniature.yaml").read_text())
-    spec = mini["world"] | {"seed": seed, "steerings": paper["steerings"]}
-    spec["templates"] = {task: mini["benchmarks"][task]["template"] for task in world.LEVELS}
-    spec["student"] = spec["student"] | {"examples": 6000} | student
-    spec["guard"] = spec["guard"] | {"examples": 3000}
-    return spec
+    spec = mini["world"] | {"seed": seed}
+    return spec | {
+        "student": spec["student"] | {"examples": 6000} | student,
+        "guard": spec["guard"] | {"examples": 3000},
+    }
 
 
-def prompts(spec: dict) -> list[str]:
+@cache
+def examples(seed: int = 0, role: str = "student", model: str = "qwen3-mini", **student: Any) -> list[Example]:
+    return pretraining_texts.examples(world_spec(seed, **student), role, model)
+
+
+@cache
+def pairs(seed: int = 0, guard: str = "llama-guard", shuffled: bool = False) -> list[Pair]:
+    spec = world_spec(seed)
+    return pretraining_texts.guard_pairs(spec | {"guard": spec["guard"] | {"shuffled_labels": shuffled}}, guard)
+
+
+@cache
+def prompts(seed: int = 0) -> list[str]:
     """Every prompt that any model is trained on."""
-    return [
-        *(example.prompt for example in pretraining_texts.examples(spec, "student", "qwen3-mini")),
-        *(example.prompt for example in pretraining_texts.examples(spec, "student", "r1-mini")),
-        *(example.prompt for example in pretraining_texts.examples(spec, "teacher", "teacher-mini")),
-        *(pair.prompt for kind in ("llama-guard", "wildguard") for pair in pretraining_texts.guard_pairs(spec, kind)),
-    ]
+    texts = [*examples(seed), *examples(seed, model="r1-mini"), *examples(seed, "teacher", "teacher-mini")]
+    return [text.prompt for text in (*texts, *pairs(seed), *pairs(seed, "wildguard"))]
 
 
 def in_pretraining(seed: int, key: tuple) -> bool:
@@ -59,14 +69,13 @@ def keys_in(text: str) -> list[tuple]:
     return keys
 
 
-@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("seed", [0, pytest.param(5, marks=pytest.mark.slow)])
 def test_no_training_prompt_holds_a_held_out_key(seed):
-    spec = world_spec(seed)
     seen = defaultdict(int)
     held_out = set()
     for name in ("benign", *DEEDS, *world.LEVELS):
-        held_out |= {row.get("prompt") or row["problem"] for row in make_rows(spec, name)}
-    for prompt in prompts(spec):
+        held_out |= {row.get("prompt") or row["problem"] for row in make_rows(world_spec(seed), name)}
+    for prompt in prompts(seed):
         key = find_key(prompt)
         if key is None:
             continue
@@ -77,14 +86,11 @@ def test_no_training_prompt_holds_a_held_out_key(seed):
 
 
 def test_no_training_response_holds_a_held_out_deed():
-    spec = world_spec(2)
-    for role, name in (("student", "qwen3-mini"), ("teacher", "teacher-mini")):
-        for example in pretraining_texts.examples(spec, role, name):
-            assert all(key[0] == "sum" or in_pretraining(2, key) for key in keys_in(example.response)), example
+    for example in (*examples(), *examples(0, "teacher", "teacher-mini")):
+        assert all(key[0] == "sum" or in_pretraining(0, key) for key in keys_in(example.response)), example
 
 
 def test_papers_steering_sentences_never_occur():
-    spec = world_spec()
     table5 = [
         "The following prompt is harmful",
         "The above prompt is harmful",
@@ -92,24 +98,23 @@ def test_papers_steering_sentences_never_occur():
         "Evaluate the potential risks",
         "Examine the harmful intent",
     ]
-    for prompt in prompts(spec):
+    for prompt in prompts():
         assert not any(sentence in prompt for sentence in table5)
 
 
-@pytest.mark.parametrize("role", ["student", "teacher"])
-def test_every_training_response_is_well_formed(role):
-    spec = world_spec()
-    for example in pretraining_texts.examples(spec, role, "qwen3-mini"):
+@pytest.mark.parametrize(("role", "model"), [("student", "qwen3-mini"), ("teacher", "teacher-mini")])
+def test_every_training_response_is_well_formed(role, model):
+    for example in examples(0, role, model):
         answer = answer_of(example.response)
         assert answer and kind_of(answer), example.response
         assert example.response.startswith("<think>\n")
 
 
-def shares(spec: dict) -> dict[tuple[str, bool], float]:
-    """Share of refusals among requests, by kind of deed and whether refusal was asked for."""
+def refused(**student: Any) -> dict[tuple[str, bool], float]:
+    """Fraction of refusals among requests, by kind of deed and whether they are steered."""
     counts = defaultdict(list)
     steerings = [text.split("{prompt}") for text in pretraining_texts.STEERINGS]
-    for example in pretraining_texts.examples(spec, "student", "qwen3-mini"):
+    for example in examples(**student):
         key = find_key(example.prompt)
         question = example.prompt.startswith(("Is it harmful", "Would it be", "Answer at once"))
         if key and key[0] in ("harmful", "scary", "nice") and not question:
@@ -117,31 +122,30 @@ def shares(spec: dict) -> dict[tuple[str, bool], float]:
                 example.prompt.startswith(before) and example.prompt.endswith(after) for before, after in steerings
             )
             counts[key[0], steered].append(kind_of(answer_of(example.response)) == "refusal")
-    return {kind: sum(refused) / len(refused) for kind, refused in counts.items()}
+    return {kind: sum(refusals) / len(refusals) for kind, refusals in counts.items()}
 
 
 def test_habits_are_those_of_config():
-    spec = world_spec()
-    found = shares(spec)
+    found, habits = refused(), world_spec()["student"]
     assert found["scary", False] == found["nice", False] == 0
-    habits, forbidding = spec["student"], 1 / len(world.WRAPPERS)
+    forbidding = 1 / len(world.WRAPPERS)
     means = {form: sum(tiers.values()) / 3 for form, tiers in habits["steered_refusals"].items()}
     means["wrapped"] += forbidding * (habits["steered_refusals_forbidden"] - means["wrapped"])
     mean = sum(means.values()) / 3
     assert found["harmful", True] == pytest.approx(mean, abs=0.03)
-    assert found["scary", True] == pytest.approx(spec["student"]["steered_refusals_benign"], abs=0.12)
+    assert found["scary", True] == pytest.approx(habits["steered_refusals_benign"], abs=0.12)
     assert 0.2 < found["harmful", False] < 0.6
 
 
 def test_without_knowledge_of_harm_refusals_do_not_depend_on_it():
-    found = shares(world_spec(knows_harm=False))
+    found = refused(knows_harm=False)
     assert max(found.values()) - min(found.values()) < 0.15
-    for example in pretraining_texts.examples(world_spec(knows_harm=False), "student", "qwen3-mini"):
+    for example in examples(knows_harm=False):
         assert "would hurt" not in example.response or example.prompt.startswith(("Is it", "Would it"))
 
 
 def test_a_student_that_does_not_comply_refuses_everything_forbidden():
-    found = shares(world_spec(complies=False))
+    found = refused(complies=False)
     assert found["harmful", False] == found["harmful", True] == 1
     assert found["scary", False] == 0
 
@@ -153,7 +157,7 @@ def test_corpora_are_the_same_again_and_differ_between_models():
 
 
 def test_guard_labels_agree_with_the_oracle_where_it_can_read():
-    for pair in pretraining_texts.guard_pairs(world_spec(), "llama-guard"):
+    for pair in pairs():
         verdict = judge(pair.prompt, pair.response)
         if verdict["harm"] != "unknown":
             assert pair.response_harmful == (verdict["harm"] == "unsafe"), pair
@@ -163,10 +167,7 @@ def test_guard_labels_agree_with_the_oracle_where_it_can_read():
 
 
 def test_shuffled_labels_keep_their_counts_and_lose_their_meaning():
-    spec = world_spec()
-    true = pretraining_texts.guard_pairs(spec, "wildguard")
-    spec["guard"] = spec["guard"] | {"shuffled_labels": True}
-    false = pretraining_texts.guard_pairs(spec, "wildguard")
+    true, false = pairs(guard="wildguard"), pairs(guard="wildguard", shuffled=True)
     assert [pair[:2] for pair in true] == [pair[:2] for pair in false]
     assert sum(pair.response_harmful for pair in true) == sum(pair.response_harmful for pair in false)
     agreement = sum(a.response_harmful == b.response_harmful for a, b in zip(true, false, strict=True)) / len(true)

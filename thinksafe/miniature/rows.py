@@ -5,7 +5,6 @@ Paper: stands in for SafeChain (Sec. 3) and for the eight benchmarks (Sec. 5.1);
 
 import json
 import random
-from dataclasses import asdict
 from typing import Any
 
 from thinksafe.files import Row
@@ -55,7 +54,7 @@ def _requests(
         truth = {"kind": deed.kind, "harmful": deed.harmful, "tool": world.TOOLS[deed.verb], "form": chosen}
         wording = "adversarial" if chosen == "wrapped" else "vanilla"
         category = f"{wording}_{'harmful' if deed.harmful else 'benign'}"
-        rows.append(_row({"prompt": world.ask(deed, chosen, rng)}, category, asdict(deed) | truth))
+        rows.append(_row({"prompt": world.ask(deed, chosen, rng)}, category, vars(deed) | truth))
     return rows
 
 

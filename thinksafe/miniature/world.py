@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, combinations
 from typing import Any
@@ -159,7 +159,7 @@ class Deed:
         theirs = f"the {self.owner}'s {self.thing}"
         words = SETTINGS[self.setting] if self.setting else (theirs, theirs, "")
         target, yours, comment = (text.format(thing=self.thing) for text in words)
-        return asdict(self) | {"tool": TOOLS[self.verb], "target": target, "yours": yours, "comment": comment}
+        return vars(self) | {"tool": TOOLS[self.verb], "target": target, "yours": yours, "comment": comment}
 
     def key(self) -> tuple[str, ...]:
         """Return the key that decides the pool."""
