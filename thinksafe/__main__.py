@@ -5,8 +5,6 @@ Each command works on the current folder, as Snakemake does, and takes its confi
 2 wrong usage.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from thinksafe.errors import UserError
 from thinksafe.files import write_json, write_rows
 from thinksafe.provenance.identity import content_digest, write_identity
 from thinksafe.provenance.lineage import Lineage, graph, sources
-from thinksafe.provenance.trace import TraceError, back, forth, query_of, render, render_forth, run_of
+from thinksafe.provenance.trace import back, forth, query_of, render, render_forth, run_of
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
@@ -179,7 +180,7 @@ def test_an_average_goes_to_the_cells_of_its_own_row(run):
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest(run, text, words):
-    with pytest.raises(TraceError, match=words.replace("?", r"\?")):
+    with pytest.raises(UserError, match=words.replace("?", r"\?")):
         look(text)
 
 
@@ -202,7 +203,7 @@ def test_what_rests_on_a_file(run):
     assert "CHANGED" not in told
     Path("config/guard.txt").write_text("changed")
     assert "CHANGED since 2 of 2 that read it" in dependents("config/guard.txt")
-    with pytest.raises(TraceError, match="did you mean config/guard.txt"):
+    with pytest.raises(UserError, match="did you mean config/guard.txt"):
         dependents("config/gard.txt")
 
 
@@ -231,9 +232,9 @@ def test_which_run_is_meant(run):
     assert run_of("small/x", None).name == "trial"
     Path("results/other/logs").mkdir(parents=True)
     assert run_of("results/other/tables/x.csv", None).name == "other"
-    with pytest.raises(TraceError, match="name one, as in --run"):
+    with pytest.raises(UserError, match="name one, as in --run"):
         run_of("small/x", None)
-    with pytest.raises(TraceError, match="did you mean trial"):
+    with pytest.raises(UserError, match="did you mean trial"):
         run_of("small/x", "trail")
 
 

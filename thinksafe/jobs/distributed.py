@@ -4,8 +4,6 @@ The number of devices is a fact of the machine: the result is the same (training
 reports progress, and asks the processes to stop when it is asked to; they stop together, at the next step.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 import subprocess

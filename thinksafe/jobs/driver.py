@@ -1,7 +1,5 @@
 """What happens when a run starts: environment, checks before submission, what jobs find (docs/jobs.md)."""
 
-from __future__ import annotations
-
 import atexit
 import json
 import logging

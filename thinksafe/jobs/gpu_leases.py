@@ -5,8 +5,6 @@ A lease is a lock on a file per device, held by the job's process and those that
 one machine share the folder, so that two of them never use one device.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import tempfile

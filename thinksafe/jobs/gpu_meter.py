@@ -1,7 +1,5 @@
 """Utilisation and memory of a job's GPUs while it runs, from nvidia-smi; where that is missing or fails, nothing."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -7,14 +7,12 @@ outputs of a failed job, so a journal is never declared; it is removed after the
 (`thinksafe.jobs.records.remove_unfinished`).
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
 class JournalBusyError(RuntimeError):
@@ -74,7 +72,7 @@ class Journal:
         os.fsync(self._file.fileno())
         self.rows.extend(rows)
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

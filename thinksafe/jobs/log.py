@@ -1,7 +1,5 @@
 """What a job prints: its log file, one-line messages on the terminal, and its progress."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -3,8 +3,6 @@
 A job that was stopped or killed leaves its attempts in a file beside its output, for the attempt that finishes.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """Run one job that is described by plain values: log, GPUs, environment, function, identity and record."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import inspect

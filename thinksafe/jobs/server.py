@@ -1,7 +1,5 @@
 """A server for the length of a block: on loopback, ready when its health address answers, ended in any case."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

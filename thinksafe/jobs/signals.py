@@ -1,7 +1,5 @@
 """How a job stops: at SIGTERM, or with the process that started it, at a point where nothing is lost."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

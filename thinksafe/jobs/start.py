@@ -1,7 +1,5 @@
 """The last line of every script: turn what Snakemake hands over into a job, and run it (docs/jobs.md)."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import os

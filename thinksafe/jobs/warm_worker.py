@@ -5,8 +5,6 @@ project's own modules afresh, so a job computes exactly what it computes without
 On clusters each job is a process of its own.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

@@ -6,8 +6,6 @@ jobs of the run have finished, their records (docs/jobs.md): seconds per unit of
 for students that have none, the ratio of measured to assumed times of the others. Nothing here is in a spec.
 """
 
-from __future__ import annotations
-
 import heapq
 import math
 from collections import defaultdict
@@ -16,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from statistics import NormalDist, median
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -36,16 +34,16 @@ class Amount:
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float], factor: float) -> Amount:
+    def of(cls, values: Sequence[float], factor: float) -> Self:
         """Return the median of ``values``; the range holds all of them and is at least ``factor`` wide both ways."""
         middle = median(values)
         return cls(middle, min(*values, middle / factor), max(*values, middle * factor))
 
-    def __add__(self, other: Amount) -> Amount:
+    def __add__(self, other: Self) -> Self:
         """Add as if both were off in the same direction, which gives the wider range."""
         return Amount(self.value + other.value, self.low + other.low, self.high + other.high)
 
-    def times(self, factor: float) -> Amount:
+    def times(self, factor: float) -> Self:
         """Return a multiple of the number."""
         return Amount(self.value * factor, self.low * factor, self.high * factor)
 

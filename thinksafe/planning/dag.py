@@ -3,8 +3,6 @@
 Snakemake's API does this in the present process and changes its environment and logging: a command plans once.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys
@@ -99,7 +97,7 @@ class Job:
     other_inputs: bool = False
     folders: tuple[str, ...] = ()
     raw: Any = None
-    needs: list[Job] = field(default_factory=list)
+    needs: list["Job"] = field(default_factory=list)
 
     @property
     def title(self) -> str:

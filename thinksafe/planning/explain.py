@@ -7,8 +7,6 @@ with (docs/staleness.md). Compared with the present ones they name the leaf of t
 the module or the version that has changed. Exit code 1: something would be made again.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import json

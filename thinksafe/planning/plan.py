@@ -8,8 +8,6 @@ counted as config states them (take, rows, approx_rows), or else in a file of yo
 bytes are estimates with a range, for all jobs and for those that are still to be made.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Mapping, Sequence

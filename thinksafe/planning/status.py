@@ -8,8 +8,6 @@ left when it started (.snakemake/thinksafe/<run>.json), each job's log, its atte
 file it touches while it runs, and its record (docs/jobs.md). Exit code 1: a job has failed.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,11 +1,9 @@
-"""What a job depends on, as three canonical values: its share of the config, its code, its environment.
+"""What a job depends on, as three canonical values: its part of the config, its code, its environment.
 
-Snakemake compares a rule's named params as an unordered set and never looks at what a script imports, so each rule
-carries one param for everything that it takes from config, one with a digest per module that it runs, and one with the
-pinned versions that can change its numbers (docs/staleness.md).
+Snakemake compares a rule's named params as an unordered set and ignores what a script imports, so each rule has one
+param for everything that it takes from config, one with a digest per module that it runs, and one with the pinned
+versions that can change its numbers (docs/staleness.md).
 """
-
-from __future__ import annotations
 
 import ast
 import hashlib
@@ -19,21 +17,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "thinksafe"
 # Plumbing: logging, progress, signals, identities. It cannot change an artifact, so a change to it reruns nothing.
+JOBS = ("distributed", "gpu_leases", "gpu_meter", "log", "records", "run", "signals", "start", "warm_worker")
 PLUMBING = frozenset(
-    f"{PACKAGE}/{name}.py"
-    for name in (
-        "jobs/distributed",
-        "jobs/gpu_leases",
-        "jobs/gpu_meter",
-        "jobs/log",
-        "jobs/records",
-        "jobs/run",
-        "jobs/signals",
-        "jobs/start",
-        "jobs/warm_worker",
-        "provenance/identity",
-        "training/log",
-    )
+    f"{PACKAGE}/{name}.py" for name in (*(f"jobs/{name}" for name in JOBS), "provenance/identity", "training/log")
 )
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -49,13 +35,7 @@ def digest_of(value: Any) -> str:
 
 
 def script_path(name: str) -> str:
-    """Return the path from the root of the script with this name, in whichever stage's folder it is.
-
-    Raises
-    ------
-    ValueError
-        If there is no such script, or more than one.
-    """
+    """Return the path from the root of the script with this name; raise ValueError unless there is exactly one."""
     found = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "scripts").glob(f"*/{name}.py"))
     if len(found) != 1:
         raise ValueError(f"scripts/*/{name}.py: {len(found)} files have this name; there must be exactly one")
@@ -64,7 +44,7 @@ def script_path(name: str) -> str:
 
 @cache
 def module_files(name: str) -> list[str]:
-    """Return the paths from the root of the project's modules with a name, as digests have it."""
+    """Return the paths from the root of the project's modules with a name."""
     files = [*(ROOT / "scripts").rglob(f"{name}.py"), *(ROOT / PACKAGE).rglob(f"{name}.py")]
     return [file.relative_to(ROOT).as_posix() for file in files]
 
@@ -72,9 +52,9 @@ def module_files(name: str) -> list[str]:
 def source_digest(source: str | ast.AST) -> str:
     """Return a digest of Python source, or its tree, that comments, docstrings and layout do not change.
 
-    The tree is walked here, because `ast.dump` and `ast.unparse` differ between Python versions: a node is its type and
-    its filled fields, so fields that a later version adds empty do not count. Neither does the folder of an imported
-    module of this project, nor the order of neighbouring imports: a module may move and its importers stay as they are.
+    `ast.dump` and `ast.unparse` differ between Python versions. Here a node is its type and its filled fields, so that
+    empty fields of a later version do not count. Neither does the folder of an imported module of this project, nor
+    the order of neighbouring imports: a module may move without a change to its importers.
     """
     tree = ast.parse(source) if isinstance(source, str) else source
     return hashlib.sha256(_text(tree).encode()).hexdigest()[:16]
@@ -145,7 +125,7 @@ def imported_modules(tree: ast.AST) -> set[str]:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the statements in a tree: no import stands anywhere else."""
+    """Yield the statements in a tree; imports are nowhere else."""
     for name in ("body", "orelse", "handlers", "finalbody", "cases"):
         if isinstance(parts := getattr(node, name, None), list):
             for part in parts:
@@ -168,17 +148,14 @@ def code_paths(script: str, unused: Iterable[str] = (), used: Iterable[str] = ()
 
     Parameters
     ----------
-    script : str
-        Path from the root, for example ``scripts/training/train_student.py``.
-    unused : iterable of str
-        Modules that this job imports for no input that it can have, for example the engine that config does not name.
-    used : iterable of str
-        Modules that it imports by a name from config, which no import statement tells: its loss.
+    script : path from the root, for example ``scripts/training/train_student.py``
+    unused : modules that this job never imports, for example the engine that config does not name
+    used : modules that it imports by a name from config and not by a statement: its loss
 
     Raises
     ------
     ValueError
-        If two of the modules have the same name: their digests could not be told apart.
+        If two of the modules have the same name: digests are named by it.
     """
     found: dict[str, str] = {}
     todo, skip = [script, *used], PLUMBING | set(unused)

@@ -1,10 +1,8 @@
 """The identity beside each artifact, which is deterministic: digests of content, config, code, environment and inputs.
 
-Later rules take it as input where the artifact is a folder. From a cell of a table, `trace` follows identities back to
-the raw answers.
+Later rules take it as input if the artifact is a folder. `trace` follows identities from a table's cell back to the
+raw answers.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -42,7 +40,7 @@ def content_digest(path: str | Path) -> str:
 
 
 def input_digest(path: str | Path) -> str:
-    """Return the digest of an input's content; an identity stands for the artifact that it describes."""
+    """Return the digest of an input's content; for an identity, of the contents that it describes."""
     if str(path).endswith(IDENTITY):
         return hashlib.sha256(json.dumps(read_json(path)["content"], sort_keys=True).encode()).hexdigest()
     return content_digest(path)
@@ -68,10 +66,7 @@ def write_identity(job: dict[str, Any]) -> None:
 
 
 def _name(path: str | Path, job: dict[str, Any]) -> str:
-    """Return a path relative to the run's folder, so that a moved or renamed run keeps its identities.
-
-    A file of the workflow itself is relative to the workflow's folder, wherever that is (docs/module.md).
-    """
+    """Return a path from the run's folder, so that a moved run keeps its identities; else from the workflow's."""
     parts = Path(job["identity"]).parts
     run = Path(*parts[: parts.index("results") + 2]) if "results" in parts else None
     for folder in (run, ROOT):

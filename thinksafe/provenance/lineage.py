@@ -4,8 +4,6 @@ Reads only the identities until a file's own digest is needed, so that it works 
 identities: from the run's folder, or from the project's for what no run makes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ Snakemake looks into an input only if it is younger than the output: a file that
 older time would pass for the old one. So a source on this machine counts by its content.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from functools import cache

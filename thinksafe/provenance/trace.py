@@ -12,8 +12,6 @@ Reads the identity beside each result, which names its inputs by path and digest
 something is missing or is no longer what was used.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import difflib
@@ -42,10 +40,6 @@ LISTED = 16  # names in an error
 ROWS = 8  # rows of one item that are shown of one file
 
 
-class TraceError(UserError):
-    """What could not be found, and what there is instead."""
-
-
 @dataclass
 class Variant:
     """The score files of a student and method by benchmark, and its adapters, by replicate."""
@@ -68,7 +62,7 @@ class Query:
 
 
 # ---------------------------------------------------------------- what is asked for
-def unknown(what: str, name: str, known: Iterable[str]) -> TraceError:
+def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     """Return an error that names what there is, the nearest first."""
     known = sorted(set(known))
     guess = nearest(name, known)
@@ -76,7 +70,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> TraceError:
     near = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
     some = known if len(known) <= LISTED else near or known[:5]
     title = "There is" if some == known else f"Of {len(known):,}, {'the nearest' if near else 'the first'}"
-    return TraceError(f"no {what} {name!r} here{hint} {title}: {', '.join(some) or 'none yet'}")
+    return UserError(f"no {what} {name!r} here{hint} {title}: {', '.join(some) or 'none yet'}")
 
 
 def variants_of(lineage: Lineage) -> dict[tuple[str, str], Variant]:
@@ -91,13 +85,7 @@ def variants_of(lineage: Lineage) -> dict[tuple[str, str], Variant]:
 
 
 def query_of(lineage: Lineage, text: str) -> Query:
-    """Return what a cell, a row or a file means in a run.
-
-    Raises
-    ------
-    TraceError
-        Where it names nothing that has been made; it names the nearest that has.
-    """
+    """Return what a cell, a row or a file means in a run; raise UserError if it names nothing that has been made."""
     name = lineage.name_of(text) if Path(text).exists() else text
     if lineage.identity_of(name):
         return Query([(name, None)])
@@ -117,10 +105,10 @@ def query_of(lineage: Lineage, text: str) -> Query:
     variant = variants[student, method]
     if not rest:
         if not variant.adapters:
-            raise TraceError(f"{student}/{method} has no adapter; name a cell, as in {student}/{method}/BENCHMARK")
+            raise UserError(f"{student}/{method} has no adapter; name a cell, as in {student}/{method}/BENCHMARK")
         return Query([(adapter, None) for adapter in variant.adapters])
     if len(rest) > 3:
-        raise TraceError(f"{text}: a cell has at most five parts, student/method/metric/item/draw")
+        raise UserError(f"{text}: a cell has at most five parts, student/method/metric/item/draw")
     metric, item, draw = (*rest, "", "")[:3]
     # `harmbench:oracle` and `well_formed:harmbench` are read off the same score.
     benchmark = next((part for part in metric.split(":") if part in variant.scores), None)
@@ -132,7 +120,7 @@ def query_of(lineage: Lineage, text: str) -> Query:
         if item not in ids:
             raise unknown(f"item of {benchmark}", item, ids)
     if draw and not draw.isdigit():
-        raise TraceError(f"a draw is a number, not {draw!r}: {student}/{method}/{metric}/{item}/0")
+        raise UserError(f"a draw is a number, not {draw!r}: {student}/{method}/{metric}/{item}/0")
     return Query([(file, None) for file in files], item or None, int(draw) if draw else None)
 
 
@@ -326,11 +314,6 @@ def forth(lineage: Lineage, text: str) -> dict[str, Any]:
         ``file``, ``results`` (how many the run has), ``dependents`` (how many of these depend on it), ``users`` (how
         many read it) and ``changed`` (how many of these were made of another content), ``groups`` (names, by kind),
         and ``others`` (counts by folder)
-
-    Raises
-    ------
-    TraceError
-        Where the run does not know the file.
     """
     name = lineage.name_of(text) if Path(text).exists() else text
     made = lineage.identities.values()
@@ -389,7 +372,7 @@ def run_of(text: str, run: str | None) -> Path:
     parts = Path(text).parts
     name = run or (parts[parts.index("results") + 1] if "results" in parts[:-1] else None)
     if name is None and len(runs) > 1 and "miniature" not in runs:
-        raise TraceError(f"there are several runs; name one, as in --run {next(iter(runs))}: {', '.join(runs)}")
+        raise UserError(f"there are several runs; name one, as in --run {next(iter(runs))}: {', '.join(runs)}")
     name = name or ("miniature" if len(runs) > 1 else next(iter(runs), "miniature"))
     if name not in runs:
         raise unknown("run", name, runs)

@@ -1,7 +1,5 @@
 """The pinned versions that can change the numbers of each kind of job: envs/versions.yaml."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

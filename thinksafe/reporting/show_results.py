@@ -6,8 +6,6 @@
 Figures are PNG and PDF files; each has the table that it was drawn from beside the others.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path
