@@ -6,6 +6,7 @@ on a finished run whose scripts only wrote their identities. The table is stalen
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import os
@@ -28,7 +29,6 @@ from thinksafe.provenance import digests
 from thinksafe.provenance.digests import canonical, script_path
 from thinksafe.provenance.versions import pinned
 
-ABOVE_SCRIPTS = {"planning", "release", "study"}  # folders of the library that no script imports
 TABLE = yaml.safe_load((Path(__file__).parent / "staleness.yaml").read_text(encoding="utf-8"))
 BASE = plain(settings.load([ROOT / "config/config.yaml", ROOT / "config/miniature.yaml"]))
 Key = tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]
@@ -230,13 +230,17 @@ def test_every_leaf_of_the_miniature(before: Jobs, folder: Path) -> None:
 
 # ---------------------------------------------------------------- modules and versions
 def modules() -> set[str]:
-    """Return the modules that a job may run: scripts by name, the library's with their folder."""
-    scripts = {path.stem for path in (ROOT / "scripts").rglob("*.py")}
-    library = {path.relative_to(ROOT / "thinksafe") for path in (ROOT / "thinksafe").rglob("*.py")}
-    return scripts | {
-        str(path.with_suffix(""))
-        for path in library
-        if path.stem not in ("__init__", "__main__") and path.parts[0] not in ABOVE_SCRIPTS
+    """Return the modules that a job may import: scripts by name, the library's with their folder."""
+    folders = ("scripts", "thinksafe/training/losses")  # a loss is imported by its name in config
+    files = [path for folder in folders for path in (ROOT / folder).rglob("[a-z]*.py")]
+    found, todo = set(), [path.relative_to(ROOT).as_posix() for path in files]
+    while todo:
+        if (path := todo.pop()) not in found:
+            found.add(path)
+            todo.extend(digests.imported_modules(ast.parse((ROOT / path).read_text(encoding="utf-8"))))
+    return {
+        Path(path).stem if path.startswith("scripts/") else path.removeprefix("thinksafe/").removesuffix(".py")
+        for path in found
     }
 
 
