@@ -106,6 +106,15 @@ def test_figures_9_and_10_measure_thinksafes_responses(paper, number, students):
     assert [arm[:2] for arm in paper.paper.lengths_arms(number)] == [(student, "thinksafe") for student in students]
 
 
+def test_table_3_and_figures_9_and_10_show_who_has_thinksafe(make):
+    study = make(methods={"thinksafe": {"students": ["qwen3-0.6b", "r1-qwen-1.5b"]}})
+    assert study.paper.table3_students() == ["qwen3-0.6b", "r1-qwen-1.5b"]
+    assert [arm.student for number in ("9", "10") for arm in study.paper.lengths_arms(number)] == [
+        "qwen3-0.6b",
+        "r1-qwen-1.5b",
+    ]
+
+
 def test_figure_13_compares_four_steering_strategies_on_qwen3_0_6b(paper):
     strategies = ["thinksafe", "thinksafe-suffix", "thinksafe-risk", "thinksafe-intent"]
     assert compared(paper, 13) == {"qwen3-0.6b": strategies}

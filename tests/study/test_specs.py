@@ -117,6 +117,11 @@ def test_grpo_samples_eight_responses_with_beta_0_04(paper):
     assert (grpo["rollouts"], grpo["beta"], grpo["epsilon"]) == (8, 0.04, 0.2)
 
 
+def test_grpo_takes_as_many_prompts_as_are_sampled_to(make):
+    few = make(prompts={"harmful": {"take": 7}})
+    assert few.spec.train_grpo(**CELL | {"method": "grpo"})["take"] == [7, None]
+
+
 def test_perplexity_depends_on_the_tokens_that_are_learnt_and_not_on_how(paper):
     spec = paper.spec.score_perplexity(**CELL | {"method": "safepath"})
     assert spec["loss"] == {"primer": {"think": True}} and "seed" not in spec

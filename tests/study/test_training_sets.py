@@ -85,11 +85,21 @@ def test_all_methods_share_the_settings_of_section_5_1(paper):
     assert all(paper.sets.settings_of(method) == settings for method in paper.sets.with_data)
 
 
-def test_baselines_may_have_the_settings_of_their_own_papers(make):
-    sets = make(baseline_settings="original").sets
-    assert sets.settings_of("star1")["batch_size"] == 128 and sets.settings_of("safepath")["batch_size"] == 4
-    assert sets.epochs_of("safepath") == 1
-    assert sets.settings_of("thinksafe")["batch_size"] == 8
+def test_baselines_may_have_the_settings_of_their_own_papers(paper, make):
+    """Four of the five say their own, all with the same LoRA; what is ours stays as it is."""
+    original = make(baseline_settings="original")
+    trained = {"student": "qwen3-0.6b", "replicate": "0"}
+    before, after = (
+        {name: study.spec.train_student(method=name, **trained) for name in study.sets.with_data}
+        for study in (paper, original)
+    )
+    assert {name for name in before if before[name] != after[name]} == {"directrefusal", "star1", "safepath", "safekey"}
+    own = {name: spec["training"] for name, spec in after.items()}
+    sizes = {"directrefusal": 8, "star1": 128, "safepath": 4, "safekey": 128}
+    assert {name: own[name]["batch_size"] for name in sizes} == sizes
+    assert own["directrefusal"]["learning_rate"] == 5e-5 and own["safekey"]["betas"] == [0.9, 0.95]
+    assert after["safepath"]["epochs"] == 1
+    assert all(settings["lora"] == own["thinksafe"]["lora"] for settings in own.values())
 
 
 def test_the_loss_is_the_likelihood_of_the_response_unless_a_method_names_another(paper):

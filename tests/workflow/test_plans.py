@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -77,67 +78,6 @@ def test_a_plan_reads_as_it_counts(paper: dict[str, Any]) -> None:
     assert f"left to do: 3 jobs, {paper['cost']['gpu_hours']['value']:g} (" in text
 
 
-def test_generation_sets_by_kind(tmp_path: Path) -> None:
-    (made,) = plans([{"config": plain(settings.load([PAPER]))}], tmp_path)
-    jobs = [(job[0], job[1]) for job in made["jobs"]]
-    sets = {
-        (w["student"], w["steering"], w["samples"])
-        for rule, w in jobs
-        if rule == "sample_responses" and w["prompts"] == "harmful"
-    }
-    assert sum(steering == "prefix" and samples == "1" for _, steering, samples in sets) == 7
-    others = {(student, steering) for student, steering, _ in sets} - {(student, "prefix") for student, *_ in sets}
-    assert {pair for pair in others if pair[1] != "direct"} == {("qwen3-0.6b", s) for s in ("suffix", "risk", "intent")}
-    benign = {w["steering"] for rule, w in jobs if rule == "sample_responses" and w["prompts"] == "benign"}
-    assert benign == {"direct"}  # every strategy shares the default's benign half
-    assert {student for student, steering, samples in sets if samples == "5"} == {
-        "qwen3-0.6b",
-        "qwen3-1.7b",
-        "qwen3-4b",
-        "qwen3-8b",
-    }
-
-
-def test_teachers_and_sets_without_reasoning(tmp_path: Path) -> None:
-    """A teacher's whole set trains another student; a stripped set is made of the filtered one."""
-    config = plain(
-        settings.load([PAPER], {"select": {"students": ["qwen3-0.6b", "qwen3-1.7b"], "benchmarks": ["gsm8k"]}})
-    )
-    (one,) = plans([{"config": config}], tmp_path)
-    jobs = {(job[0], job[1].get("student"), job[1].get("method")): job for job in one["jobs"]}
-    sets = "results/paper/datasets/{}/for/thinksafe/replicate-0.parquet"
-    for teacher in ("qwen3-1.7b", "qwen3-4b", "qwen3-8b"):
-        taught = jobs["train_student", "qwen3-0.6b", f"thinksafe-from-{teacher}"]
-        assert taught[3] == [sets.format(teacher)]
-        own, spec = (json.loads(job[2]["spec"]) for job in (jobs["train_student", "qwen3-0.6b", "thinksafe"], taught))
-        assert own == spec  # the same student, settings and seed: the rows alone differ
-    assert jobs["train_student", "qwen3-1.7b", "thinksafe-from-r1-qwen-1.5b"][3] == [sets.format("r1-qwen-1.5b")]
-    stripped = jobs["derive_training_set", "qwen3-0.6b", "thinksafe-noreason"]
-    assert set(stripped[3]) == {sets.format("qwen3-0.6b")} and json.loads(stripped[2]["spec"]) == {
-        "strip_reasoning": True
-    }
-    assert not [job for job in one["jobs"] if job[0] == "train_student" and job[1]["student"] not in STUDENTS]
-
-
-STUDENTS = ("qwen3-0.6b", "qwen3-1.7b")
-
-
-def test_a_students_own_benign_half(tmp_path: Path) -> None:
-    config = plain(
-        settings.load(
-            [PAPER],
-            {
-                "select": {"students": ["qwen3-0.6b"], "methods": ["initial", "thinksafe-from-qwen3-8b"]},
-                "methods": {"thinksafe-from-qwen3-8b": {"data": {"benign_half": "own"}}},
-            },
-        )
-    )
-    (one,) = plans([{"config": config, "targets": ["adapter"]}], tmp_path)
-    (derived,) = [job for job in one["jobs"] if job[0] == "derive_training_set"]
-    sets = "results/paper/datasets/{}/for/thinksafe/replicate-0.parquet"
-    assert derived[3] == [sets.format("qwen3-0.6b"), sets.format("qwen3-8b")]
-
-
 def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
     """Of one student and method alone; what needs the raw responses says nothing of it, and tables mark it."""
     part = {
@@ -149,22 +89,23 @@ def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
         "students": ["qwen3-0.6b", "qwen3-1.7b"],
         "methods": ["initial", "thinksafe", "rejection", "thinksafe-noreason", "thinksafe-wildguard"],
     }
-    configs = [
-        plain(settings.load([PAPER], {"select": chosen, **more})) for more in ({}, {"sources": {"qwen3-0.6b": entry}})
-    ]
-    before, after = plans([{"config": config, "targets": ["all", "report"]} for config in configs], tmp_path)
-    assert "error" not in after
-    jobs = [{(job[0], *sorted(job[1].items())): job for job in plan["jobs"]} for plan in (before, after)]
+    moved = copy.deepcopy(entry)
+    for half in moved["thinksafe"].values():
+        half["source"]["revision"] = "b" * 40
+    sources = ({}, {"qwen3-0.6b": entry}, {"qwen3-0.6b": moved})
+    configs = [plain(settings.load([PAPER], {"select": chosen, "sources": source})) for source in sources]
+    made = plans([{"config": config, "targets": ["all", "report"]} for config in configs], tmp_path)
+    jobs = [{(job[0], *sorted(job[1].items())): job for job in plan["jobs"]} for plan in made]
     cell = (("method", "thinksafe"), ("replicate", "0"), ("student", "qwen3-0.6b"))
-    (made,) = jobs[1].keys() - jobs[0].keys()
-    assert made == ("import_released", *cell)
-    assert json.loads(jobs[1][made][2]["spec"])["harmful"]["source"]["hub"] == "their/set"
+    (imported,) = jobs[1].keys() - jobs[0].keys()
+    assert imported == ("import_released", *cell)
+    assert json.loads(jobs[1][imported][2]["spec"])["harmful"]["source"]["hub"] == "their/set"
     gone = jobs[0].keys() - jobs[1].keys()
     assert ("filter_responses", *cell) in gone
     # Its steered responses are still sampled: ThinkSafe+WG, which is not released, filters them by another guard.
     assert {job[0] for job in gone} == {"filter_responses", "judge_responses"}
     assert all(dict(job[1:])["student"] == "qwen3-0.6b" for job in gone)
-    specs = {job[0]: json.loads(job[2]["spec"]) for job in after["jobs"] if job[2].get("spec") not in (None, "None")}
+    specs = {job[0]: json.loads(job[2]["spec"]) for job in made[1]["jobs"] if job[2].get("spec") not in (None, "None")}
     own = [["qwen3-1.7b", "Qwen3-1.7B"]]
     assert specs["write_table3"]["students"] == specs["write_effects"]["students"] == own
     assert {job["student"] for job in specs["write_cost"]["jobs"] if job["method"] == "thinksafe"} == {"qwen3-1.7b"}
@@ -180,12 +121,7 @@ def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
     assert data["qwen3-0.6b", "thinksafe"]["source"] == "their/set"
     assert data["qwen3-0.6b", "thinksafe-noreason"]["responses"] == "own (released)"
     # A changed revision changes the import's spec alone: the rest follows from its file.
-    moved = plain(settings.load([PAPER], {"select": chosen, "sources": {"qwen3-0.6b": entry}}))
-    for half in moved["sources"]["qwen3-0.6b"]["thinksafe"].values():
-        half["source"]["revision"] = "b" * 40
-    (other,) = plans([{"config": moved, "targets": ["all", "report"]}], tmp_path)
-    others = {(job[0], *sorted(job[1].items())): job[2].get("spec") for job in other["jobs"]}
-    assert [key for key, job in jobs[1].items() if others[key] != job[2].get("spec")] == [made]
+    assert [key for key, job in jobs[1].items() if jobs[2][key][2].get("spec") != job[2].get("spec")] == [imported]
 
 
 def test_the_papers_run_from_what_its_authors_released(tmp_path: Path) -> None:
@@ -206,26 +142,6 @@ def test_the_papers_run_from_what_its_authors_released(tmp_path: Path) -> None:
     ]
 
 
-def test_a_budget_of_prompts_and_a_method_for_some_students(tmp_path: Path) -> None:
-    """GRPO has the prompts that are sampled to; Table 3, Figures 9 and 10 show who has ThinkSafe."""
-    config = plain(settings.load([PAPER]))
-    config["prompts"]["harmful"]["take"] = 7
-    config["methods"]["thinksafe"]["students"] = ["qwen3-0.6b", "r1-qwen-1.5b"]
-    (made,) = plans([{"config": config}], tmp_path)
-    specs = [(job[0], json.loads(job[2]["spec"])) for job in made["jobs"]]
-    takes = [spec["take"] for rule, spec in specs if rule == "train_grpo"]
-    assert takes and all(take == [7, config["prompts"]["benign"].get("take")] for take in takes)
-    shown = {rule: [] for rule in ("write_table3", "write_lengths", "plot_lengths")}
-    for rule, spec in specs:
-        if rule in shown:
-            shown[rule] += [name for name, _ in spec["students"]]
-    assert all(sorted(names) == ["qwen3-0.6b", "r1-qwen-1.5b"] for names in shown.values())
-    trained = {
-        job[1]["student"] for job in made["jobs"] if job[:1] == ["train_student"] and job[1]["method"] == "thinksafe"
-    }
-    assert trained == {"qwen3-0.6b", "r1-qwen-1.5b"}  # others' sets are made for those whom they teach
-
-
 def test_a_claims_target_does_the_least_that_decides_it(tmp_path: Path) -> None:
     config = plain(settings.load([PAPER, ROOT / "config/miniature-full.yaml"]))
     wanted = [{"config": config, "targets": [f"claim_{name}"]} for name in ("A12", "A23", "E05")]
@@ -240,37 +156,6 @@ def test_a_claims_target_does_the_least_that_decides_it(tmp_path: Path) -> None:
     assert list(verdict["claims"]["claims"]) == ["A23"]
     assert verdict["over"] == {"A23": {"students": ["qwen3-mini", "r1-mini"]}}
     assert not {job[0] for job in e05["jobs"]} & {"train_student", "sample_answers", "filter_responses"}
-
-
-def test_both_settings_of_the_baselines(tmp_path: Path) -> None:
-    """The common values, and with `original` each baseline's own; LoRA under both, and ThinkSafe as it is."""
-    config = plain(settings.load([PAPER], {"select": {"students": ["qwen3-0.6b"], "benchmarks": ["gsm8k"]}}))
-    made = plans([{"config": config | {"baseline_settings": name}} for name in ("thinksafe", "original")], tmp_path)
-    common, original = (
-        {job[1]["method"]: json.loads(job[2]["spec"]) for job in plan["jobs"] if job[0] == "train_student"}
-        for plan in made
-    )
-    epochs = {"directrefusal": 5, "safechain": 3, "star1": 5, "safepath": 4, "safekey": 5, "thinksafe": 3}
-    assert {method: common[method]["epochs"] for method in epochs} == epochs
-    training = {key: value for key, value in config["training"].items() if key != "checkpoint_steps"}
-    assert all(spec["training"] == training for spec in common.values())
-    assert {method for method in common if common[method] == original[method]} == {
-        "safechain",
-        "thinksafe",
-        "thinksafe-kl",
-        "thinksafe-wildguard",
-        "rejection",
-        *(method for method in common if method.startswith("thinksafe-")),
-    }
-    own = {method: original[method]["training"] for method in epochs}
-    assert [own[method]["batch_size"] for method in ("directrefusal", "star1", "safepath", "safekey")] == [
-        8,
-        128,
-        4,
-        128,
-    ]
-    assert own["directrefusal"]["learning_rate"] == 5e-5 and own["safekey"]["betas"] == [0.9, 0.95]
-    assert original["safepath"]["epochs"] == 1 and all(entry["lora"] == training["lora"] for entry in own.values())
 
 
 def test_a_target_with_nothing_to_show_says_so(tmp_path: Path) -> None:
@@ -293,8 +178,8 @@ def test_targets_that_the_readme_promises(tmp_path: Path) -> None:
         for target in re.findall(r"results/(?:paper|miniature)/[\w./-]+\.\w+", line)
     }
     for run, overlay in (("paper", []), ("miniature", ["--configfile", str(ROOT / "config/miniature.yaml")])):
-        chosen = sorted(target for target in named if target.startswith(f"results/{run}/"))
-        dry_run(*(chosen or ["all"]), *overlay, "--quiet", "all", folder=tmp_path)
+        if chosen := sorted(target for target in named if target.startswith(f"results/{run}/")):
+            dry_run(*chosen, *overlay, "--quiet", "all", folder=tmp_path)
 
 
 @pytest.mark.slow
