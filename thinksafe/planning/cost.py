@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from statistics import NormalDist, median
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import yaml
-
-from thinksafe.config.types import Config
 from thinksafe.files import IDENTITY, RECORD, read_json
 from thinksafe.planning.dag import Job, behind
 from thinksafe.provenance.digests import ROOT
 from thinksafe.study.stages import stage_of
+
+if TYPE_CHECKING:
+    from thinksafe.config.types import Config
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ ZERO = Amount(0.0, 0.0, 0.0)
 @cache
 def assumptions() -> dict[str, Any]:
     """Return config/cost/h100.yaml."""
+    import yaml
+
     return yaml.safe_load((ROOT / "config/cost/h100.yaml").read_text(encoding="utf-8"))
 
 
@@ -84,7 +86,7 @@ class CostModel:
     prompts : the number of prompts by role (harmful, benign)
     """
 
-    def __init__(self, config: Config, prompts: Mapping[str, int]) -> None:
+    def __init__(self, config: "Config", prompts: Mapping[str, int]) -> None:
         self.config, self.prompts, self.assumed = config, prompts, assumptions()
         self.rates: dict[tuple[Any, ...], list[float]] = defaultdict(list)  # seconds per unit of work
         self.ratios: dict[tuple[str, ...], list[float]] = defaultdict(list)  # measured to predicted seconds

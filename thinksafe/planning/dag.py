@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from thinksafe.config import settings
-from thinksafe.config.types import Config
 from thinksafe.errors import UserError
 from thinksafe.files import IDENTITY
 from thinksafe.provenance.digests import ROOT
+
+if TYPE_CHECKING:  # pydantic takes too long for `--help`
+    from thinksafe.config.types import Config
 
 # As in profiles/default/config.yaml: what makes a job stale, and up to which size (bytes) an input counts by content.
 TRIGGERS = ("mtime", "params", "input")
@@ -62,8 +63,10 @@ def overlay_of(arguments: Namespace) -> Overlay:
     return Overlay(arguments.configfile, arguments.config)
 
 
-def settings_of(overlay: Overlay) -> Config:
+def settings_of(overlay: Overlay) -> "Config":
     """Return the merged and checked config of a run; raise UserError with all its problems."""
+    from thinksafe.config import settings
+
     files = [ROOT / "config/config.yaml", *overlay.files]
     return settings.load(files, overlay.parsed_values() if overlay.values else None)
 

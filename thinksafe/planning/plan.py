@@ -11,9 +11,8 @@ bytes are estimates with a range, for all jobs and for those that are still to b
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from thinksafe.config.types import Config, plain
 from thinksafe.data.sources import select, source_rows
 from thinksafe.errors import UserError
 from thinksafe.planning import cost, dag
@@ -21,9 +20,14 @@ from thinksafe.planning.cost import CostModel, number, ranged
 from thinksafe.planning.dag import Job
 from thinksafe.study.stages import COSTS
 
+if TYPE_CHECKING:
+    from thinksafe.config.types import Config
 
-def prompts_of(config: Config) -> dict[str, int]:
+
+def prompts_of(config: "Config") -> dict[str, int]:
     """Return the number of prompts of each role: as taken, stated in config, or found in a local file; else 0."""
+    from thinksafe.config.types import plain
+
     found = {}
     for role, entry in config.prompts:
         found[role] = entry.take or entry.rows or entry.approx_rows or 0
@@ -46,14 +50,14 @@ def jobs_and_model(arguments: argparse.Namespace) -> tuple[list[Job], CostModel]
     return jobs, model
 
 
-def count(jobs: Sequence[Job], config: Config, prompts: Mapping[str, int]) -> dict[str, int]:
+def count(jobs: Sequence[Job], config: "Config", prompts: Mapping[str, int]) -> dict[str, int]:
     """Return the counts of raw sets, training sets, adapters, variants, cells, responses, verdicts and jobs."""
 
     def of(rules: str, *names: str) -> set[tuple[str, ...]]:
         return {tuple(job.wildcards[name] for name in names) for job in jobs if job.rule in rules.split()}
 
     def data_of(method: str) -> str:  # a set that two methods learn from counts once
-        return json.dumps(plain(config.methods[method].data), sort_keys=True)
+        return repr(config.methods[method].data)
 
     variant = ("student", "method", "replicate")
     rows = {name: entry.rows or 0 for name, entry in config.benchmarks.items()}
