@@ -7,7 +7,7 @@ use rule judge_answers as judge_other_view with:
     log:
         f"<results>/logs/judge_other_view/{{guard}}/{{view}}/{layout.CELL}/{layout.SHARD}.log",
     wildcard_constraints:
-        view="full|answer",
+        view=one_of(VIEWS),
     params:
         **depends("judge_other_view"),
 

@@ -7,7 +7,7 @@ ruleorder: write_printed_scores > score_safety > score_reasoning
 rule write_printed_scores:
     """The cells printed in the paper as scores (Tables 1, 2, 6, 7)."""
     input:
-        tables=[local(f"{study.config.paper}/table{table}.csv") for table in (1, 2, 6, 7)],
+        tables=[local(f"{study.config.paper}/table{table}.csv") for table in SCORES],
     output:
         scores=paths.scores(study.cells()),
         identity="<results>/scores/printed.identity.json",

@@ -87,7 +87,7 @@ rule write_beside_paper:
     log:
         "<results>/logs/write_beside_paper/table{table}.log",
     wildcard_constraints:
-        table="1|2|3|6|7",
+        table=one_of([*SCORES, "3"]),
     conda:
         "../envs/scoring.yaml"
     params:

@@ -3,7 +3,7 @@
 import pytest
 
 from thinksafe import layout
-from thinksafe.layout import Pattern, named, with_files
+from thinksafe.layout import Pattern, files_named, with_files
 
 VALUES = {
     **{"student": "qwen3-0.6b", "method": "thinksafe-from-r1-qwen-7b", "replicate": "0", "benchmark": "gsm8k"},
@@ -74,4 +74,4 @@ def test_a_file_too_many_or_too_few_is_an_error(files, message):
 
 def test_files_are_found_by_their_names_in_the_run():
     paths = ["/x/results/paper/corpora/star1.parquet", "/x/results/paper/prompts/harmful.parquet"]
-    assert named(paths, ["prompts/harmful.parquet", "corpora/star1.parquet"]) == paths[::-1]
+    assert files_named(paths, ["prompts/harmful.parquet", "corpora/star1.parquet"]) == paths[::-1]

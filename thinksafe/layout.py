@@ -100,8 +100,8 @@ def with_files(
     return [{**cell, name: own if many else next(iter(own), None)} for cell, own in zip(cells, found, strict=True)]
 
 
-def named(paths: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Return for each name, a path from the run's folder, the one of ``paths`` that ends in it."""
+def files_named(paths: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return for each name, a path from the run's folder, the file of ``paths`` that ends in it."""
     parts = {str(path): Path(path).parts for path in paths}
     ends = {"/".join(place[i:]): path for path, place in parts.items() for i in range(len(place))}
     return [ends[name] for name in names]

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from thinksafe.files import IDENTITY, RECORD, Row, read_json
-from thinksafe.layout import named
+from thinksafe.layout import files_named
 from thinksafe.reporting.tables import write_csv
 
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "attempts", "missing", "replicates"]
@@ -33,7 +33,7 @@ def write_cost(identities: Sequence[str], spec: Row, csv: str) -> None:
         ``jobs`` (``student``, ``method``, ``replicate``, ``stage`` and ``identity``, a path from the run's folder),
         ``students`` and ``methods`` as pairs of id and label.
     """
-    paths = named(identities, (job["identity"] for job in spec["jobs"]))
+    paths = files_named(identities, (job["identity"] for job in spec["jobs"]))
     jobs = [job | {"path": path} for job, path in zip(spec["jobs"], paths, strict=True)]
     rows = []
     for student, _ in spec["students"]:

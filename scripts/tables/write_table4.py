@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thinksafe.files import IDENTITY, Row
-from thinksafe.layout import ADAPTER, named, with_files
+from thinksafe.layout import ADAPTER, files_named, with_files
 from thinksafe.reporting.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
 
 COLUMNS = [
@@ -50,7 +50,7 @@ def write_table4(
     printed = {row["method"]: row for row in read_csv(paper)}
     rows = []
     for cell in with_files(spec["cells"], adapters, ADAPTER, "adapter"):
-        cell["sets"] = named(sets, cell["sets"])
+        cell["sets"] = files_named(sets, cell["sets"])
         theirs = printed.get(cell["method"], {})
         rows.append(
             {key: cell[key] for key in ("student", "method", "replicate", "epochs", "steps", "source", "responses")}

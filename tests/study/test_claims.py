@@ -1,4 +1,4 @@
-"""What each claim of the paper asks of a run."""
+"""What each claim of the paper needs of a run; members of the averages."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_the_reasoning_average_is_of_the_four_benchmarks_of_reasoning():
 
 def test_the_papers_run_can_decide_every_claim(paper):
     assert len(paper.claims.read) == 79
-    assert all(paper.claims.asked_by(name) for name in paper.claims.read)
+    assert all(paper.claims.needs_of(name) for name in paper.claims.read)
 
 
 def test_grpo_is_compared_with_thinksafe_on_the_smallest_student(paper):
@@ -32,19 +32,19 @@ def test_grpo_is_compared_with_thinksafe_on_the_smallest_student(paper):
     assert paper.claims.tables("B01") == []
 
 
-def test_a_claim_about_time_asks_for_the_cost_of_its_own_adapters(paper):
+def test_a_claim_about_time_needs_the_cost_of_its_own_adapters_only(paper):
     assert [arm[:2] for arm in paper.claims.arms("B03", "cost")] == [("qwen3-0.6b", m) for m in ("grpo", "thinksafe")]
     assert paper.claims.tables("B03") == ["<results>/claims/B03/cost.csv"]
     assert paper.claims.scores("B03") == []
 
 
-def test_a_claim_about_perplexity_asks_nobody_but_the_sets_that_it_compares(paper):
+def test_a_claim_about_perplexity_needs_only_the_sets_that_it_compares(paper):
     arms = paper.claims.arms("F01", "figure8")
     assert {arm.student for arm in arms} == set(QWEN3)
     assert {arm.method for arm in arms} == {"thinksafe", "safechain", "star1"}
 
 
-def test_untrained_students_comply_with_harmful_prompts_is_asked_of_who_has_rejection_sampling(paper):
+def test_compliance_of_untrained_students_is_judged_where_rejection_sampling_has_direct_responses(paper):
     assert paper.claims.students_over("E05") == {"students": QWEN3}
     assert [arm[:2] for arm in paper.claims.arms("E05", "effects")] == [(student, "initial") for student in QWEN3]
 
@@ -56,7 +56,7 @@ def test_a_claim_names_what_a_run_lacks(make):
     assert study.claims.files_of("A01") == ["<results>/claims/A01.json"]
 
 
-def test_all_claims_together_ask_for_the_tables_of_the_run(paper, make):
+def test_all_claims_together_need_the_tables_of_the_run(paper, make):
     names = ("table3", "effects", "figure8", "figure9", "figure10", "cost")
     assert paper.claims.tables() == [f"<results>/tables/{name}.csv" for name in names]
     small = make(select={"students": ["r1-qwen-7b"], "methods": ["initial", "thinksafe"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -75,6 +76,8 @@ def test_rule_files_only_wire() -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         assert len(lines) <= 200, path
         assert not [line for line in lines if line.lstrip().startswith(("def ", "class "))], path
+        # No list that several files append to: what `all` makes, and what a table holds, is in thinksafe/study.
+        assert not [line for line in lines if re.search(r"\+=|\.(append|extend|update|add)\(", line)], path
 
 
 # ---------------------------------------------------------------- profiles

@@ -1,4 +1,4 @@
-"""What each claim of the paper asks of a run: the cells, training sets and tables that decide it (docs/claims.md)."""
+"""What each claim of the paper needs of a run: the cells, training sets and tables that decide it (docs/claims.md)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ METRIC_TABLES = {
     "train_hours": "cost",
     "generation:train_hours": "cost",
 }
-# The tables that all claims together ask, and the artifact of `all` that comes with each.
+# The tables that all claims together need, and the artifact of `all` that comes with each.
 TABLES = {
     "table3": "tables/table3",
     "effects": "tables/effects",
@@ -64,7 +64,7 @@ class Claims:
             "students": sorted(self.selection.students),
             **{family: sorted(self.selection.students_of(family)) for family in families},
         }
-        self.students_over, self.asked_by = cache(self.students_over), cache(self.asked_by)
+        self.students_over, self.needs_of = cache(self.students_over), cache(self.needs_of)
 
     @cached_property
     def _arms(self) -> dict[str, list[Arm]]:
@@ -78,7 +78,7 @@ class Claims:
             "cost": [arm for arm in arms if paper.sets.samples_itself(arm.student, arm.method)],
         }
 
-    # ------------------------------------------------------------ what a claim asks
+    # ------------------------------------------------------------ what a claim needs
     def is_in_run(self, cell: tuple[str, str, str]) -> bool:
         """Return whether a run has student, method and metric by its config."""
         student, method, metric = cell
@@ -95,13 +95,13 @@ class Claims:
             return {}
         return counted(self.read[claim].predicate, self.all["sets"], self.own_sets, self.is_in_run)
 
-    def asked_by(self, claim: str) -> list[tuple[str, str, str]]:
+    def needs_of(self, claim: str) -> list[tuple[str, str, str]]:
         """Return the run's student, method and metric that decide a claim.
 
         Raises
         ------
         Undecidable
-            If it cannot be decided, with what is missing. Of the paper's numbers those count that are printed.
+            If it cannot be decided, with what is missing. For the paper's numbers, those that are printed count.
         """
         predicate, over = self.read[claim].predicate, self.students_over(claim)
         sets = {**self.all["sets"], **self.own_sets, **over}
@@ -125,31 +125,31 @@ class Claims:
             return cells
         wanted = {
             (student, method, benchmark)
-            for student, method, metric in self.asked_by(claim)
+            for student, method, metric in self.needs_of(claim)
             if metric not in METRIC_TABLES
             for benchmark in AVERAGES.get(metric, [metric])
         }
         return [cell for cell in cells if (cell.student, cell.method, cell.benchmark) in wanted]
 
     def arms(self, claim: str, table: str) -> list[Arm]:
-        """Return the arms that a claim asks a table about."""
-        wanted = {cell[:2] for cell in self.asked_by(claim) if METRIC_TABLES.get(cell[2]) == table}
+        """Return the arms that a claim needs in a table."""
+        wanted = {cell[:2] for cell in self.needs_of(claim) if METRIC_TABLES.get(cell[2]) == table}
         return [Arm(*pair, replicate) for pair in sorted(wanted) for replicate in self.selection.replicates]
 
     # ------------------------------------------------------------ files
     def tables(self, claim: str | None = None) -> list[str]:
-        """Return the tables that a claim asks, each of the claim's own arms alone; or those of the run."""
+        """Return the tables that a claim needs, each of the claim's own arms alone; or those of the run."""
         if self.config.use_paper_scores:
             return [f"{self.config.paper}/{name}.csv" for name in ("table3", "text_cells")]
         if claim is None:
             made = {artifact_of(path) for path in self.targets.all}
             return [f"{layout.TABLE.in_run(name=name)}.csv" for name, artifact in TABLES.items() if artifact in made]
-        asked_of = sorted({METRIC_TABLES[metric] for *_, metric in self.asked_by(claim) if metric in METRIC_TABLES})
-        return [f"{RESULTS}/claims/{claim}/{table}.csv" for table in asked_of]
+        needed = sorted({METRIC_TABLES[metric] for *_, metric in self.needs_of(claim) if metric in METRIC_TABLES})
+        return [f"{RESULTS}/claims/{claim}/{table}.csv" for table in needed]
 
     def files_of(self, claim: str) -> list[str]:
         """Return the file with the verdict on one claim, after a check that the claim can be decided."""
-        self.asked_by(claim)
+        self.needs_of(claim)
         return [f"{RESULTS}/claims/{claim}.json"]
 
     def scores(self, claim: str | None = None, ending: str = ".json") -> list[str]:

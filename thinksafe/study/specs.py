@@ -25,7 +25,6 @@ Spec = dict[str, Any]
 TOKEN_SETTINGS = {"think"}  # settings of a loss that say which tokens are learnt
 UNUSED_BY_GRPO = {"batch_size", "max_tokens", "checkpoint_steps"}  # rows per step and their length are its own
 PAGE = ("index.html", "page.css", "page.js")
-FILTERS = ("where", "contains", "leave_out")
 
 
 def _dicts(keys: Sequence[Any]) -> list[Spec]:
@@ -110,7 +109,7 @@ class Specs(Miniature):
 
     def import_released(self, student: str, method: str, replicate: str) -> Spec:
         entry = self.config.sources[student][method]
-        parts = {role: _part(getattr(entry, role), leave_out=True) for role in ROLES}
+        parts = {role: _part(getattr(entry, role), leave_out={}) for role in ROLES}
         drawn = any(part["order"] == "random" for part in parts.values())
         seed = ["sources", self.config.seeds.data, student, method] if drawn else None
         return self._student(student) | {"method": method, "seed": seed, **parts}
@@ -375,16 +374,11 @@ class Specs(Miniature):
 
 def _rows(entry: Any) -> Spec:
     """Return what a set of rows depends on, of prompts or a benchmark."""
-    return {
-        "rows": entry.rows,
-        "source_rows": entry.source_rows,
-        "source": plain(entry.source),
-        "columns": plain(entry.columns),
-        **{name: plain(getattr(entry, name)) or {} for name in FILTERS},
-    }
+    absent = {"rows": None, "source_rows": None, "leave_out": {}}
+    rows = plain(entry)
+    return absent | {key: rows[key] for key in (*absent, "source", "columns", "where", "contains") if key in rows}
 
 
-def _part(part: Any, leave_out: bool = False) -> Spec:
-    """Return what one half of a training set that others made depends on, with what is meant where nothing is said."""
-    defaults = {name: {} for name in FILTERS if leave_out or name != "leave_out"}
-    return {**defaults, "order": "first", "take": None, **plain(part)}
+def _part(part: Any, **absent: Any) -> Spec:
+    """Return what one half of a training set that others made depends on; ``absent`` keys have these values."""
+    return {"order": "first", "take": None, **absent, **plain(part)}

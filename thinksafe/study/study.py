@@ -9,7 +9,7 @@ training_sets.py  what each method learns from, with which loss and settings
 paths.py          the files that rules take as input (their patterns: thinksafe/layout.py)
 paper.py          the contents of each table and figure
 targets.py        what `all`, table1, figure12, ... make
-claims.py         what each claim asks of a run
+claims.py         what each claim needs of a run
 report.py         what the page and the appendix read
 specs.py          what each job depends on from config (the miniature's: miniature.py)
 stages.py         what is known of each rule: its stage, environment, cost

@@ -7,7 +7,7 @@ from typing import Any
 
 from thinksafe import layout
 from thinksafe.layout import RESULTS
-from thinksafe.study.paper import AVERAGES, COMPANIONS, GAINS, LENGTHS, WILDGUARD, Paper
+from thinksafe.study.paper import AVERAGES, COMPANIONS, GAINS, LENGTHS, SCORES, WILDGUARD, Paper
 
 TARGETS = {
     "table1": "Safety and reasoning of every method on the Qwen3 students (Table 1).",
@@ -74,7 +74,7 @@ class Targets:
     def all(self) -> list[str]:
         """Return every table, figure and summary that the selection has something for."""
         sampled, tables, figures = not self.config.use_paper_scores, self.family_tables(), {}
-        compared = [*(n for n in ("1", "2", "6", "7") if n in self.main_tables()), *(["3"] if sampled else [])]
+        compared = [*(n for n in SCORES if n in self.main_tables()), *(["3"] if sampled else [])]
         beside = [number for number in compared if self.paper.beside_students(number)]
         tables += [f"{layout.TABLE.in_run(name=f'table{number}')}-beside-paper.csv" for number in beside]
         if sampled:
