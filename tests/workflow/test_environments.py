@@ -33,7 +33,6 @@ FILES = {kind: kind for kind in TABLE} | {
     "tables": "paper",
     "figures": "paper",
     "report": "paper",
-    "pages": "paper",
 }
 OF_ITS_OWN = "scoring-py310"  # the environment whose versions are not the lock's: an old package's own requirements
 SHARED = [kind for kind in TABLE if kind != OF_ITS_OWN]
