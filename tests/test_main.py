@@ -19,7 +19,8 @@ from thinksafe.__main__ import COMMANDS, command
 from thinksafe.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = {"snakemake", "torch", "transformers", "pandas", "numpy", "yaml", "huggingface_hub", "pyarrow"}
+SLOW = {"snakemake", "torch", "transformers", "pandas", "httpx", "thinksafe.config.types"}  # to import
+HEAVY = SLOW | {"numpy", "yaml", "huggingface_hub", "pyarrow"}
 
 
 def run(*arguments: str, folder: Path = ROOT, **options: object) -> subprocess.Popen[str]:
@@ -123,8 +124,10 @@ def test_json_is_one_object(tmp_path: Path) -> None:
     assert json.loads(status.communicate()[0])["run"] == "mine"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["status"]])
-def test_what_needs_no_workflow_starts_without_it(arguments: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["status"], *([name, "--help"] for name in COMMANDS)])
+def test_help_and_status_start_quickly(arguments: list[str], tmp_path: Path) -> None:
+    """What takes long to import is imported when a command does its work."""
+    unused = SLOW if len(arguments) > 1 else HEAVY
     code = f"""
 import sys
 from thinksafe.__main__ import command
@@ -132,7 +135,7 @@ try:
     command({arguments!r})
 except SystemExit:
     pass
-print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
+print(sorted({unused!r} & set(sys.modules)), file=sys.stderr)
 """
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)

@@ -19,10 +19,7 @@ from typing import Any
 
 import yaml
 
-from thinksafe.config.types import Config, plain
 from thinksafe.files import IDENTITY, RECORD, read_json, read_rows
-from thinksafe.hub.client import page
-from thinksafe.hub.needed import remote_sources, used
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT, canonical
 from thinksafe.provenance.identity import SNAKEMAKES, content_digest
@@ -185,8 +182,11 @@ def hide_places(
     return hidden
 
 
-def licences(config: Config) -> str:
+def licences(config: Any) -> str:
     """Return the licence notes of all sources of a run of this config (config/licences/assets.yaml)."""
+    from thinksafe.hub.client import page
+    from thinksafe.hub.needed import remote_sources, used
+
     assets = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
     found = set()
     for source in remote_sources(used(config)):
@@ -214,6 +214,8 @@ def make_bundle(
     BundleError
         If something that belongs into it is stale, missing or without provenance.
     """
+    from thinksafe.config.types import plain
+
     version = snakemake_records.check_format()
     typed = dag.settings_of(overlay)
     planned = "all" if target in typed.models else target

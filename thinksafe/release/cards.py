@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
-from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
 
 from thinksafe.files import Row
 from thinksafe.provenance.digests import ROOT
@@ -114,6 +113,8 @@ def adapter_card(
     benchmarks : their config
     dataset : the repository of its training set, if that is published too
     """
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
     licence, words = licence_of([base["name"]] if base["hub"] else [])
     results = []
     evaluated = []
@@ -185,6 +186,8 @@ def dataset_card(
     rows : count of the whole set
     overlap : by benchmark, how many of the prompts it shares
     """
+    from huggingface_hub import DatasetCard, DatasetCardData
+
     licence, words = licence_of([*prompts, *([base["name"]] if base["hub"] else [])])
     facts = DatasetCardData(
         language="en",

@@ -22,12 +22,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub.utils.sha import git_hash
-
-from thinksafe.config.types import plain
 from thinksafe.errors import UserError
 from thinksafe.files import IDENTITY, Row, atomic, read_json, read_rows
-from thinksafe.hub.client import human
 from thinksafe.models import location
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT
@@ -243,6 +239,7 @@ def push_to_hub(item: Item, private: bool) -> list[str]:
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.hf_api import RepoFile
+    from huggingface_hub.utils.sha import git_hash
 
     api = HfApi()
     try:
@@ -283,6 +280,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Publish what one config has made."""
+    from thinksafe.config.types import plain
+    from thinksafe.hub.client import human
+
     overlay = dag.overlay_of(arguments)
     config = plain(dag.settings_of(overlay))
     folder = Path(arguments.to) if "/" in arguments.to or arguments.to.startswith(".") else None
