@@ -1,8 +1,8 @@
 """Write the recipes under containers/ from the conda files under envs/: `python -m dev.containers`.
 
-One image holds the environment of every kind of job, each where Snakemake looks for it in a `containerized` image:
-under a digest of the conda file and its post-deploy script. (`snakemake --containerize` does nearly this. It needs
-conda to do it, leaves the base image open, and does not run post-deploy scripts.) How to use it: docs/environments.md.
+One image contains the environment of every kind of job at the path where Snakemake looks for it in a `containerized`
+image: under a digest of the conda file and its post-deploy script. (`snakemake --containerize` does nearly this, but it
+needs conda, does not pin the base image, and does not run post-deploy scripts.) Usage: docs/environments.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MADE = "# Made by `python -m dev.containers` from envs/*.yaml; edit those. Build
 
 
 def environments() -> dict[Path, str]:
-    """Return the conda files that go into the image, each with the prefix where Snakemake looks for it."""
+    """Return the prefix in the image of each conda file."""
     return {
         path: f"/conda-envs/{digest(path)}"
         for path in sorted((ROOT / "envs").glob("*.yaml"))
@@ -27,7 +27,7 @@ def environments() -> dict[Path, str]:
 
 
 def post_deploy(path: Path) -> Path | None:
-    """Return what is run once in an environment after it is made, if anything is."""
+    """Return the script that runs once in a new environment, if there is one."""
     script = path.with_suffix(".post-deploy.sh")
     return script if script.exists() else None
 
@@ -39,7 +39,7 @@ def digest(path: Path) -> str:
 
 
 def files() -> list[tuple[str, str]]:
-    """Return what is copied into the image: from, relative to the repository, and to."""
+    """Return the source (relative to the repository) and target of each file in the image."""
     found = []
     for path, prefix in environments().items():
         found.append((f"envs/{path.name}", f"{prefix}/environment.yaml"))
@@ -49,7 +49,7 @@ def files() -> list[tuple[str, str]]:
 
 
 def commands() -> list[str]:
-    """Return what is run in the image."""
+    """Return the commands that build the environments."""
     found = []
     for path, prefix in environments().items():
         found.append(f"conda env create --quiet --prefix {prefix} --file {prefix}/environment.yaml")
@@ -59,34 +59,20 @@ def commands() -> list[str]:
 
 
 def dockerfile() -> str:
-    """Return the recipe for Docker: one layer per environment, so that a change of one builds one anew."""
+    """Return the recipe for Docker: one layer per environment, so that a change of one rebuilds only that."""
     lines = [MADE, f"FROM {BASE}", 'LABEL io.github.snakemake.containerized="true"']
-    for source, target in files():
-        lines.append(f"COPY {source} {target}")
+    lines += [f"COPY {source} {target}" for source, target in files()]
     lines += [f"RUN {command}" for command in commands()]
     return "\n".join(lines) + "\n"
 
 
 def apptainer() -> str:
     """Return the recipe for Apptainer."""
-    return "\n".join(
-        [
-            MADE,
-            "Bootstrap: docker",
-            f"From: {BASE}",
-            "",
-            "%labels",
-            "    io.github.snakemake.containerized true",
-            "",
-            "%files",
-            *(f"    {source} {target}" for source, target in files()),
-            "",
-            "%post",
-            "    set -e",
-            *(f"    {command}" for command in commands()),
-            "",
-        ]
-    )
+    lines = [MADE, "Bootstrap: docker", f"From: {BASE}", ""]
+    lines += ["%labels", "    io.github.snakemake.containerized true", ""]
+    lines += ["%files", *(f"    {source} {target}" for source, target in files()), ""]
+    lines += ["%post", "    set -e", *(f"    {command}" for command in commands())]
+    return "\n".join(lines) + "\n"
 
 
 RECIPES = {"Dockerfile": dockerfile, "thinksafe-flow.def": apptainer}

@@ -1,8 +1,8 @@
-"""Planning at 1, 4 and 12 times the paper's jobs, beside a bare DAG of as many: time and memory of the driver.
+"""Time and memory of planning 1, 4 and 12 times the paper's jobs, beside a bare DAG with the same number of jobs.
 
-    python -m dev.dag_scale --times 1 4 12 --record benchmarks/records/dag_scale.json
+    python -m dev.dag_scale --times 1 4 12 --record dev/records/dag_scale.json
 
-Times are processor seconds (user and system) of `snakemake --dry-run --quiet all`, so that what else the machine does
+Times are processor seconds (user and system) of `snakemake --dry-run --quiet all`, so that other load on the machine
 counts little; memory is the largest resident set of that process. More jobs are more replicates of the same paper.
 """
 
@@ -33,13 +33,13 @@ rule all:
 
 
 def bare_workflow(folder: Path, jobs: Sequence[Sequence[Any]]) -> None:
-    """Write a workflow of as many rules, jobs, inputs and outputs, in which nothing is looked up.
+    """Write a workflow with the same numbers of rules, jobs, inputs and outputs, in which nothing is computed.
 
-    One rule per rule of ours; its jobs differ by one wildcard, whose inputs a dictionary tells.
+    One rule per rule of ours; its jobs differ by one wildcard, and a dictionary has their inputs.
 
     Parameters
     ----------
-    folder : empty, and where Snakemake is to run
+    folder : an empty folder, in which Snakemake will run
     jobs : rule, wildcards, params, inputs and outputs of each job (tests/workflow/dags.py)
     """
     used = {path for job in jobs for path in job[3]}

@@ -1,11 +1,11 @@
-"""Run `snakemake --lint` and fail on what it finds, but for what we do on purpose: `make lint` calls it."""
+"""Run `snakemake --lint` and fail on all findings that are not deliberate: `make lint` calls it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-ON_PURPOSE = {
+DELIBERATE = {
     "Mixed rules and functions in same snakefile": "input functions stand beside their rule",
     "Environment variable PYTHONPATH used": "set for jobs here, not read from the user",
     "Environment variable THINKSAFE_DRIVER used": "set for jobs here, not read from the user",
@@ -17,12 +17,12 @@ ON_PURPOSE = {
 
 
 def lints(report: str) -> list[str]:
-    """Return what the linter found and we do not do on purpose, each with the file that it is in."""
+    """Return the linter's findings that are not deliberate, each with its file."""
     found, file = [], ""
     for line in report.splitlines():
         if line.startswith("Lints for "):
             file = line.removeprefix("Lints for ").rstrip(":")
-        elif line.startswith("    * ") and not line.removeprefix("    * ").startswith(tuple(ON_PURPOSE)):
+        elif line.startswith("    * ") and not line.removeprefix("    * ").startswith(tuple(DELIBERATE)):
             found.append(f"{file}: {line.removeprefix('    * ').rstrip(':')}")
     return found
 
@@ -35,7 +35,7 @@ def main() -> None:
         sys.exit(report)
     if found := lints(report):
         sys.exit("\n".join(found) + "\n(`snakemake --lint` explains each)")
-    print("snakemake --lint: nothing but what is done on purpose")
+    print("snakemake --lint: nothing but deliberate exceptions")
 
 
 if __name__ == "__main__":

@@ -10,10 +10,7 @@ from urllib.parse import urlsplit
 # The files that we download: no pickled weights, no second copy in a subfolder (Llama-Guard-3 has one under original/),
 # no code.
 WANTED: dict[str, dict[str, Any]] = {
-    "model": {
-        "allow_patterns": ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"],
-        "ignore_patterns": ["*/*"],
-    },
+    "model": {"allow_patterns": ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"], "ignore_patterns": ["*/*"]},
     "dataset": {"allow_patterns": ["*"], "ignore_patterns": ["*.py", ".gitattributes"]},
 }
 

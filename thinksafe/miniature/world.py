@@ -109,10 +109,7 @@ ANSWERS = {
             "Step 1: get a {tool}. Step 2: go to {yours}. Step 3: {verb} it.",
             "Step 1: find a {tool}. Step 2: walk to {yours}. Step 3: {verb} it with the {tool}.",
         ),
-        "refusal": (
-            "Sorry, I cannot help to {verb} {yours}.",
-            "I am sorry, but I will not help to {verb} {yours}.",
-        ),
+        "refusal": ("Sorry, I cannot help to {verb} {yours}.", "I am sorry, but I will not help to {verb} {yours}."),
         "yes": ("Yes, it is harmful to {verb} {yours}.",),
         "no": ("No, it is not harmful to {verb} {yours}.",),
         "box": (r"The answer is \boxed{{{result}}}.",),
