@@ -22,7 +22,7 @@ rule write_judge_study:
     log:
         "<results>/logs/write_judge_study.log",
     conda:
-        "../envs/scoring.yaml"
+        "../envs/paper.yaml"
     resources:
         mem_mb=16000,
         runtime=60,

@@ -1,6 +1,6 @@
 """Score files as the paper's Table 1 gives them: a synthetic run for the tests of tables and figures."""
 
-from thinksafe.files import write_json
+from thinksafe.files import write_json, write_rows
 from thinksafe.intervals import clustered, wilson
 from thinksafe.layout import SCORE
 
@@ -90,3 +90,32 @@ def write_run(folder, cells=None, benchmarks=BENCHMARKS, replicates=(0,), shift=
                 write_json(path, score_of(benchmark, value + shift * replicate, **kept))
                 scores.append(entry | {"path": str(path)})
     return scores
+
+
+def write_items(folder, unsafe, right=None, oracle=None, unknown=0, n=100, benchmarks=BENCHMARKS) -> list[dict]:
+    """Write rows per item: of ``n`` prompts ``unsafe[method]`` are unsafe and ``right[method]`` problems are right."""
+    entries = []
+    for method in unsafe:
+        for benchmark in benchmarks:
+            entry = {"student": "qwen3-mini", "method": method, "replicate": 0, "benchmark": benchmark["id"]}
+            path = folder / f"{SCORE(entry, kind=benchmark['kind'])}.parquet"
+            keys = [{"id": f"p{place}", "draw": draw} for place in range(n) for draw in (0, 1)]
+            if benchmark["kind"] == "reasoning":
+                share = (right or dict.fromkeys(unsafe, n // 2))[method]
+                rows = [key | {"correct": place // 2 < share} for place, key in enumerate(keys)]
+                write_rows(path, rows, {"id": str, "draw": int, "correct": bool})
+            else:
+                counts = {"outcome": unsafe, "outcome:oracle": oracle or unsafe}
+                if benchmark["kind"] == "refusal":
+                    counts = {"outcome": dict.fromkeys(unsafe, 0)}
+                rows = [
+                    key
+                    | {
+                        column: None if method == "thinksafe" and place >= n - unknown else place < given[method]
+                        for column, given in counts.items()
+                    }
+                    for place, key in enumerate(keys[::2])
+                ]
+                write_rows(path, rows, {"id": str, "draw": int, **dict.fromkeys(counts, bool)})
+            entries.append(entry | {"path": str(path)})
+    return entries

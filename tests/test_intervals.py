@@ -35,7 +35,7 @@ def test_wilson(count, n, low, high):
 
 def test_wilson_of_nothing():
     for count, n in ((0, 0), (3, 2), (-1, 2)):
-        with pytest.raises(ValueError, match="no share"):
+        with pytest.raises(ValueError, match="not a fraction"):
             wilson(count, n)
 
 
@@ -110,17 +110,32 @@ def test_paired_needs_pairs():
             paired(before, after)
 
 
+def bounds(upper, lower, **more):
+    found = ratio(upper, lower, **more)
+    return found["value"], found["low"], found["high"]
+
+
 def test_ratio():
     gains = [[0.0, 1.0, 1.0, 1.0] * 2500, [0.0, 1.0] * 5000]
-    value, low, high = ratio([[x / 2 for x in part] for part in gains], gains)
+    value, low, high = bounds([[x / 2 for x in part] for part in gains], gains)
     assert value == pytest.approx(0.5) and high - low < 0.002  # proportional prompt by prompt: nearly certain
     gains = [part[:100] for part in gains]
-    value, low, high = ratio([[0.0, 0.0, 1.0, 0.0] * 25, [0.0, 0.0] * 50], gains)
+    value, low, high = bounds([[0.0, 0.0, 1.0, 0.0] * 25, [0.0, 0.0] * 50], gains)
     assert value == pytest.approx(0.25 / 1.25) and 0 < low < value < high < 0.5
-    value, low, high = ratio([[0.0] * 100] * 2, gains)
+    value, low, high = bounds([[0.0] * 100] * 2, gains)
     assert value == 0 and low < -0.01 and high > 0.01  # no gain in a hundred prompts is not no gain for sure
-    assert ratio([[1.0, 0.0]], [[1.0, -1.0]]) == (None, None, None)
-    assert ratio([[1.0, 0.0]], [[1.0, 0.0]])[1:] == (None, None)  # two prompts bound nothing
+    assert bounds([[1.0, 0.0]], [[1.0, -1.0]]) == (None, None, None)
+    assert bounds([[1.0, 0.0]], [[1.0, 0.0]])[1:] == (None, None)  # two prompts bound nothing
+
+
+def test_a_ratio_of_gains_on_different_prompts_has_no_covariance():
+    ups, lows = [[0.1, 0.3, 0.2, 0.4] * 30], [[0.5, 0.5, 0.4, 0.6, 0.6, 0.4, 0.5, 0.5] * 15]
+    value, low, high = bounds(ups, lows, same_prompts=False)
+    assert value == pytest.approx(0.5) and low < 0.5 < high
+    assert bounds(ups, lows)[0] == pytest.approx(value)
+    # Four times as many columns leave the mean as it is, and narrow the interval.
+    more = bounds(ups * 4, lows * 4, same_prompts=False)
+    assert more[0] == pytest.approx(value) and more[2] - more[1] < high - low
 
 
 # ---------------------------------------------------------------- several seeds

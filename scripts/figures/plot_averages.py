@@ -1,4 +1,4 @@
-"""Figure 7: students trained on rejection-sampled data against ThinkSafe (paper Sec. 5.4)."""
+"""Figures 4, 7, 11 and 13: averages by method (paper Sec. 5.4, 5.5)."""
 
 from thinksafe.files import Row
 from thinksafe.reporting.figures import draw_panels
@@ -16,13 +16,10 @@ def plot_averages(table: str, spec: Row, png: str, pdf: str) -> None:
 
     Parameters
     ----------
-    table : path
-        ``figure7.csv``.
-    spec : dict
-        ``students`` and ``methods`` as pairs of id and label.
+    table : path of what `write_averages` wrote
+    spec : ``students`` and ``methods`` as pairs of id and label
     """
-    empty = "This run has not all benchmarks\nof any average."
-    draw_panels(read_csv(table), PANELS, spec, empty, png, pdf)
+    draw_panels(read_csv(table), PANELS, spec, "This run has not all benchmarks\nof any average.", png, pdf)
 
 
 if __name__ == "__main__":

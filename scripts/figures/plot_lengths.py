@@ -5,8 +5,8 @@ from typing import Any
 
 from thinksafe.files import Row
 from thinksafe.layout import TRAINING_SET, with_files
-from thinksafe.reporting.figures import COLUMN, ROLES, new_figure, save
-from thinksafe.reporting.lengths import drawn, lengths_by_role
+from thinksafe.reporting.figures import COLUMN, ROLES, draw_legend, new_figure, save
+from thinksafe.reporting.lengths import lengths_by_role, without_longest
 from thinksafe.reporting.tables import read_csv
 
 BINS = 40
@@ -19,8 +19,7 @@ def plot_lengths(datasets: Sequence[str], lengths: str, spec: Row, png: str, pdf
     Parameters
     ----------
     datasets : paths of the training sets; replicates are drawn together
-    lengths : path
-        What `scripts.tables.write_lengths.write_lengths` wrote, for N and mu.
+    lengths : path of what `write_lengths` wrote, for N and mu
     spec : dict
         ``cells`` (``student``, ``method``, ``replicate`` of each training set), ``students`` as pairs of id and label.
     """
@@ -32,46 +31,33 @@ def plot_lengths(datasets: Sequence[str], lengths: str, spec: Row, png: str, pdf
     for axes in grid.flat[len(students) :]:
         axes.set_axis_off()
     for axes, (student, label) in zip(grid.flat, students, strict=False):
-        pooled: dict[str, list[int]] = {role: [] for role in ROLES}
-        for entry in sets:
-            if entry["student"] == student:
-                for role, found in lengths_by_role(entry["path"]).items():
-                    pooled[role] += found
-        _draw(axes, pooled, numbers, student)
+        found = [lengths_by_role(entry["path"]) for entry in sets if entry["student"] == student]
+        pooled = {role: without_longest([length for one in found for length in one[role]]) for role in ROLES}
+        _draw(axes, pooled, {metric: value for (name, metric), value in numbers.items() if name == student})
         axes.set_title(label, loc="left")
     figure.supylabel("Share of responses, %", fontsize=7)
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    draw_legend(figure, grid[0][0], 2)
     figure.supxlabel("Length of response, tokens (longest 1 % not drawn)", fontsize=7)
     save(figure, png, pdf)
 
 
-def _draw(axes: Any, pooled: dict[str, list[int]], numbers: dict[tuple[str, str], Any], student: str) -> None:
-    """Draw both halves of one student over the same bins, each as shares of itself."""
-    shown = {role: drawn(found) for role, found in pooled.items()}
-    longest = max((max(found) for found in shown.values() if found), default=1)
-    width = -(-longest // BINS)  # whole tokens, or short lengths would fall unevenly into the bins
+def _draw(axes: Any, lengths: dict[str, list[int]], numbers: dict[str, Any]) -> None:
+    """Draw both halves of one student over the same bins, each as fractions of itself."""
+    longest = max((max(found) for found in lengths.values() if found), default=1)
+    width = -(-longest // BINS)  # a whole number of tokens, or bins would hold different numbers of short lengths
     edges = [width * step for step in range(longest // width + 2)]
     text = []
-    for role, letter in (("harmful", "h"), ("benign", "b")):
-        if shown[role]:
-            weights = [100 / len(shown[role])] * len(shown[role])
-            axes.hist(shown[role], edges, weights=weights, color=ROLES[role], alpha=0.55, label=f"{role} prompts")
-        count, mean = numbers[student, f"N_{letter}"], numbers[student, f"mu_{letter}"]
+    for role, found in lengths.items():
+        if found:
+            weights = [100 / len(found)] * len(found)
+            axes.hist(found, edges, weights=weights, color=ROLES[role], alpha=0.55, label=f"{role} prompts")
+        letter = role[0]
+        count, mean = numbers[f"N_{letter}"], numbers[f"mu_{letter}"]
         text.append(f"$N_{letter}$ = {count:,.0f}   $\\mu_{letter}$ = " + ("–" if mean is None else f"{mean:,.0f}"))
         if mean is not None and mean <= longest:
             axes.axvline(mean, color=ROLES[role], ymax=0.74, linewidth=0.8, linestyle="--")
-    axes.text(
-        0.98,
-        0.97,
-        "\n".join(text),
-        ha="right",
-        va="top",
-        fontsize=5.5,
-        linespacing=1.4,
-        transform=axes.transAxes,
-        parse_math=True,
-    )
+    style = {"ha": "right", "va": "top", "fontsize": 5.5, "linespacing": 1.4, "parse_math": True}
+    axes.text(0.98, 0.97, "\n".join(text), transform=axes.transAxes, **style)
     axes.set_xlim(0, edges[-1])
     axes.margins(y=0.38)
 

@@ -15,20 +15,16 @@ def plot_reinforcement(table: str, cost: str, spec: Row, png: str, pdf: str) -> 
 
     Parameters
     ----------
-    table, cost : paths
-        ``figure3.csv`` and ``figure3-cost.csv``.
-    spec : dict
-        ``students`` and ``methods`` as pairs of id and label.
+    table, cost : paths of what `write_averages` and `write_cost` wrote
+    spec : ``students`` and ``methods`` as pairs of id and label
     """
-    rows = read_csv(table)
+    students, methods = dict(spec["students"]), dict(spec["methods"])
     times = [row for row in read_csv(cost) if row["metric"] == "train_hours" and row["value"] is not None]
-    shown = {student for student, _ in spec["students"]}, {method for method, _ in spec["methods"]}
-    times = [row for row in times if row["student"] in shown[0] and row["method"] in shown[1]]
-    unit = "hours" if max((row["value"] for row in times), default=1.0) >= 1 else "minutes"
-    factor = 1 if unit == "hours" else 60
+    times = [row for row in times if row["student"] in students and row["method"] in methods]
+    unit, factor = ("hours", 1) if max((row["value"] for row in times), default=1.0) >= 1 else ("minutes", 60)
     times = [row | {name: row[name] * factor for name in ("value", "low", "high")} for row in times]
     panels = [*PANELS, ("train_hours", f"Generation and\ntraining, {unit}", "lower is better ↓")]
-    draw_panels([*rows, *times], panels, spec, "This run has neither of the averages.", png, pdf)
+    draw_panels([*read_csv(table), *times], panels, spec, "This run has neither of the averages.", png, pdf)
 
 
 if __name__ == "__main__":

@@ -3,61 +3,54 @@
 from typing import Any
 
 from thinksafe.files import Row
-from thinksafe.reporting.figures import COLUMN, MARKERS, colour, error_bars, new_figure, save, say_nothing_to_draw
+from thinksafe.reporting.figures import COLUMN, MARKERS, colour, draw_message, drawable, error_bars, new_figure, save
 from thinksafe.reporting.tables import read_csv
 
 
 def plot_tradeoff(table: str, spec: Row, png: str, pdf: str) -> None:
-    """Draw each method as a point, the safety average across (left is better), the reasoning average up (up is better).
+    """Draw each method as a point, with the safety average on x (lower is better) and the reasoning average on y.
 
     Paper: Figure 1 does not name its axes; the two averages of Table 1 are the reading that fits its caption.
 
     Parameters
     ----------
-    table : path
-        Table 1 in CSV.
-    spec : dict
-        ``students`` and ``methods`` as pairs of id and label.
+    table : path of Table 1 in CSV
+    spec : ``students`` and ``methods`` as pairs of id and label
     """
-    cells = {(row["student"], row["method"], row["metric"]): row for row in read_csv(table) if row["value"] is not None}
-    points = [
-        (student, method, cells[student, method, "safety_avg"], cells[student, method, "reasoning_avg"])
+    cells, *_ = drawable(read_csv(table), spec)
+    points = {
+        (student, method): (cells[student, method, "safety_avg"], cells[student, method, "reasoning_avg"])
         for student, _ in spec["students"]
         for method, _ in spec["methods"]
-        if {"safety_avg", "reasoning_avg"} <= {metric for *key, metric in cells if key == [student, method]}
-    ]
+        if {(student, method, "safety_avg"), (student, method, "reasoning_avg")} <= cells.keys()
+    }
     figure, ((axes,),) = new_figure(COLUMN, 3.1)
     if points:
         _draw(figure, axes, points, spec)
     else:
-        say_nothing_to_draw(axes, "This run has not all benchmarks\nof the two averages.")
+        draw_message(axes, "This run has not all benchmarks\nof the two averages.")
     save(figure, png, pdf)
 
 
-def _draw(figure: Any, axes: Any, points: list[tuple[str, str, Row, Row]], spec: Row) -> None:
-    """Draw points with intervals, a line from each student's initial to its ThinkSafe point, and two legends."""
+def _draw(figure: Any, axes: Any, points: dict[tuple[str, str], tuple[Row, Row]], spec: Row) -> None:
+    """Draw points with intervals, an arrow from each student's initial to its ThinkSafe point, and a legend."""
     from matplotlib.lines import Line2D
 
     shapes = {student: MARKERS[place % len(MARKERS)] for place, (student, _) in enumerate(spec["students"])}
-    places = {(student, method): (x["value"], y["value"]) for student, method, x, y in points}
-    for student, _ in spec["students"]:
-        if {(student, "initial"), (student, "thinksafe")} <= set(places):
-            axes.annotate(
-                "",
-                xy=places[student, "thinksafe"],
-                xytext=places[student, "initial"],
-                arrowprops={"arrowstyle": "->", "color": "#B0B0B0", "linewidth": 0.8, "shrinkA": 3, "shrinkB": 3},
-                zorder=1,
-            )
-    for student, method, x, y in points:
+    for student in shapes:
+        if {(student, "initial"), (student, "thinksafe")} <= points.keys():
+            start, end = ([row["value"] for row in points[student, method]] for method in ("initial", "thinksafe"))
+            arrow = {"arrowstyle": "->", "color": "#B0B0B0", "linewidth": 0.8, "shrinkA": 3, "shrinkB": 3}
+            axes.annotate("", xy=end, xytext=start, arrowprops=arrow, zorder=1)
+    for (student, method), (x, y) in points.items():
         axes.errorbar(
             x["value"],
             y["value"],
-            xerr=[[side] for side in error_bars(x)],
-            yerr=[[side] for side in error_bars(y)],
+            xerr=error_bars(x),
+            yerr=error_bars(y),
             color=colour(method),
             marker=shapes[student],
-            markersize={"initial": 5.5, "thinksafe": 5}.get(method, 4),  # a rim is left where another covers it
+            markersize={"initial": 5.5, "thinksafe": 5}.get(method, 4),  # a rim shows where another point covers it
             markeredgecolor="white",
             markeredgewidth=0.4,
             elinewidth=0.5,
@@ -66,26 +59,24 @@ def _draw(figure: Any, axes: Any, points: list[tuple[str, str, Row, Row]], spec:
         )
     axes.set_xlabel("Safety average, % unsafe or refused\n(← lower is better)")
     axes.set_ylabel("Reasoning average, % pass@1\n(higher is better →)")
-    used_methods = [(method, label) for method, label in spec["methods"] if any(point[1] == method for point in points)]
-    used_students = [pair for pair in spec["students"] if any(point[0] == pair[0] for point in points)]
-    dots = [Line2D([], [], color=colour(method), marker="o", linestyle="", markersize=4) for method, _ in used_methods]
-    if len(used_students) == 1:
-        axes.set_title(used_students.pop()[1], loc="left")
-    # Hollow, so that a form is not taken for the colour of a method.
-    forms = [
-        Line2D([], [], color="#4D4D4D", marker=shapes[name], linestyle="", markersize=4, markerfacecolor="none")
-        for name, _ in used_students
-    ]
-    entries = list(zip(dots, (label for _, label in used_methods), strict=True))
-    if forms:  # students in the third column, methods in the first two
-        lines = max(-(-len(dots) // 2), len(forms))
-        nothing = (Line2D([], [], linestyle=""), " ")
-        entries += [nothing] * (2 * lines - len(dots))
-        entries += list(zip(forms, (label for _, label in used_students), strict=True))
-        entries += [nothing] * (lines - len(forms))
-    figure.legend(
-        *zip(*entries, strict=True), loc="outside lower center", ncols=3, columnspacing=1.0, handletextpad=0.3
+    students, methods = (
+        [pair for pair in spec[name] if any(key[place] == pair[0] for key in points)]
+        for place, name in enumerate(("students", "methods"))
     )
+    mark = {"linestyle": "", "markersize": 4}
+    dots = [(Line2D([], [], color=colour(method), marker="o", **mark), label) for method, label in methods]
+    shown = []
+    if len(students) == 1:
+        axes.set_title(students[0][1], loc="left")
+    else:  # hollow, so that a marker's colour is not taken for that of a method
+        hollow = {"color": "#4D4D4D", "markerfacecolor": "none"} | mark
+        shown = [(Line2D([], [], marker=shapes[name], **hollow), label) for name, label in students]
+        lines = max(-(-len(dots) // 2), len(shown))  # methods in the first two columns, students in the third
+        nothing = (Line2D([], [], linestyle=""), " ")
+        dots += [nothing] * (2 * lines - len(dots))
+        shown += [nothing] * (lines - len(shown))
+    handles, labels = zip(*dots, *shown, strict=True)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.0, handletextpad=0.3)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from statistics import fmean, median, stdev
 from thinksafe.files import Row
 from thinksafe.intervals import Estimate, over_replicates
 from thinksafe.layout import TRAINING_SET, with_files
-from thinksafe.reporting.lengths import ROLES, drawn, lengths_by_role
+from thinksafe.reporting.lengths import ROLES, lengths_by_role, without_longest
 from thinksafe.reporting.tables import write_csv
 
 COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "role", "replicates", "std"]
@@ -16,8 +16,8 @@ COLUMNS = ["student", "method", "metric", "value", "low", "high", "n", "role", "
 def write_lengths(datasets: Sequence[str], spec: Row, csv: str) -> None:
     """Write N_h, N_b (kept prompts) and mu_h, mu_b (mean tokens) of each student's ThinkSafe training set.
 
-    Paper: does not say whose tokenizer, what is counted, or whether the mean leaves out the longest 1 % as its figures
-    do. Here: the student's tokenizer, everything that was generated (reasoning, answer, stop token), all responses;
+    Paper: does not name the tokenizer, nor what is counted, nor whether the mean leaves out the longest 1 % as its
+    figures do. Here: the student's tokenizer, all generated tokens (reasoning, answer, stop token), all responses;
     ``mu_h_drawn`` and ``mu_b_drawn`` leave out the longest 1 %. Intervals of means are Student's t.
 
     Parameters
@@ -40,26 +40,21 @@ def write_lengths(datasets: Sequence[str], spec: Row, csv: str) -> None:
             numbers = {
                 f"N_{letter}": [len(half) for half in halves],
                 f"mu_{letter}": [fmean(half) for half in halves if half],
-                f"mu_{letter}_drawn": [fmean(drawn(half)) for half in halves if half],
+                f"mu_{letter}_drawn": [fmean(without_longest(half)) for half in halves if half],
                 f"median_{letter}": [median(half) for half in halves if half],
             }
             for metric, values in numbers.items():
                 row = {"student": student, "method": "thinksafe", "metric": metric, "role": role}
-                row |= {
-                    "value": fmean(values) if values else None,
-                    "n": sum(map(len, halves)),
-                    "replicates": len(halves),
-                }
-                if metric == f"mu_{letter}":
-                    row |= _interval(halves, spec["confidence"])
-                rows.append(row | {"std": stdev(values) if len(values) > 1 else None})
+                row |= {"value": fmean(values) if values else None, "std": stdev(values) if len(values) > 1 else None}
+                row |= {"n": sum(map(len, halves)), "replicates": len(halves)}
+                rows.append(row | (_bounds(halves, spec["confidence"]) if metric == f"mu_{letter}" else {}))
     if not rows:
         raise ValueError("no training set belongs to the students of this figure")
     write_csv(csv, COLUMNS, rows)
 
 
-def _interval(halves: Sequence[Sequence[int]], confidence: float) -> Row:
-    """Return the bounds of Student's interval, of several replicates with what lies between them."""
+def _bounds(halves: Sequence[Sequence[int]], confidence: float) -> Row:
+    """Return the bounds of Student's interval, with the variance between replicates where there are several."""
     from scipy.stats import t
 
     found = []

@@ -1,14 +1,10 @@
 """Claims judged from scores and rows per item."""
 
-import numpy as np
 import pytest
 
-from scripts.tables.judge_claims import RESAMPLINGS, judge_claims, resampled, with_draws
-from tests.paper_run import BENCHMARKS, cells, files
-from tests.tables.test_write_effects import items
-from thinksafe.analysis.pairing import seeds_of
+from scripts.tables.judge_claims import judge_claims
+from tests.paper_run import BENCHMARKS, cells, files, write_items
 from thinksafe.files import read_json, write_json
-from thinksafe.intervals import Estimate
 from thinksafe.layout import SCORE
 
 HOLDS = {
@@ -18,10 +14,14 @@ HOLDS = {
     "A04": ("Named.", "xstest[s, initial] < 101 for s in named"),
     "A05": ("Twice.", "train_hours[s, thinksafe] > 2 for s in qwen3"),
 }
+
+
 CLAIMS = {
     "sets": {"named": ["qwen3-8b"]},
     "claims": {name: {"section": "1", "text": text, "holds": holds} for name, (text, holds) in HOLDS.items()},
 }
+
+
 SPEC = {
     "students": [("qwen3-mini", "qwen3-mini")],
     "methods": [(name, name) for name in ("initial", "thinksafe")],
@@ -36,7 +36,7 @@ SPEC = {
 
 @pytest.fixture
 def run(tmp_path):
-    rows = items(tmp_path, {"initial": 80, "thinksafe": 20})
+    rows = write_items(tmp_path, {"initial": 80, "thinksafe": 20})
     scores = []
     for cell in rows:
         path = tmp_path / f"{SCORE(cell, kind='any')}.json"
@@ -81,34 +81,6 @@ def test_printed_numbers_are_not_resampled(run, tmp_path) -> None:
     assert {row["share"] for row in board["claims"]} == {None}
 
 
-def test_the_same_prompts_are_drawn_for_every_method() -> None:
-    one = {f"p{place}": float(place < 30) for place in range(100)}
-    other = {name: 1 - value for name, value in one.items()}
-    arms = {("s", "a"): {"harmbench": [one]}, ("s", "b"): {"harmbench": [other]}, ("s", "c"): {"xstest": [{"p": None}]}}
-    found = resampled(arms)
-    assert found.keys() == {("s", "a", "harmbench"), ("s", "b", "harmbench")}
-    a, b = found["s", "a", "harmbench"], found["s", "b", "harmbench"]
-    assert a.shape == (RESAMPLINGS,) and np.allclose(a + b, 100)
-    assert abs(a.mean() - 30) < 1 and 3.5 < a.std() < 5.7  # sqrt(0.3 * 0.7 / 100) is 4.6 points
-
-
-def test_resamplings_are_of_what_the_tables_count(tmp_path) -> None:
-    """An unknown verdict stays in a table's denominator: the same in each resampling, or a bound misses its number."""
-    rows = items(tmp_path, {"initial": 80, "thinksafe": 20}, unknown=50)
-    found = resampled(seeds_of(rows, SPEC, counted=True))
-    assert found["qwen3-mini", "thinksafe", "harmbench"].mean() == pytest.approx(20, abs=1)  # of 100, not of 50
-    silent = resampled(seeds_of(items(tmp_path, {"thinksafe": 0}, unknown=100), SPEC, counted=True))
-    assert ("qwen3-mini", "thinksafe", "harmbench") not in silent
-
-
-def test_nothing_of_a_hundred_is_not_nothing_for_sure() -> None:
-    none, every = {f"p{place}": 0.0 for place in range(100)}, {f"p{place}": 1.0 for place in range(100)}
-    found = resampled({("s", "a"): {"xstest": [none]}, ("s", "b"): {"xstest": [none]}, ("s", "c"): {"xstest": [every]}})
-    a, b, c = (found["s", method, "xstest"] for method in "abc")
-    assert 1.5 < np.quantile(a, 0.95) < 2.5 and 97.5 < np.quantile(c, 0.05) < 98.5
-    assert 0.4 < np.mean(a > b) < 0.6  # which of the two is less, nobody can tell
-
-
 def test_a_claim_alone_has_the_verdict_that_it_has_on_the_board(run, tmp_path) -> None:
     board, _ = verdicts(run, tmp_path)
     scores, rows, tables = run
@@ -130,16 +102,3 @@ def test_the_board_says_over_which_students_how_surely_and_of_how_many_prompts(r
     assert row["over"] == {"qwen3": {"students": ["qwen3-mini"], "of": 2}} and row["verdict"] == "holds"
     assert row["margin"] == 60 and 50 < row["low"] < 60 < row["high"] < 70 and row["n"] == 300
     assert "| 1 of 2: qwen3-mini | 60.00 (" in (tmp_path / "claims.md").read_text()
-
-
-def test_a_number_without_rows_is_drawn_by_its_interval() -> None:
-    numbers = {
-        ("s", "m", "perplexity"): Estimate(2.0, 1.5, 4.0, 50),
-        ("s", "m", "train_hours"): Estimate(2.0, 1.0, 3.0, 1),
-        ("s", "m", "mu_h"): Estimate(5.0, None, None, 1),
-    }
-    found = with_draws(numbers, {}, 4000, 0.95)
-    perplexity = found["s", "m", "perplexity"]
-    assert perplexity[0] == 2 and np.mean(perplexity[1:] < 1.5) == pytest.approx(0.025, abs=0.01)
-    assert np.mean(perplexity[1:] > 4) == pytest.approx(0.025, abs=0.01)
-    assert set(found["s", "m", "train_hours"]) == {2.0} and set(found["s", "m", "mu_h"]) == {5.0}

@@ -2,15 +2,18 @@
 
 import pytest
 
-from scripts.tables.write_effects import verdict, write_effects
-from tests.paper_run import BENCHMARKS, cells, files
+from scripts.tables.write_effects import write_effects
+from tests.paper_run import BENCHMARKS, cells, files, write_items
 from thinksafe.files import write_rows
-from thinksafe.intervals import Estimate
-from thinksafe.layout import RESPONSE_VERDICTS, SCORE
+from thinksafe.layout import RESPONSE_VERDICTS
 from thinksafe.reporting.tables import read_csv
 
 N = 100
+
+
 NONE = {"steered": [], "direct": []}
+
+
 SPEC = {
     "students": [("qwen3-mini", "Qwen3-mini")],
     "methods": [("initial", "Initial"), ("thinksafe", "ThinkSafe"), ("rejection", "Rejection sampling")],
@@ -18,35 +21,6 @@ SPEC = {
     "confidence": 0.95,
     "min_effect": 5.0,
 }
-
-
-def items(folder, unsafe, right=None, oracle=None, unknown=0, n=N, benchmarks=BENCHMARKS):
-    """Write rows per item: of ``n`` prompts ``unsafe[method]`` are unsafe and ``right[method]`` problems are right."""
-    entries = []
-    for method in unsafe:
-        for benchmark in benchmarks:
-            entry = {"student": "qwen3-mini", "method": method, "replicate": 0, "benchmark": benchmark["id"]}
-            path = folder / f"{SCORE(entry, kind=benchmark['kind'])}.parquet"
-            keys = [{"id": f"p{place}", "draw": draw} for place in range(n) for draw in (0, 1)]
-            if benchmark["kind"] == "reasoning":
-                share = (right or dict.fromkeys(unsafe, n // 2))[method]
-                rows = [key | {"correct": place // 2 < share} for place, key in enumerate(keys)]
-                write_rows(path, rows, {"id": str, "draw": int, "correct": bool})
-            else:
-                counts = {"outcome": unsafe, "outcome:oracle": oracle or unsafe}
-                if benchmark["kind"] == "refusal":
-                    counts = {"outcome": dict.fromkeys(unsafe, 0)}
-                rows = [
-                    key
-                    | {
-                        column: None if method == "thinksafe" and place >= n - unknown else place < given[method]
-                        for column, given in counts.items()
-                    }
-                    for place, key in enumerate(keys[::2])
-                ]
-                write_rows(path, rows, {"id": str, "draw": int, **dict.fromkeys(counts, bool)})
-            entries.append(entry | {"path": str(path)})
-    return entries
 
 
 def steering(folder, direct, steered, n=N):
@@ -80,7 +54,7 @@ def test_every_claim(tmp_path):
     found, text = effects(
         tmp_path,
         steering(tmp_path, direct=70, steered=3),
-        items(
+        write_items(
             tmp_path,
             unsafe={"initial": 60, "thinksafe": 4, "rejection": 58},
             right={"initial": 90, "thinksafe": 89, "rejection": 60},
@@ -115,7 +89,7 @@ def test_few_samples_tell_nothing(tmp_path):
     found, _ = effects(
         tmp_path,
         steering(tmp_path, direct=3, steered=1, n=8),
-        items(tmp_path, {"initial": 5, "thinksafe": 4}, n=8),
+        write_items(tmp_path, {"initial": 5, "thinksafe": 4}, n=8),
         SPEC | {"methods": SPEC["methods"][:2]},
     )
     assert found["thinksafe", "direct", "unsafe_training_responses"]["verdict"] == "too few samples to tell"
@@ -124,7 +98,7 @@ def test_few_samples_tell_nothing(tmp_path):
 
 
 def test_unknown_verdicts_are_left_out_of_pairs_and_counted(tmp_path):
-    found, _ = effects(tmp_path, NONE, items(tmp_path, {"initial": 60, "thinksafe": 0}, unknown=20))
+    found, _ = effects(tmp_path, NONE, write_items(tmp_path, {"initial": 60, "thinksafe": 0}, unknown=20))
     row = found["thinksafe", "initial", "harmbench"]
     assert (row["n"], row["left_out"]) == (80, 20)
     assert (row["before"], row["after"]) == (75, 0)
@@ -134,34 +108,16 @@ def test_unknown_verdicts_are_left_out_of_pairs_and_counted(tmp_path):
 def test_a_run_with_one_benchmark(tmp_path):
     some = BENCHMARKS[:1]
     found, text = effects(
-        tmp_path, NONE, items(tmp_path, {"initial": 60, "thinksafe": 0}, benchmarks=some), SPEC | {"benchmarks": some}
+        tmp_path,
+        NONE,
+        write_items(tmp_path, {"initial": 60, "thinksafe": 0}, benchmarks=some),
+        SPEC | {"benchmarks": some},
     )
     assert set(found) == {("thinksafe", "initial", "harmbench"), ("thinksafe", "initial", "harmbench:oracle")}
     assert "harmbench" in text
 
 
 def test_nothing_known_is_no_number(tmp_path):
-    found, _ = effects(tmp_path, NONE, items(tmp_path, {"initial": 60, "thinksafe": 0}, unknown=N))
+    found, _ = effects(tmp_path, NONE, write_items(tmp_path, {"initial": 60, "thinksafe": 0}, unknown=N))
     row = found["thinksafe", "initial", "harm_avg3"]
     assert row["value"] is None and row["n"] == 0 and row["verdict"] == "too few samples to tell"
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "low", "high", "expected"),
-    [
-        ("harm", -20, -30, -10, "helps"),
-        ("harm", -20, -45, 5, "too few samples to tell"),
-        ("harm", -3, -4, -2, "does not help"),  # a drop for sure, but too small to matter
-        ("harm", -4, -7, -1, "too few samples to tell"),
-        ("harm", 10, 5, 15, "does not help"),
-        ("refusal", 1, -2, 4, "keeps"),
-        ("refusal", 20, 10, 30, "costs"),
-        ("refusal", 4, -2, 10, "too few samples to tell"),
-        ("reasoning", -1, -4, 2, "keeps"),
-        ("reasoning", 8, 4, 12, "keeps"),
-        ("reasoning", -20, -30, -10, "costs"),
-        ("reasoning", -4, -9, 1, "too few samples to tell"),
-    ],
-)
-def test_verdicts(kind, value, low, high, expected):
-    assert verdict(Estimate(value, low, high, 100), 5.0, kind) == expected

@@ -1,27 +1,24 @@
-"""Gains by teacher (Figures 5, 6, 12) from rows per item, and how they are drawn."""
+"""Gains by teacher (Figures 5, 6, 12) from rows per item."""
 
 import pytest
 
-from scripts.figures.plot_gains import plot_gains
 from scripts.tables.write_gains import write_gains
-from tests.figures.test_figures import twice
-from tests.paper_run import BENCHMARKS, cells, files
-from tests.tables.test_write_effects import items
-from thinksafe.intervals import independent_ratio, ratio
+from tests.paper_run import BENCHMARKS, cells, files, write_items
 from thinksafe.reporting.tables import read_csv
 
 METHODS = ["initial", "thinksafe", "thinksafe-from-large"]
+
+
 SPEC = {
     "students": [("qwen3-mini", "Qwen3-mini")],
     "methods": [(name, name) for name in METHODS],
     "benchmarks": BENCHMARKS,
     "confidence": 0.95,
 }
-SOURCES = [("thinksafe", "Self"), ("thinksafe-from-large", "Qwen3-midi")]
 
 
 def gains(folder, unsafe, right, benchmarks=BENCHMARKS):
-    rows = items(
+    rows = write_items(
         folder,
         dict(zip(METHODS, unsafe, strict=True)),
         dict(zip(METHODS, right, strict=True)),
@@ -53,23 +50,3 @@ def test_a_ratio_to_no_clear_gain_has_no_bounds(tmp_path):
     assert found["thinksafe", "gain_ratio"]["value"] is None
     unclear = found["thinksafe-from-large", "gain_ratio"]
     assert unclear["value"] is not None and unclear["low"] is unclear["high"] is None
-
-
-def test_independent_ratio_is_ratio_without_covariance():
-    ups, lows = [[0.1, 0.3, 0.2, 0.4] * 30], [[0.5, 0.5, 0.4, 0.6, 0.6, 0.4, 0.5, 0.5] * 15]
-    value, low, high = independent_ratio(ups, lows)
-    assert value == pytest.approx(0.5) and low < 0.5 < high
-    # A tail-free check: as many columns twice over halve no mean, and shrink the interval.
-    twice_over = independent_ratio(ups * 4, lows * 4)
-    assert twice_over[0] == pytest.approx(value) and twice_over[2] - twice_over[1] < high - low
-    assert ratio(ups, [lows[0]])[0] == pytest.approx(value)
-
-
-@pytest.mark.parametrize("metrics", [["gain_ratio"], ["safety_gain", "reasoning_gain"]])
-def test_gains_are_drawn(tmp_path, metrics):
-    gains(tmp_path, (80, 20, 60), (50, 48, 60))
-    spec = {"students": SPEC["students"], "sources": SOURCES, "metrics": metrics}
-    drawn = twice(tmp_path, "gains", plot_gains, str(tmp_path / "gains.csv"), spec)
-    gains(tmp_path, (80, 20, 60), (50, 48, 60), BENCHMARKS[:2])
-    empty = twice(tmp_path, "empty", plot_gains, str(tmp_path / "gains.csv"), spec)
-    assert drawn[0] != empty[0]

@@ -1,17 +1,19 @@
-"""The judge study: shares, agreement, thresholds and rankings from stored verdicts, and its figure."""
+"""The judge study from stored verdicts."""
 
 import pytest
 
-from scripts.figures.plot_judge_study import plot_judge_study
-from scripts.tables.write_judge_study import agreement, write_judge_study
-from tests.figures.test_figures import twice
+from scripts.tables.write_judge_study import write_judge_study
 from tests.paper_run import cells, files
 from thinksafe.files import write_rows
 from thinksafe.layout import ANSWER_VERDICTS, VIEW_VERDICTS
 from thinksafe.reporting.tables import read_csv
 
 COLUMNS = {"id": str, "draw": int, "harm": str, "p_unsafe": float}
+
+
 JUDGES = [("lg", "full"), ("lg", "answer"), ("wg", "full"), ("oracle", "full")]
+
+
 SPEC = {
     "judges": JUDGES,
     "students": [["s", "Student"]],
@@ -20,6 +22,8 @@ SPEC = {
     "confidence": 0.95,
     "own_views": {"lg": "full", "wg": "full", "oracle": "full"},
 }
+
+
 # Of 100 prompts, how many each judge calls unsafe: the last turns the order of the two methods round.
 UNSAFE = {"lg:full": (60, 10), "lg:answer": (55, 10), "wg:full": (60, 12), "oracle:full": (5, 40)}
 
@@ -111,14 +115,6 @@ def test_agreement_is_kappa_over_prompts(tmp_path):
     (found,) = [r for r in rows if r["part"] == "agreement" and (r["judge"], r["other"]) == ("lg:full", "lg:answer")]
     assert found["value"] == pytest.approx(100 * 390 / 400) and found["n"] == 400
     assert (found["only_judge"], found["only_other"]) == (2.5, 0)
-    # Two raters and 50 grant proposals, of the literature: 20 yes-yes, 15 no-no, 5 and 10 apart; kappa is 0.4.
-    known = agreement([[15, 0, 0, 0], [0, 5, 0, 0], [0, 0, 10, 0], [0, 0, 0, 20]], 0.95)
-    assert known["kappa"] == pytest.approx(0.4) and known["value"] == 70
-    # Two prompts that say the opposite, each many times: two clusters, so that nothing is known for sure.
-    wide = agreement([[100, 0, 0, 100], [0, 100, 100, 0]], 0.95)
-    assert (wide["low"], wide["high"]) == (0, 100)
-    none = agreement([[30, 0, 0, 0]] * 3, 0.95)  # both always say safe: agreement without a kappa
-    assert none["value"] == 100 and none["kappa"] is None and agreement([], 0.95) == {"n": 0}
 
 
 def test_replicates_are_draws_of_the_same_prompts(tmp_path):
@@ -131,10 +127,3 @@ def test_replicates_are_draws_of_the_same_prompts(tmp_path):
     assert second["n"] == 2 * first["n"] and second["value"] == first["value"]
     # The very same answers again tell nothing new: the interval is no narrower than that of the prompts.
     assert second["high"] - second["low"] > 0.95 * (first["high"] - first["low"])
-
-
-def test_the_study_is_drawn(tmp_path):
-    study(tmp_path)
-    drawn = twice(tmp_path, "study", plot_judge_study, str(tmp_path / "study.csv"), SPEC)
-    only = SPEC | {"judges": JUDGES[-1:]}
-    assert drawn[0] != twice(tmp_path, "matrix", plot_judge_study, str(tmp_path / "study.csv"), only)[0]

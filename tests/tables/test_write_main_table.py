@@ -8,7 +8,7 @@ from scipy.stats import t
 from scripts.tables.write_main_table import write_main_table
 from tests.paper_run import BENCHMARKS, SPEC, TABLE1, cells, files, write_run
 from thinksafe.files import read_json, write_json, write_rows
-from thinksafe.reporting.tables import ranks, read_csv, write_csv
+from thinksafe.reporting.tables import read_csv
 
 
 def table(folder, scores, spec=SPEC):
@@ -193,21 +193,6 @@ def test_mistakes_are_errors(tmp_path):
         table(tmp_path, [*scores, scores[0]])
     with pytest.raises(ValueError, match="none of the scores"):
         table(tmp_path, scores, SPEC | {"students": [("r1-qwen-7b", "R1")]})
-
-
-def test_ranks():
-    assert ranks([3.0, 1.0, 2.0], "lower") == [None, 1, 2]
-    assert ranks([1.001, 1.004, 2.0, 3.0], "lower") == [1, 1, 2, None]
-    assert ranks([1.0, None, 2.0, 2.0], "higher") == [2, None, 1, 1]
-    assert ranks([1.0, 2.0], None) == [None, None]
-    assert ranks([1.0, None], "lower") == [None, None]
-
-
-def test_csv_round_trip(tmp_path):
-    rows = [{"a": "x", "b": 1.5, "c": None, "d": 3}, {"a": "y", "b": -1e-9, "c": 0.1 + 0.2, "d": 0}]
-    write_csv(tmp_path / "t.csv", ["a", "b", "c", "d"], rows)
-    assert (tmp_path / "t.csv").read_text() == "a,b,c,d\nx,1.5,,3\ny,0,0.3,0\n"
-    assert read_csv(tmp_path / "t.csv")[0] == rows[0]
 
 
 def test_rows_of_a_released_training_set_are_marked(tmp_path):

@@ -1,14 +1,13 @@
-"""Tables 4 and 5: what a run was trained on, beside the paper's settings."""
+"""Table 4: what a run was trained on, beside the paper's settings."""
 
 import json
 
 import pytest
 
 from scripts.tables.write_table4 import write_table4
-from scripts.tables.write_table5 import write_table5
 from thinksafe.files import write_rows
 from thinksafe.layout import ADAPTER
-from thinksafe.reporting.tables import latex, read_csv
+from thinksafe.reporting.tables import read_csv
 
 SPEC = {
     "students": [("a", "Student_A"), ("b", "B")],
@@ -80,30 +79,3 @@ def test_sets_that_differ_between_students_are_told_by_student(tmp_path):
 def test_a_log_must_account_for_its_set(tmp_path):
     with pytest.raises(ValueError, match="11 rows and 0 too long ones are not the 12"):
         table4(tmp_path, [adapter(tmp_path, "a", "star1", [12], {"rows": 11, "too_long": 0})])
-
-
-def test_templates_beside_the_papers(tmp_path):
-    suffix = "{prompt}\n\nThe above prompt is harmful. You should refuse to answer the prompt."
-    steerings = [
-        {"id": "direct", "template": "{prompt}", "methods": ["rejection"]},
-        {"id": "mine", "template": "Say | no: `{prompt}`", "methods": ["thinksafe"]},
-        {"id": "suffix", "template": suffix, "methods": ["thinksafe-suffix"]},
-    ]
-    methods = [("rejection", "Rejection"), ("thinksafe", "ThinkSafe"), ("thinksafe-suffix", "Suffix")]
-    paths = [str(tmp_path / f"table5.{form}") for form in ("csv", "md", "tex")]
-    write_table5({"steerings": steerings, "methods": methods}, "config/paper/table5.csv", *paths)
-    rows = read_csv(paths[0])
-    assert [(row["paper_strategy"], row["agreement"]) for row in rows] == [
-        (None, None),
-        ("Prefix (default)", "differs"),
-        ("Suffix", "same words"),
-    ]
-    assert rows[2]["template"] == suffix
-    markdown, tex = (open(path, encoding="utf-8").read() for path in paths[1:])
-    assert r"| `` Say \| no: `{prompt}` `` |" in markdown and r"`{prompt}\n\nThe above" in markdown
-    assert r"direct & Rejection & \{prompt\} & -- & -- & -- \\" in tex
-    assert r"\{prompt\}\textbackslash{}n\textbackslash{}nThe above" in tex
-
-
-def test_latex_keeps_what_escapes_stand_for():
-    assert latex(r"\{a}^_~") == r"\textbackslash{}\{a\}\textasciicircum{}\_\textasciitilde{}"

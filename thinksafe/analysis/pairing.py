@@ -1,33 +1,68 @@
-"""Methods compared on the same prompts: what came of each prompt, read from the rows per item."""
+"""Methods compared on the same prompts: outcomes by prompt from the rows per item, and their paired changes."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import NamedTuple
 
 from thinksafe.files import Row, read_rows
+from thinksafe.intervals import Estimate, average, paired, seeded
 
-Outcomes = dict[str, float | None]  # of each prompt the mean outcome in [0, 1], None where no draw has one
+Outcomes = dict[str, float | None]  # by prompt: the mean outcome in [0, 1], None where every sample's is unknown
+Arm = dict[str, list[Outcomes]]  # of one student and method: by metric, the outcomes under each seed
+UNSAFE = {"unsafe": True, "safe": False}  # a verdict as an outcome; unknown is None
 
 
-def seeds_of(
-    items: Sequence[Row], spec: Row, counted: bool = False, checks: bool = False
-) -> dict[tuple[str, str], dict[str, list[Outcomes]]]:
-    """Return by student and method, and by metric, of each replicate every prompt's mean outcome over draws.
+class Pair(NamedTuple):
+    """Outcomes of the prompts that are known in two arms.
+
+    Attributes
+    ----------
+    before, after : mean outcome of each prompt, in one order
+    by_seed : change of each prompt under each seed
+    left_out : number of prompts that are unknown in one of the arms
+    """
+
+    before: list[float]
+    after: list[float]
+    by_seed: list[list[float]]
+    left_out: int
+
+
+def pair_up(old: Sequence[Outcomes], new: Sequence[Outcomes]) -> Pair:
+    """Return two arms' outcomes under each seed as means over seeds, paired by prompt."""
+    before, after = over_seeds(old), over_seeds(new)
+    names = known(before, after)
+    left_out = len({*before, *after}) - len(names)
+    return Pair([before[name] for name in names], [after[name] for name in names], by_seed(new, old), left_out)
+
+
+def mean_change(pairs: Sequence[Pair], confidence: float) -> Estimate:
+    """Return the mean over benchmarks of the paired changes in points, with its interval over prompts and seeds."""
+    changes = [paired(pair.before, pair.after, confidence) for pair in pairs]
+    return seeded(average(changes), [pair.by_seed for pair in pairs], confidence)
+
+
+def read_arms(
+    items: Sequence[Row], spec: Row, unknown_as_no: bool = False, checks: bool = False
+) -> dict[tuple[str, str], Arm]:
+    """Return by student and method, and by metric, every prompt's mean outcome over samples under each seed.
 
     Parameters
     ----------
-    counted : bool
-        Whether an unknown outcome counts as none, as in the tables, where it stays in the denominator. A metric of
-        which nothing is known is left as it is.
+    items : cells (``student``, ``method``, ``replicate``, ``benchmark``) with the ``path`` of their rows per item
+    unknown_as_no : bool
+        Whether an unknown outcome counts as no, as in the tables, where it stays in the denominator. A metric without
+        any known outcome stays unknown.
     checks : bool
-        Whether ``<metric>:strict`` and ``well_formed:<metric>`` are there, too.
+        Whether to return ``<metric>:strict`` and ``well_formed:<metric>`` as well.
     """
     kinds = {benchmark["id"]: benchmark["kind"] for benchmark in spec["benchmarks"]}
-    seen: dict[tuple[str, str], dict[str, list[Outcomes]]] = {}
+    arms: dict[tuple[str, str], Arm] = defaultdict(lambda: defaultdict(list))
     for item in sorted(items, key=lambda item: item["replicate"]):
-        if item["benchmark"] not in kinds:
-            continue
         name, found = item["benchmark"], defaultdict(lambda: defaultdict(list))
+        if name not in kinds:
+            continue
         for row in read_rows(item["path"]):
             if kinds[name] == "reasoning":
                 columns = {name: row["correct"]} | ({f"{name}:strict": row["strict"]} if checks else {})
@@ -37,45 +72,47 @@ def seeds_of(
                 columns[f"well_formed:{name}"] = row["well_formed"]
             for metric, outcome in columns.items():
                 found[metric][row["id"]].append(outcome)
-        metrics = seen.setdefault((item["student"], item["method"]), {})
         for metric, outcomes in found.items():
-            metrics.setdefault(metric, []).append(means(_counted(outcomes) if counted else outcomes))
-    return seen
+            if unknown_as_no and any(value is not None for values in outcomes.values() for value in values):
+                outcomes = {prompt: [bool(value) for value in values] for prompt, values in outcomes.items()}
+            arms[item["student"], item["method"]][metric].append(means(outcomes))
+    return {arm: dict(metrics) for arm, metrics in arms.items()}
+
+
+def read_verdicts(paths: Sequence[str]) -> Outcomes:
+    """Return how often each prompt's responses are judged unsafe."""
+    found = defaultdict(list)
+    for row in read_rows(paths):
+        found[row["id"]].append(UNSAFE.get(row["harm"]))
+    return means(found)
 
 
 def over_seeds(replicates: Sequence[Outcomes]) -> Outcomes:
-    """Return each prompt's mean over replicates, of those in which it is known."""
+    """Return each prompt's mean over the replicates in which it is known."""
     if len(replicates) == 1:
         return replicates[0]
-    return means(
-        {name: [one.get(name) for one in replicates] for name in dict.fromkeys(n for r in replicates for n in r)}
-    )
+    names = dict.fromkeys(name for one in replicates for name in one)
+    return means({name: [one.get(name) for one in replicates] for name in names})
 
 
 def by_seed(new: Sequence[Outcomes], old: Sequence[Outcomes] | None = None) -> list[list[float]]:
-    """Return the outcomes by prompt and replicate, or their changes from ``old``, of prompts known in every one.
+    """Return the outcomes by prompt and replicate, or their changes from ``old``, of the prompts known in all of them.
 
-    Replicates of two arms go together by their order; where one arm has fewer, so many count.
+    Replicates of two arms are paired in order; the surplus ones of one arm are left out.
     """
     pairs = [
         pair
         for pair in zip(new, old or new, strict=False)
-        if all(any(v is not None for v in one.values()) for one in pair)
+        if all(any(value is not None for value in one.values()) for one in pair)
     ]
     names = known(*(one for pair in pairs for one in pair)) if pairs else []
     return [[after[name] - (before[name] if old else 0.0) for after, before in pairs] for name in names]
 
 
-def _counted(found: Mapping[str, Sequence[bool | None]]) -> Mapping[str, Sequence[bool | None]]:
-    if all(value is None for values in found.values() for value in values):
-        return found
-    return {name: [bool(value) for value in values] for name, values in found.items()}
-
-
 def means(found: Mapping[str, Sequence[float | None]]) -> Outcomes:
-    """Return the mean of what is known of each prompt."""
-    known = {name: [value for value in values if value is not None] for name, values in found.items()}
-    return {name: fmean(values) if values else None for name, values in known.items()}
+    """Return each prompt's mean over its known outcomes."""
+    values = {name: [value for value in values if value is not None] for name, values in found.items()}
+    return {name: fmean(values) if values else None for name, values in values.items()}
 
 
 def known(*arms: Outcomes) -> list[str]:

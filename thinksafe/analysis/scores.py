@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, stdev
+from typing import Any
 
-from thinksafe.analysis.pairing import Outcomes, by_seed, over_seeds, seeds_of
+from thinksafe.analysis.pairing import Arm, by_seed, over_seeds, read_arms
 from thinksafe.files import Row, read_json
 from thinksafe.intervals import Estimate, average, clustered, seeded
 from thinksafe.layout import SCORE, with_files
@@ -16,12 +17,23 @@ AVERAGES = {
     "reasoning_avg": ("aime24", "gsm8k", "math500", "gpqa"),
     "harm_avg3": ("harmbench", "strongreject", "wildjailbreak"),
 }
+PRINTED = (*AVERAGES["safety_avg"], "safety_avg", *AVERAGES["reasoning_avg"], "reasoning_avg")  # the paper's columns
+SUMMED = ("n", "count", "unknown", "truncated", "unfinished", "length", "timeouts")
 COLUMNS = [
     *("student", "method", "metric", "value", "low", "high", "n"),
     *("count", "problems", "draws", "unknown", "truncated", "unfinished", "length", "timeouts", "well_formed"),
     *("replicates", "std"),
 ]
-SUMMED = ("n", "count", "unknown", "truncated", "unfinished", "length", "timeouts")
+
+
+def columns_of(metric: str) -> list[str]:
+    """Return the columns of which a metric is the mean, of the same variant (``:<guard>``); a column is its own.
+
+    >>> columns_of("harm_avg3:oracle")
+    ['harmbench:oracle', 'strongreject:oracle', 'wildjailbreak:oracle']
+    """
+    name, colon, variant = metric.partition(":")
+    return [f"{column}{colon}{variant}" for column in AVERAGES.get(name, [name])]
 
 
 def tidy(scores: Sequence[Row], spec: Row) -> list[Row]:
@@ -44,51 +56,42 @@ def tidy(scores: Sequence[Row], spec: Row) -> list[Row]:
     Raises
     ------
     ValueError
-        If there are no scores for what ``spec`` asks, or one cell is given twice.
+        If no score is of the students and methods in ``spec``.
     """
-    cells: dict[tuple[str, str], dict[int, dict[str, Row]]] = {}
-    order = [benchmark["id"] for benchmark in spec["benchmarks"]]
+    arms: dict[tuple[str, str], dict[int, dict[str, Row]]] = {}
     for score in scores:
-        found = cells.setdefault((score["student"], score["method"]), {}).setdefault(score["replicate"], {})
-        if score["benchmark"] in found:
-            raise ValueError(f"two scores of {score['student']}, {score['method']} on {score['benchmark']}")
-        found[score["benchmark"]] = read_json(score["path"])
-    several = {arm for arm, found in cells.items() if len(found) > 1}
+        replicates = arms.setdefault((score["student"], score["method"]), {})
+        replicates.setdefault(score["replicate"], {})[score["benchmark"]] = read_json(score["path"])
+    several = {arm for arm, found in arms.items() if len(found) > 1}
     items = [score | {"path": score["rows"]} for score in scores if (score["student"], score["method"]) in several]
-    seeds = seeds_of(items, spec, counted=True, checks=True)
+    seeds = read_arms(items, spec, unknown_as_no=True, checks=True)
+    order = [benchmark["id"] for benchmark in spec["benchmarks"]]
     rows = []
-    for student, _ in spec["students"]:
-        for method, _ in spec["methods"]:
-            arm = (student, method)
-            replicates = [_metrics(found, order) for _, found in sorted(cells.get(arm, {}).items())]
-            merged = {
-                metric: _merged([replicate[metric] for replicate in replicates if metric in replicate])
-                for metric in dict.fromkeys(name for replicate in replicates for name in replicate)
-            }
-            if arm in several:
-                merged = {
-                    metric: cell | _bounds(metric, cell, merged, seeds[arm], spec["confidence"])
-                    for metric, cell in merged.items()
-                }
-            rows += [
-                {"student": student, "method": method, "metric": metric, **cell} for metric, cell in merged.items()
-            ]
+    for arm in [(student, method) for student, _ in spec["students"] for method, _ in spec["methods"]]:
+        replicates = [_metrics(found, order) for _, found in sorted(arms.get(arm, {}).items())]
+        merged = {
+            metric: _merged([replicate[metric] for replicate in replicates if metric in replicate])
+            for metric in dict.fromkeys(name for replicate in replicates for name in replicate)
+        }
+        for metric, cell in merged.items():
+            bounds = _bounds(metric, cell, merged, seeds[arm], spec["confidence"]) if arm in several else {}
+            rows.append({"student": arm[0], "method": arm[1], "metric": metric, **cell, **bounds})
     if not rows:
         raise ValueError("none of the scores belongs to the students and methods of this table")
     return rows
 
 
 def with_rows(cells: Sequence[Row], scores: Sequence[str], rows: Sequence[str]) -> list[Row]:
-    """Return cells with their score files, and with those of the rows per item where there are any."""
+    """Return cells with the paths of their scores, and of their rows per item where there are any."""
     found = with_files(cells, scores, SCORE)
     return with_files(found, rows, SCORE, "rows") if rows else found
 
 
-def _metrics(found: dict[str, Row], order: Sequence[str]) -> dict[str, Row]:
+def _metrics(found: Mapping[str, Row], order: Sequence[str]) -> dict[str, Row]:
     """Return every metric of one replicate, the paper's columns first."""
-    plain: dict[str, Row] = {}
+    columns: dict[str, Row] = {}
     variants: dict[str, Row] = {}
-    sound: dict[str, Row] = {}
+    well_formed: dict[str, Row] = {}
     for benchmark in order:
         if benchmark not in found:
             continue
@@ -99,93 +102,85 @@ def _metrics(found: dict[str, Row], order: Sequence[str]) -> dict[str, Row]:
             "truncated": score.get("truncated_guard"),
             **{name: score.get(name) for name in ("unfinished", "length", "timeouts", "well_formed")},
         }
-        plain[benchmark] = {**common, **_numbers(score)}
+        columns[benchmark] = common | _numbers(score)
         for guard, audit in score.get("audits", {}).items():
-            variants[f"{benchmark}:{guard}"] = {**common, "truncated": None, **_numbers(audit)}
+            variants[f"{benchmark}:{guard}"] = common | {"truncated": None} | _numbers(audit)
         if "strict" in score:
-            variants[f"{benchmark}:strict"] = {**common, **_numbers(score["strict"] | {"n": score["n"]})}
-        if "well_formed" in score:  # nothing is known of the responses behind a printed cell
-            sound[f"well_formed:{benchmark}"] = {
+            variants[f"{benchmark}:strict"] = common | _numbers(score["strict"] | {"n": score["n"]})
+        if "well_formed" in score:  # the responses behind a printed cell are unknown
+            well_formed[f"well_formed:{benchmark}"] = {
                 **{name: common[name] for name in ("problems", "draws", "unfinished", "length")},
                 **{"value": score["well_formed"], "low": score["well_formed_low"], "high": score["well_formed_high"]},
                 "n": score["n"],
             }
-    averages = _averages(plain, "")
-    printed = [*AVERAGES["safety_avg"], "safety_avg", *AVERAGES["reasoning_avg"], "reasoning_avg"]
-    first = [name for name in printed if name in plain | averages]
-    metrics = {name: (plain | averages)[name] for name in dict.fromkeys([*first, *plain, *averages])} | variants
+    metrics = columns | _averages(columns, "")
+    metrics = {name: metrics[name] for name in PRINTED if name in metrics} | metrics | variants
     for variant in dict.fromkeys(name.partition(":")[2] for name in variants):
         metrics |= _averages(variants, f":{variant}")
-    return metrics | sound | ({"well_formed": _mean(list(sound.values()))} if sound else {})
+    return metrics | well_formed | ({"well_formed": _mean(list(well_formed.values()))} if well_formed else {})
 
 
 def _numbers(score: Row) -> Row:
-    """Return the numbers of a cell, without a value where nothing is known: no harm found is then not no harm.
+    """Return the numbers of a cell, without a value where nothing is known: that is not the same as no harm.
 
-    That is where every verdict is unknown, or no response had room to be generated.
+    Nothing is known if every verdict is unknown, or if no response had room to be generated.
     """
     numbers = {name: score.get(name) for name in ("value", "low", "high", "n", "count", "unknown")}
-    silent = score.get("finish_reasons", {}).get("prompt_too_long")
-    return numbers | dict.fromkeys(("value", "low", "high")) if score["n"] in (numbers["unknown"], silent) else numbers
+    too_long = score.get("finish_reasons", {}).get("prompt_too_long")
+    return (
+        numbers | dict.fromkeys(("value", "low", "high")) if score["n"] in (numbers["unknown"], too_long) else numbers
+    )
 
 
-def _averages(cells: dict[str, Row], suffix: str) -> dict[str, Row]:
+def _averages(cells: Mapping[str, Row], tail: str) -> dict[str, Row]:
     """Return the averages whose every column is there and has a value."""
     return {
-        f"{name}{suffix}": _mean([cells[f"{column}{suffix}"] for column in columns])
-        for name, columns in AVERAGES.items()
-        if all(cells.get(f"{column}{suffix}", {}).get("value") is not None for column in columns)
+        name + tail: _mean([cells[column] for column in columns_of(name + tail)])
+        for name in AVERAGES
+        if all(cells.get(column, {}).get("value") is not None for column in columns_of(name + tail))
     }
 
 
 def _mean(cells: Sequence[Row]) -> Row:
-    """Return the plain mean of cells, with the interval of a mean of independent columns, and their counts summed."""
+    """Return the mean of cells, with the interval of a mean of independent columns, and their counts summed."""
     estimate = average([Estimate(cell["value"], cell["low"], cell["high"], cell["n"]) for cell in cells])
-    sound = [cell["well_formed"] for cell in cells if cell.get("well_formed") is not None]
     return {
         **{"value": estimate.value, "low": estimate.low, "high": estimate.high},
-        **{name: _sum([cell.get(name) for cell in cells]) for name in (*SUMMED, "problems")},
-        "well_formed": fmean(sound) if sound else None,
+        **{name: _over(sum, cells, name) for name in (*SUMMED, "problems")},
+        "well_formed": _over(fmean, cells, "well_formed"),
     }
 
 
-def _bounds(metric: str, cell: Row, cells: dict[str, Row], seeds: dict[str, list[Outcomes]], confidence: float) -> Row:
+def _bounds(metric: str, cell: Row, cells: Mapping[str, Row], seeds: Arm, confidence: float) -> Row:
     """Return the bounds of a cell or average of several replicates, over prompts and seeds."""
-    name, _, variant = metric.partition(":")
-    tail = f":{variant}" if variant else ""
-    if metric == "well_formed":
-        members = [one for one in cells if one.startswith("well_formed:")]
-    else:
-        members = [column + tail for column in AVERAGES[name]] if name in AVERAGES else [metric]
+    members = (
+        [one for one in cells if one.startswith("well_formed:")] if metric == "well_formed" else columns_of(metric)
+    )
     tables = [by_seed(seeds[member]) for member in members]
     if cell["value"] is None or not all(tables):
         return {"low": None, "high": None}
     parts = []
     for member, table in zip(members, tables, strict=True):
-        draws = cells[member]["draws"] * len(table[0])
-        shares = over_seeds(seeds[member])
-        counts = [round(share * draws) for share in shares.values() if share is not None]
-        parts.append(clustered(counts, draws, confidence))
+        samples = cells[member]["draws"] * len(table[0])
+        counts = [round(mean * samples) for mean in over_seeds(seeds[member]).values() if mean is not None]
+        parts.append(clustered(counts, samples, confidence))
     whole = seeded(average(parts), tables, confidence, 0.0)
     return {"low": whole.low, "high": whole.high}
 
 
 def _merged(cells: Sequence[Row]) -> Row:
     """Return one cell for all replicates, still without its interval."""
-    means = {}
-    for name in ("value", "low", "high", "well_formed"):
-        found = [cell[name] for cell in cells if cell.get(name) is not None]
-        means[name] = fmean(found) if found else None
-    given = [cell["value"] for cell in cells if cell["value"] is not None]
+    values = [cell["value"] for cell in cells if cell["value"] is not None]
     return {
-        **means,
-        **{name: _sum([cell.get(name) for cell in cells]) for name in SUMMED},
+        **{name: _over(fmean, cells, name) for name in ("value", "low", "high", "well_formed")},
+        **{name: _over(sum, cells, name) for name in SUMMED},
         **{name: cells[0].get(name) for name in ("problems", "draws")},
         "replicates": len(cells),
-        "std": stdev(given) if len(given) > 1 else None,
+        "std": stdev(values) if len(values) > 1 else None,
     }
 
 
-def _sum(values: Sequence[int | None]) -> int | None:
-    given = [value for value in values if value is not None]
-    return sum(given) if given else None
+def _over(measure: Callable[[list[Any]], Any], cells: Sequence[Row], name: str) -> Any:
+    """Return a measure of the known numbers of this name; None where there are none."""
+    known = [cell[name] for cell in cells if cell.get(name) is not None]
+    return measure(known) if known else None

@@ -9,7 +9,7 @@ import yaml
 
 from thinksafe.files import Row
 from thinksafe.provenance.digests import ROOT
-from thinksafe.reporting.tables import printed
+from thinksafe.reporting.tables import format_value
 
 LICENCES = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
 HUB_LICENCES = ("apache-2.0", "mit", "odc-by", "cc-by-4.0")  # as the hub spells them
@@ -85,7 +85,7 @@ def interval(score: Mapping[str, Any] | None) -> str:
     """Return a value with its interval as text, or a dash if there is none."""
     if not score or score.get("value") is None:
         return "–"
-    return f"{printed(score['value'])} ({printed(score['low'])} to {printed(score['high'])})"
+    return f"{format_value(score['value'])} ({format_value(score['low'])} to {format_value(score['high'])})"
 
 
 def adapter_card(
@@ -131,7 +131,7 @@ def adapter_card(
                     dataset_name=entry["label"],
                     metric_type=metric,
                     metric_name=f"{label}, with its {confidence * 100:g} % interval: {interval(score)}",
-                    metric_value=float(printed(score["value"])),
+                    metric_value=float(format_value(score["value"])),
                 )
             )
     facts = ModelCardData(

@@ -1,14 +1,19 @@
-"""How every figure looks: one colour per method, sizes of a paper's column, the same bytes each time."""
+"""The style of every figure: one colour per method, the widths of a paper's columns, the same bytes each time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from thinksafe.files import Row, atomic
+
+Pairs = Sequence[tuple[str, str]]  # id and label
+Cells = Mapping[tuple[str, str, str], Row]  # rows of a tidy table by student, method and metric
 COLUMN = 3.3  # inches, one column of the paper
 PAGE = 6.75  # inches, both columns
 
-# Okabe and Ito (2008) and Tol's muted scheme, but for what colour-blind readers would take for another method of the
-# same figure (tests/figures/test_figures.py). A method has its colour in every figure.
+# Okabe and Ito (2008) and Tol's muted scheme, except for colours that colour-blind readers would confuse with another
+# method of the same figure (tests/reporting/test_figures.py). A method has one colour in all figures.
 COLOURS = {
     "initial": "#4D4D4D",
     "thinksafe": "#D55E00",
@@ -16,7 +21,7 @@ COLOURS = {
     "directrefusal": "#E69F00",
     "safechain": "#56B4E9",
     "star1": "#009E73",
-    "safepath": "#692D00",  # Okabe and Ito's yellow is not seen on white, and darkened it is DirectRefusal's orange
+    "safepath": "#692D00",  # Okabe and Ito's yellow is invisible on white, and darkened it is DirectRefusal's orange
     "safekey": "#CC79A7",
     "grpo": "#332288",
     "thinksafe-kl": "#DD7788",
@@ -29,6 +34,7 @@ COLOURS = {
 OTHER = "#7F7F7F"  # a method that is not in the list above, such as thinksafe-from-<student>
 ROLES = {"harmful": "#882255", "benign": "#44AA99"}
 MARKERS = "osD^vPX*"  # one per student, in the order of the table
+ERROR = {"elinewidth": 0.6, "capsize": 1.5, "capthick": 0.6}  # error bars
 
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so the same letters everywhere
@@ -47,14 +53,14 @@ STYLE = {
     "grid.color": "#E5E5E5",
     "grid.linewidth": 0.5,
     "pdf.fonttype": 42,
-    "text.parse_math": False,  # a label of the config is no formula
+    "text.parse_math": False,  # a label from the config is not a formula
     "svg.hashsalt": "thinksafe",
     "figure.constrained_layout.use": True,
 }
 
 
 def colour(method: str) -> str:
-    """Return the colour that a method has in every figure."""
+    """Return a method's colour."""
     return COLOURS.get(method, OTHER)
 
 
@@ -70,10 +76,8 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **o
 
 
 def save(figure: Any, output_png: str, output_pdf: str) -> None:
-    """Write a figure as PNG (300 dpi) and PDF with no date and no version in them, and close it."""
+    """Write a figure as PNG (300 dpi) and PDF, without date and version, and close it."""
     from matplotlib import pyplot
-
-    from thinksafe.files import atomic
 
     with atomic(output_png) as temporary:
         figure.savefig(temporary, format="png", dpi=300, metadata={"Software": None})
@@ -82,29 +86,35 @@ def save(figure: Any, output_png: str, output_pdf: str) -> None:
     pyplot.close(figure)
 
 
-def say_nothing_to_draw(axes: Any, why: str) -> None:
-    """Say in an empty panel why it is empty."""
+def draw_message(axes: Any, text: str) -> None:
+    """Write into an empty panel why it is empty."""
     axes.set_axis_off()
-    axes.text(0.5, 0.5, why, ha="center", va="center", wrap=True, transform=axes.transAxes)
+    axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True, transform=axes.transAxes)
 
 
-def error_bars(row: dict[str, Any]) -> tuple[float, float]:
-    """Return how far a row's interval reaches below and above its value; nan, which draws nothing, where it has none.
+def error_bars(row: Row) -> list[list[float]]:
+    """Return the distances of a row's bounds below and above its value, as matplotlib takes them; nan draws nothing.
 
-    One measurement, as of hours, is written with bounds that are the number itself: that is no interval.
+    A single measurement, as of hours, has its value for both bounds: that is no interval.
     """
     if row["low"] is None or row["high"] is None or row["low"] == row["high"]:
-        return float("nan"), float("nan")
-    return max(row["value"] - row["low"], 0.0), max(row["high"] - row["value"], 0.0)
+        return [[float("nan")], [float("nan")]]
+    return [[max(row["value"] - row["low"], 0.0)], [max(row["high"] - row["value"], 0.0)]]
+
+
+def drawable(rows: Sequence[Row], spec: Row) -> tuple[Cells, Pairs, Pairs]:
+    """Return the rows with a value as cells, and those of the spec's students and methods that have any."""
+    cells = {(row["student"], row["method"], row["metric"]): row for row in rows if row["value"] is not None}
+    present = [{key[place] for key in cells} for place in (0, 1)]
+    students, methods = (
+        [pair for pair in spec[name] if pair[0] in found]
+        for name, found in zip(("students", "methods"), present, strict=True)
+    )
+    return cells, students, methods
 
 
 def draw_panels(
-    rows: list[dict[str, Any]],
-    panels: list[tuple[str, str, str]],
-    spec: dict[str, Any],
-    empty: str,
-    png: str,
-    pdf: str,
+    rows: Sequence[Row], panels: Sequence[tuple[str, str, str]], spec: Row, empty: str, png: str, pdf: str
 ) -> None:
     """Draw a panel of bars for each metric that a tidy table has, one below another.
 
@@ -112,46 +122,41 @@ def draw_panels(
     ----------
     panels : metric, label of the axis, and which way is better
     spec : ``students`` and ``methods`` as pairs of id and label
-    empty : what the figure says when the table has none of the metrics
+    empty : text of the figure if the table has none of the metrics
     """
-    cells = {(row["student"], row["method"], row["metric"]): row for row in rows if row["value"] is not None}
+    cells, students, methods = drawable(rows, spec)
     panels = [panel for panel in panels if any(metric == panel[0] for *_, metric in cells)]
-    students = [pair for pair in spec["students"] if any(key[0] == pair[0] for key in cells)]
-    methods = [pair for pair in spec["methods"] if any(key[1] == pair[0] for key in cells)]
     lines = max(len(panels), 1)
     figure, column = new_figure(COLUMN, 0.4 + 1.4 * lines, lines, 1)
     if not panels:
-        say_nothing_to_draw(column[0][0], empty)
+        draw_message(column[0][0], empty)
     for (axes,), panel in zip(column, panels, strict=False):
         draw_bars(axes, panel, cells, students, methods)
     if panels:
-        handles, labels = column[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=2 if len(methods) > 3 else len(methods))
+        draw_legend(figure, column[0][0], 2 if len(methods) > 3 else len(methods))
     save(figure, png, pdf)
 
 
-def broken(label: str, room: float) -> str:
-    """Return a label in as many lines as it takes to fit into ``room`` inches; a model's name breaks at its hyphens."""
+def draw_legend(figure: Any, axes: Any, columns: int) -> None:
+    """Draw a panel's legend above the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
+
+
+def wrap_label(label: str, room: float) -> str:
+    """Return a label in lines that fit into ``room`` inches; a model's name breaks at its hyphens."""
     from textwrap import fill
 
     letter = 0.053  # inches, of the tick labels' 6 points
     return fill(label.replace("-", "- "), max(int(room / letter), 1), break_long_words=False).replace("- ", "-")
 
 
-def draw_bars(
-    axes: Any,
-    panel: tuple[str, str, str],
-    cells: dict[tuple[str, str, str], dict[str, Any]],
-    students: list,
-    methods: list,
-) -> None:
-    """Draw one metric as bars by student and method, with intervals where the rows have them.
+def draw_bars(axes: Any, panel: tuple[str, str, str], cells: Cells, students: Pairs, methods: Pairs) -> None:
+    """Draw one metric as bars by student and method, with their intervals.
 
     Parameters
     ----------
-    panel : its metric, the label of its axis, and which way is better
-    cells : rows of a tidy table by student, method and metric
-    students, methods : pairs of id and label
+    panel : metric, label of the axis, and which way is better
     """
     metric, label, better = panel
     width = 0.8 / len(methods)
@@ -165,16 +170,16 @@ def draw_bars(
             [place + (offset - (len(methods) - 1) / 2) * width for place, _ in found],
             [row["value"] for _, row in found],
             width * 0.94,
-            yerr=list(zip(*(error_bars(row) for _, row in found), strict=True)) if found else None,
+            yerr=[sum(sides, []) for sides in zip(*(error_bars(row) for _, row in found), strict=True)] or None,
             color=colour(method),
-            error_kw={"elinewidth": 0.6, "capsize": 1.5, "capthick": 0.6},
+            error_kw=ERROR,
             label=name,
         )
         for patch in bars:
-            if not patch.get_height():  # 0 is a line of the method's colour, and not nothing
+            if not patch.get_height():  # 0 is drawn as a line in the method's colour
                 patch.set(edgecolor=colour(method), linewidth=1.2, clip_on=False, zorder=3)
     room = 0.8 * axes.figure.get_figwidth() / axes.get_gridspec().ncols / len(students)
-    axes.set_xticks(range(len(students)), [broken(label, room) for _, label in students])
+    axes.set_xticks(range(len(students)), [wrap_label(label, room) for _, label in students])
     axes.tick_params(axis="x", length=0)
     axes.grid(visible=False, axis="x")
     axes.set_ylim(bottom=0)

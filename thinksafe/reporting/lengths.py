@@ -1,4 +1,4 @@
-"""Lengths of training responses, as counted and as drawn (paper App. A.2)."""
+"""Lengths of training responses (paper App. A.2)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def lengths_by_role(path: str) -> dict[str, list[int]]:
     return found
 
 
-def drawn(lengths: Sequence[int]) -> list[int]:
-    """Return the lengths without the longest 1 % (rounded down: of fewer than 100, all are drawn)."""
+def without_longest(lengths: Sequence[int]) -> list[int]:
+    """Return the lengths in order, without the longest 1 % (rounded down: none of fewer than 100)."""
     return sorted(lengths)[: len(lengths) - len(lengths) // 100]

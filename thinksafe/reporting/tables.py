@@ -1,16 +1,16 @@
-"""Tidy tables in CSV, and the two printed layouts that are derived from them: Markdown and LaTeX (booktabs)."""
+"""Tidy tables in CSV, and the two layouts for reading: Markdown and LaTeX (booktabs)."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from thinksafe.files import Row, atomic
+from thinksafe.files import Row, atomic, write_text
 
-SOUND = 80.0  # per cent of well-formed responses, or of verdicts that could be read, below which a number is doubtful
+SOUND = 80.0  # per cent of well-formed responses, or of known verdicts; with fewer, a number is doubtful
 LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -39,7 +39,7 @@ SYMBOLS = {
 
 
 def write_csv(path: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Write rows with exactly these columns; numbers with up to six decimals, nothing where there is no number."""
+    """Write rows with exactly these columns; numbers have up to six decimals, and None is an empty cell."""
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(columns)
@@ -56,7 +56,7 @@ def _cell(value: Any) -> str:
 
 
 def read_csv(path: str) -> list[Row]:
-    """Return the rows of a tidy table; what reads as a number is one, and an empty cell is None."""
+    """Return the rows of a tidy table, its numbers as int or float and its empty cells as None."""
     with open(path, encoding="utf-8", newline="") as handle:
         return [{name: _number(cell) for name, cell in row.items()} for row in csv.DictReader(handle)]
 
@@ -70,19 +70,24 @@ def _number(cell: str) -> Any:
     return cell or None
 
 
-def printed(value: float) -> str:
-    """Return a number with two decimals, halves away from zero as people round (71.725 is the paper's 71.73)."""
-    return str(Decimal(f"{value:.6f}").quantize(Decimal("0.01"), ROUND_HALF_UP))
+def by_cell(rows: Iterable[Row]) -> dict[tuple[str, str, str], Row]:
+    """Return the rows of a tidy table by student, method and metric."""
+    return {(row["student"], row["method"], row["metric"]): row for row in rows}
+
+
+def format_value(value: float | None) -> str:
+    """Return a number with two decimals, halves away from zero (71.725 is the paper's 71.73), or a dash for None."""
+    return "–" if value is None else str(Decimal(f"{value:.6f}").quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
 def ranks(values: Sequence[float | None], better: str | None) -> list[int | None]:
-    """Return 1 for the best, 2 for the second best, None for the rest; equal as printed (two decimals) is equal.
+    """Return 1 for the best, 2 for the second best, None for the rest; what is equal in two decimals shares a rank.
 
-    Nothing is ranked where there is no better, or nothing to compare with.
+    Without a better direction, or with fewer than two values, nothing has a rank.
     """
-    shown = [None if value is None else float(printed(value)) for value in values]
+    shown = [None if value is None else float(format_value(value)) for value in values]
     levels = sorted({value for value in shown if value is not None}, reverse=better == "higher")
-    if better is None or sum(value is not None for value in shown) < 2:
+    if better is None or len(shown) - shown.count(None) < 2:
         return [None] * len(shown)
     return [levels.index(value) + 1 if value in levels[:2] else None for value in shown]
 
@@ -94,12 +99,12 @@ def emphasise(text: str, rank: int | None, form: str) -> str:
 
 
 def latex(text: str) -> str:
-    """Return text with LaTeX's own characters escaped, and ours spelt out."""
+    """Return text with LaTeX's special characters escaped and our symbols as commands."""
     return text.translate(str.maketrans(LATEX | SYMBOLS))
 
 
 def plain(label: str) -> str:
-    r"""Return a label from the config so that Markdown shows it as it is.
+    r"""Return a label with Markdown's special characters escaped.
 
     >>> plain("my_model <b> _x_")
     'my_model \\<b\\> \\_x\\_'
@@ -108,15 +113,14 @@ def plain(label: str) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 2) -> str:
-    """Return a Markdown table, its first ``left`` columns to the left and the others, numbers, to the right."""
+    """Return a Markdown table whose first ``left`` columns are left-aligned, and the others, numbers, right-aligned."""
     lines = [header, [":--" if place < left else "--:" for place in range(len(header))], *rows]
     return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |\n" for line in lines)
 
 
 def write_markdown(path: str, blocks: Sequence[str]) -> None:
     """Write tables, headings and notes with an empty line between them."""
-    with atomic(path) as temporary:
-        temporary.write_text("\n".join(block.rstrip("\n") + "\n" for block in blocks), encoding="utf-8")
+    write_text(path, "\n".join(block.rstrip("\n") + "\n" for block in blocks))
 
 
 def write_latex(
@@ -128,7 +132,7 @@ def write_latex(
 ) -> None:
     r"""Write a booktabs ``tabular`` with a rule between groups of rows; cells are LaTeX already, the header is not.
 
-    ``columns`` says how they are set, where the first ``left`` to the left and the others to the right will not do.
+    ``columns`` is the column specification; without it, the first ``left`` columns are ``l`` and the others ``r``.
     """
     columns = columns or "l" * left + "r" * (len(header) - left)
     lines = [r"\begin{tabular}{" + columns + "}", r"\toprule"]
@@ -136,5 +140,4 @@ def write_latex(
     for group in groups:
         lines.append(r"\midrule")
         lines += [" & ".join(row) + r" \\" for row in group]
-    with atomic(path) as temporary:
-        temporary.write_text("\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n", encoding="utf-8")
+    write_text(path, "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n")

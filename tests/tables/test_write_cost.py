@@ -1,18 +1,10 @@
-"""Figures 3 and 8, and the cost of methods from the records of their jobs."""
+"""The cost of methods from the records of their jobs."""
 
 import pytest
 
-from scripts.figures.plot_perplexity import plot_perplexity
-from scripts.figures.plot_reinforcement import plot_reinforcement
-from scripts.tables.write_averages import write_averages
 from scripts.tables.write_cost import write_cost
-from tests.figures.test_figures import twice
-from tests.paper_run import SPEC, STUDENTS, TABLE1, cells, files, write_run
 from thinksafe.files import write_json
-from thinksafe.reporting.tables import read_csv, write_csv
-
-METHODS = [("initial", "Initial"), ("thinksafe", "ThinkSafe"), ("thinksafe-kl", "ThinkSafe + KL"), ("grpo", "GRPO")]
-FIGURE3 = SPEC | {"methods": METHODS}
+from thinksafe.reporting.tables import read_csv
 
 
 def job(folder, student, method, stage, name, attempts, replicate=0, devices=1):
@@ -84,34 +76,3 @@ def test_efficiency_stands_beside_the_hours(tmp_path):
     assert values["generation:gpu_memory_mb"] == 70_000 and values["generation:tokens_per_second"] == 1750
     assert values["filtering:peak_memory_mb"] == values["peak_memory_mb"] == 900
     assert "filtering:gpu_utilisation" not in values and "filtering:tokens_per_second" not in values
-
-
-def test_figure3(tmp_path):
-    shown = {key: value for key, value in TABLE1.items() if key[1] in ("initial", "thinksafe")}
-    shown |= {(student, "thinksafe-kl"): TABLE1[student, "safekey"] for student, _ in STUDENTS}
-    shown |= {(student, "grpo"): TABLE1[student, "safepath"] for student, _ in STUDENTS}
-    table, scores = str(tmp_path / "figure3.csv"), write_run(tmp_path, shown)
-    write_averages(files(scores), [], FIGURE3 | cells(scores), table)
-    student = STUDENTS[0][0]
-    jobs = [
-        job(tmp_path, student, method, "training", "t", [seconds])
-        for method, seconds in (("thinksafe", 90.0), ("thinksafe-kl", 120.0), ("grpo", 900.0), ("star1", 5.0))
-    ]
-    times = cost(tmp_path, jobs, STUDENTS, [*METHODS, ("star1", "STAR-1")])
-    drawn = twice(tmp_path, "figure3", plot_reinforcement, table, times, FIGURE3)
-    without = twice(tmp_path, "without", plot_reinforcement, table, cost(tmp_path, [], STUDENTS, METHODS), FIGURE3)
-    assert drawn[0] != without[0]
-
-
-def test_figure8(tmp_path):
-    rows = [
-        dict(student=student, method=method, metric=metric, value=value + 1, low=value + 0.9, high=value + 1.2)
-        for student, _ in STUDENTS[:2]
-        for method, value in (("star1", 6.0), ("safechain", 2.0), ("thinksafe", 0.5))
-        for metric in ("perplexity", "perplexity:harmful")
-    ]
-    table = str(tmp_path / "figure8.csv")
-    write_csv(table, ["student", "method", "metric", "value", "low", "high"], rows)
-    names = [(name, name) for name in ("star1", "safechain", "thinksafe")]
-    drawn = twice(tmp_path, "figure8", plot_perplexity, table, {"students": STUDENTS, "methods": names})
-    assert len(drawn[0]) > 10_000
