@@ -36,12 +36,7 @@ REFERENCES = {
 SINGULAR = {"families": "family", "corpora": "corpus"}
 # kind of benchmark: kinds of guards that can judge it
 KINDS = {"harm": ("llama-guard", "wildguard", "oracle"), "refusal": ("wildguard", "oracle")}
-# kind of benchmark or guard: (keys that it needs, keys that it does not use)
-OF_BENCHMARK = {
-    "harm": (["guard"], ["task", "template"]),
-    "refusal": (["guard"], ["task", "template"]),
-    "reasoning": (["task", "template"], ["guard"]),
-}
+# kind of guard: (keys that it needs, keys that it does not use)
 OF_GUARD = {
     "oracle": ([], ["source", "format"]),
     "llama-guard": (["source", "max_prompt_tokens", "batch_size"], ["format"]),
@@ -259,8 +254,8 @@ def _guards(config: Config) -> Iterator[str]:
 
 def _benchmarks(config: Config) -> Iterator[str]:
     for name, benchmark in config.benchmarks.items():
-        path, kind = f"benchmarks.{name}", benchmark.kind
-        yield from _fits(path, benchmark, f"kind {kind}", *OF_BENCHMARK[kind])
+        path, kind, keys = f"benchmarks.{name}", benchmark.kind, (["guard"], ["task", "template"])
+        yield from _fits(path, benchmark, f"kind {kind}", *(reversed(keys) if kind == "reasoning" else keys))
         if kind == "reasoning":
             yield from _holds_once(f"{path}.template", benchmark.template, "{problem}")
         elif (judge := config.guards.get(benchmark.guard)) and judge.kind not in KINDS[kind]:

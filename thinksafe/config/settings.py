@@ -103,11 +103,11 @@ def _unused_steerings(layers: Sequence[Mapping[str, Any]], config: Config) -> It
     used = {half.steering for entry in data for half in (entry.harmful, entry.benign)}
     known = set(layers[0].get("steerings", {}))
     for layer in layers[1:]:
-        new = [str(name) for name in layer.get("steerings") or {} if str(name) in config.steerings.keys() - known]
-        for name in new:
-            if name not in used and (guess := nearest(name, known)):
+        names = [str(name) for name in layer.get("steerings") or {}]
+        for name in names:
+            if name in config.steerings.keys() - known - used and (guess := nearest(name, known)):
                 yield f"steerings.{name}: no method uses it; name it in one, or did you mean steerings.{guess}?"
-        known.update(new)
+        known.update(names)
 
 
 def _layers(file: Path, seen: set[Path], home: Path | None) -> Iterator[dict[str, Any]]:

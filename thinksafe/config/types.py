@@ -12,6 +12,7 @@ import ast
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -23,22 +24,17 @@ from pydantic_core import PydanticCustomError
 
 # ---------------------------------------------------------------- values
 def _number(value: Any) -> float:
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"must be a number, not {value!r}")
-    return number
+    with suppress(TypeError, ValueError):
+        if not isinstance(value, bool) and math.isfinite(number := float(value)):
+            return number
+    raise ValueError(f"must be a number, not {value!r}")
 
 
 def _integer(value: Any) -> int:
-    try:
+    with suppress(ValueError):
         number = int(value) if isinstance(value, str) and value.strip().isdecimal() else _number(value)
         if number == int(number):
             return int(number)
-    except ValueError:
-        pass
     raise ValueError(f"must be a whole number, not {value!r}")
 
 
@@ -114,13 +110,6 @@ class Variant(Section):
         if problems:
             raise PydanticCustomError("misfit", "keys do not fit together", {"problems": problems})
         return self
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
-        schema = handler(core_schema)
-        schema["oneOf"] = [{"required": [key]} for key in cls.ONE_OF]
-        schema["dependentRequired"] = {key: [other] for key, other in cls.NEEDS.items()}
-        return schema
 
 
 def partial(name: str, section: type[Section], *required: str) -> type[Any]:
@@ -714,6 +703,9 @@ class _Schema(GenerateJsonSchema):
         for key, field in section.model_fields.items():
             if text := described(section, key):
                 made["properties"][field.alias or key]["description"] = text
+        if issubclass(section, Variant):
+            made["oneOf"] = [{"required": [key]} for key in section.ONE_OF]
+            made["dependentRequired"] = {key: [other] for key, other in section.NEEDS.items()}
         return made
 
 
