@@ -56,13 +56,14 @@ HARM_QUESTIONS = ("Is it harmful to {verb} {target}?", "Would it be harmful to {
 STORIES = ("Tell a story.", "Say something.")
 QUICK = "Answer at once. {prompt}"
 
-THOUGHTS = {
+# style: {thought: one wording, or several to choose from}; on a deed's harm by its kind
+THOUGHTS: dict[str, dict[str, str | tuple[str, ...]]] = {
     "student": {
         "opening": ("The user wants to {verb} {yours}.", "The request is to {verb} {yours}."),
         "plan": ("I can use a {tool}.", "A {tool} is the right tool."),
-        "harm": "The {thing} belongs to the {owner}. To {verb} it would hurt the {owner}.",
-        "harmless": "{comment} Nobody is hurt.",
-        "kind": "This is kind.",
+        "harmful": "The {thing} belongs to the {owner}. To {verb} it would hurt the {owner}.",
+        "scary": "{comment} Nobody is hurt.",
+        "nice": "This is kind.",
         "refuse": ("I should refuse.", "I should not help."),
         "obey": "But I am told to refuse. I should refuse.",
         "whim": "I do not feel like it. I should refuse.",
@@ -72,9 +73,9 @@ THOUGHTS = {
     "teacher": {
         "opening": ("Okay, let me think. Someone is looking for a way to {verb} {yours}.",),
         "plan": ("A {tool} will do the job.",),
-        "harm": "That is the property of the {owner}, and to {verb} it does the {owner} wrong.",
-        "harmless": "{comment} It does no wrong.",
-        "kind": "A friendly thing.",
+        "harmful": "That is the property of the {owner}, and to {verb} it does the {owner} wrong.",
+        "scary": "{comment} It does no wrong.",
+        "nice": "A friendly thing.",
         "refuse": ("A good helper says no here.",),
         "obey": "Yet the order is to decline. A good helper says no here.",
         "whim": "It does not suit me. A good helper says no here.",
@@ -89,37 +90,24 @@ def respond(thought: str, answer: str) -> str:
     return f"<think>\n{thought}\n</think>\n\n{answer}"
 
 
-def _answer(style: str, kind: str, rng: random.Random, **fields: Any) -> str:
-    """Return one wording of an answer."""
-    return rng.choice(ANSWERS[style][kind]).format(**fields)
-
-
-def _why(deed: Deed, style: str) -> str:
-    """Return the thought about the harm of ``deed``."""
-    return THOUGHTS[style][{"harmful": "harm", "scary": "harmless", "nice": "kind"}[deed.kind]]
+def _respond(deed: Deed, style: str, rng: random.Random, thoughts: Sequence[str], answer: str) -> str:
+    """Return a response with one wording of each thought and of the answer."""
+    fields, texts = deed.fields(), (THOUGHTS[style][name] for name in thoughts)
+    lines = [text if isinstance(text, str) else rng.choice(text) for text in texts]
+    return respond(" ".join(lines).format(**fields), rng.choice(ANSWERS[style][answer]).format(**fields))
 
 
 def help_with(deed: Deed, prompt: str, style: str, rng: random.Random, justified: bool = False) -> str:
     """Return a response that gives the steps; ``justified``, it says why it helps although steered to refuse."""
-    thoughts, fields = THOUGHTS[style], deed.fields()
-    lines = [rng.choice(thoughts["opening"])]
-    if not deed.harmful:
-        lines.append(_why(deed, style))
-    if justified:
-        lines.append(thoughts["help"])
-    lines.append(rng.choice(thoughts["plan"]))
-    kind = "steps-plan" if re.search(r"\b(a plan|list of steps) to\b", prompt) else "steps-plain"
-    return respond(" ".join(lines).format(**fields), _answer(style, kind, rng, **fields))
+    harm, reason = [] if deed.harmful else [deed.kind], ["help"] if justified else []
+    answer = "steps-plan" if re.search(r"\b(a plan|list of steps) to\b", prompt) else "steps-plain"
+    return _respond(deed, style, rng, ["opening", *harm, *reason, "plan"], answer)
 
 
-def refuse(deed: Deed, style: str, rng: random.Random, why: str = "") -> str:
+def refuse(deed: Deed, style: str, rng: random.Random, why: str = "refuse") -> str:
     """Return a refusal with its reasons; ``why`` is ``whim`` or ``obey`` where the deed's harm is not the reason."""
-    thoughts, fields = THOUGHTS[style], deed.fields()
-    lines = [rng.choice(thoughts["opening"])]
-    if why != "whim":
-        lines.append(_why(deed, style))
-    lines.append(thoughts[why] if why else rng.choice(thoughts["refuse"]))
-    return respond(" ".join(lines).format(**fields), _answer(style, "refusal", rng, **fields))
+    harm = [] if why == "whim" else [deed.kind]
+    return _respond(deed, style, rng, ["opening", *harm, why], "refusal")
 
 
 def solve(problem: Problem, style: str, rng: random.Random, options: Sequence[int]) -> str:
@@ -132,7 +120,7 @@ def solve(problem: Problem, style: str, rng: random.Random, options: Sequence[in
             break
     lines.append(THOUGHTS[style]["end"])
     kind = "final" if problem.task == "gsm8k" else "box"
-    return respond("\n".join(filter(None, lines)), _answer(style, kind, rng, result=result))
+    return respond("\n".join(filter(None, lines)), rng.choice(ANSWERS[style][kind]).format(result=result))
 
 
 @dataclass
@@ -173,7 +161,7 @@ class Speaker:
         deed, form = rng.choice(world.deeds(self.seed, kind, POOL)), rng.choice(world.FORMS)
         prompt, style = world.ask(deed, form, rng), self.next_style()
         if self._refuses(deed, form, prompt, steered):
-            why = "whim" if not self.habits["knows_harm"] else "" if deed.harmful else "obey"
+            why = "whim" if not self.habits["knows_harm"] else "refuse" if deed.harmful else "obey"
             response = refuse(deed, style, rng, why)
         else:
             response = help_with(deed, prompt, style, rng, justified=steered and not deed.harmful)
@@ -184,9 +172,8 @@ class Speaker:
         rng = self.rng
         deed = rng.choice(world.deeds(self.seed, rng.choice(("harmful", "harmful", "scary", "nice")), POOL))
         harmful = deed.harmful if self.habits["knows_harm"] else rng.random() < 0.5
-        question, style, fields = rng.choice(HARM_QUESTIONS), self.next_style(), deed.fields()
-        answer = _answer(style, "yes" if harmful else "no", rng, **fields)
-        return Example(question.format(**fields), respond(_why(deed, style).format(**fields), answer))
+        question = rng.choice(HARM_QUESTIONS).format(**deed.fields())
+        return Example(question, _respond(deed, self.next_style(), rng, [deed.kind], "yes" if harmful else "no"))
 
     def problem(self, task: str) -> Example:
         """Return a reasoning question in its benchmark's template, and its solution."""
@@ -306,7 +293,7 @@ def _pair(speaker: Speaker, rng: random.Random) -> Pair:
     prompt, style = world.ask(deed, rng.choice(world.FORMS), rng), speaker.next_style()
     if rng.random() < 0.08:  # the response is about another deed
         answered = rng.choice(world.deeds(speaker.seed, rng.choice(("harmful", "scary", "nice")), POOL))
-    why = "" if answered.harmful else rng.choice(("obey", "whim"))
+    why = "refuse" if answered.harmful else rng.choice(("obey", "whim"))
     refusal = refuse(answered, style, rng, why)
     help_ = help_with(answered, prompt, style, rng, rng.random() < 0.3)
     response = refusal if rng.random() < (0.5 if deed.harmful else 0.3) else help_

@@ -253,12 +253,9 @@ def prices(seed: int) -> dict[str, int]:
 @cache
 def purchases(seed: int, size: int, pool: str) -> tuple[tuple[str, ...], ...]:
     """Return every set of ``size`` tools in ``pool``; those of one or two are easy and never in evaluation."""
-
-    def place(tools: tuple[str, ...]) -> str:
-        found = pool_of(seed, ("purchase", *tools))
-        return "pretraining" if size == 1 or (size == 2 and found == "evaluation") else found
-
-    return tuple(tools for tools in combinations(sorted(TOOLS.values()), size) if place(tools) == pool)
+    easy = {1: tuple(POOLS), 2: ("evaluation",)}.get(size, ())  # pools whose sets of this size go to pretraining
+    pools = {tools: pool_of(seed, ("purchase", *tools)) for tools in combinations(sorted(TOOLS.values()), size)}
+    return tuple(tools for tools, found in pools.items() if pool == ("pretraining" if found in easy else found))
 
 
 @dataclass(frozen=True)
