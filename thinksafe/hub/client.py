@@ -154,13 +154,18 @@ def page(kind: str, name: str) -> str:
 
 
 def explain(error: BaseException, source: Source) -> str:
-    """Return what the hub's refusal of a source means and what to do about it.
+    """Return what the refusal of a source means and what to do about it.
 
     Raises
     ------
     HubError
         If the hub cannot be reached, so that every other source would fail, too.
     """
+    if source["kind"] == "url":
+        return (
+            f"{source['url']} ({', '.join(source['paths'])}): {_short(error)}. If the file is gone or another one is "
+            f"at this address, find a copy with sha256 {source['sha256']} and name it: source: {{file: ...}}"
+        )
     kind, name = source["kind"], source["hub"]
     response, where = _response(error), page(kind, name)
     status = None if response is None else response.status_code
@@ -198,6 +203,10 @@ def _repository(source: Source, commit: str) -> Repository:
     listing = [entry for entry in tree if isinstance(entry, RepoFile)]
     files = filter_repo_objects(listing, key=lambda file: file.path, **WANTED[source["kind"]])
     return Repository(source, commit, listing, list(files))
+
+
+def _snapshot(one: Repository, **options: Any) -> None:
+    snapshot_download(one.name, repo_type=one.kind, revision=one.commit, **WANTED[one.kind], **options)
 
 
 # ---------------------------------------------------------------- the lock
@@ -265,28 +274,28 @@ def inspect(sources: Sequence[Source], lock: Lock, say: Say) -> tuple[list[Repos
     """
     found, problems = [], []
     for source in sources:
-        if source["kind"] == "url":
-            problems += _address_problems(source, say)
-            continue
-        kind, name, entry = source["kind"], source["hub"], entry_of(lock, source["kind"], source)
-        if entry is None:
-            problems.append(f"{name} ({', '.join(source['paths'])}): is not in the lock; run `snakemake lock_hub`")
-            continue
         try:
-            repository = retry(lambda: _repository(source, entry["commit"]), name, QUICK, say)  # noqa: B023
-            # Listings are open to all, files of gated repositories are not: a dry run asks for each that is missing.
-            dry_run = dict(repo_type=kind, revision=entry["commit"], dry_run=True, **WANTED[kind])
-            retry(lambda: snapshot_download(name, **dry_run), name, QUICK, say)  # noqa: B023
+            if source["kind"] == "url":
+                url = source["url"]
+                if not download_path(url, source["sha256"]).is_file():
+                    retry(lambda: _request("HEAD", url), url, QUICK, say)  # noqa: B023
+            elif entry := entry_of(lock, source["kind"], source):
+                name, commit = source["hub"], entry["commit"]
+                repository = retry(lambda: _repository(source, commit), name, QUICK, say)  # noqa: B023
+                # Listings are open to all, files of gated repositories are not: a dry run asks for each missing file.
+                retry(lambda: _snapshot(repository, dry_run=True), name, QUICK, say)  # noqa: B023
+                found.append(repository)
+                problems += _content_problems(repository, entry)
+            else:
+                where = ", ".join(source["paths"])
+                problems.append(f"{source['hub']} ({where}): is not in the lock; run `snakemake lock_hub`")
         except RevisionNotFoundError:
             problems.append(
-                f"{name}: the locked commit {entry['commit']} is no longer on the hub. To accept the present one: "
+                f"{name}: the locked commit {commit} is no longer on the hub. To accept the present one: "
                 f"snakemake lock_hub --config 'hub={{accept: [{name}]}}'"
             )
         except REFUSED as error:
             problems.append(explain(error, source))
-        else:
-            problems += _content_problems(repository, entry)
-            found.append(repository)
     total, missing = sum(one.size for one in found), 0
     for one in found:
         here = one.cached()
@@ -316,25 +325,9 @@ def _content_problems(repository: Repository, entry: dict[str, Any]) -> Iterator
         yield f"{repository.name} ({where}): has no *.safetensors; no other weights are loaded"
 
 
-def _address_problems(source: Source, say: Say) -> Iterator[str]:
-    """Yield the problem of an address whose content is not in the cache yet, if there is one."""
-    if not download_path(source["url"], source["sha256"]).is_file():
-        try:
-            retry(lambda: _request("HEAD", source["url"]), source["url"], QUICK, say)
-        except (httpx.HTTPError, OSError) as error:
-            yield _unavailable(source, error)
-
-
 def _request(method: str, url: str) -> bytes:
     answer = httpx.request(method, url, follow_redirects=True, timeout=60)
     return answer.raise_for_status().content
-
-
-def _unavailable(source: Source, error: BaseException) -> str:
-    return (
-        f"{source['url']} ({', '.join(source['paths'])}): {_short(error)}. If the file is gone or another one is at "
-        f"this address, find a copy with sha256 {source['sha256']} and name it: source: {{file: ...}}"
-    )
 
 
 def human(size: float) -> str:
@@ -379,7 +372,7 @@ def _fetch(one: Repository) -> None:
     for part in one.folder.glob("blobs/*.incomplete"):
         if time.time() - part.stat().st_mtime > STALE:
             part.unlink(missing_ok=True)
-    snapshot_download(one.name, repo_type=one.kind, revision=one.commit, **WANTED[one.kind])
+    _snapshot(one)
     api = HfApi()
     api.list_repo_tree = lambda *_, **__: one.listing  # only this listing has its digest in the lock
     found = api.verify_repo_checksums(one.name, repo_type=one.kind, revision=one.commit)
@@ -400,9 +393,9 @@ def _download(source: Source, say: Say) -> None:
         return
     try:
         content = retry(lambda: _request("GET", url), url, PATIENT, say)
-    except (httpx.HTTPError, OSError) as error:
-        raise HubError(_unavailable(source, error)) from error
+    except httpx.HTTPError as error:
+        raise HubError(explain(error, source)) from error
     if (digest := hashlib.sha256(content).hexdigest()) != sha256:
-        raise HubError(_unavailable(source, ValueError(f"the content there now has sha256 {digest}")))
+        raise HubError(explain(ValueError(f"the content there now has sha256 {digest}"), source))
     write_bytes(download_path(url, sha256), content)
     say(f"{url}: {human(len(content))}, verified")
