@@ -14,8 +14,7 @@ from io import BufferedWriter, FileIO, TextIOWrapper
 
 from thinksafe.errors import UserError
 
-# The module of a command is imported when that command is given. It has `add_arguments` and `run`; its docstring is
-# the help.
+# A command's module is imported when the command is given. It has `add_arguments` and `run`; its docstring is the help.
 COMMANDS = {
     "plan": ("planning.plan", "count what a run would make; estimate its hours and disk"),
     "explain": ("planning.explain", "what is stale and why, what that reaches and what it costs"),
@@ -42,13 +41,7 @@ class Pipe(FileIO):
 
 
 def command(given: Sequence[str]) -> int:
-    """Run one command and return its exit code.
-
-    Raises
-    ------
-    SystemExit
-        After ``--help``, and with code 2 where the command line is wrong.
-    """
+    """Run one command and return its exit code; raise SystemExit after ``--help`` and a wrong command line."""
     raw = argparse.RawDescriptionHelpFormatter
     lines = [f"  thinksafe {name:12}{words}" for name, (_, words) in COMMANDS.items()]
     parser = argparse.ArgumentParser("thinksafe", description="\n".join([__doc__, *lines]), formatter_class=raw)
@@ -62,12 +55,9 @@ def command(given: Sequence[str]) -> int:
     arguments = parser.parse_args(given)
     try:
         return module.run(arguments)
-    except UserError as error:
+    except (UserError, OSError) as error:  # OSError: a full disk, a folder that cannot be written
         print(f"{arguments.name}: {error}", file=sys.stderr)
-        return error.code
-    except OSError as error:  # a full disk, a folder that cannot be written
-        print(f"{arguments.name}: {error}", file=sys.stderr)
-        return 1
+        return getattr(error, "code", 1)
 
 
 def main() -> int:

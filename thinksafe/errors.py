@@ -2,11 +2,6 @@
 
 
 class UserError(Exception):
-    """Something that the user can put right; its text says what and how.
+    """A problem that the user can fix; its text says what and how."""
 
-    Attributes
-    ----------
-    code : the exit code of a command that ends with it: 2 for wrong usage, 1 for something that was found
-    """
-
-    code = 2
+    code = 2  # the command's exit code: 2 for wrong usage, 1 where the command found something

@@ -1,37 +1,38 @@
-"""What `thinksafe show` prints, and what `make lint` lets pass."""
+"""What `thinksafe show` prints."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from dev.lint_rules import lints
-from thinksafe.reporting.show_results import shown
+import pytest
+
+from thinksafe.__main__ import command
 
 
-def test_shows_the_first_tables_and_names_the_rest_in_order(tmp_path: Path) -> None:
-    for name in (
-        "tables/table1.md",
-        "tables/table10.md",
-        "tables/table3.md",
-        "figures/figure9.png",
-        "figures/figure10.png",
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(f"text of {name}")
-    text = shown(tmp_path)
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_shows_the_first_tables_and_names_the_rest_in_order(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tables = ["tables/table1.md", "tables/table10.md", "tables/table3.md"]
+    for name in (*tables, "figures/figure9.png", "figures/figure10.png"):
+        path = folder / "results/mine" / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(f"text of {name}")
+    assert command(["show"]) == 0
+    text = capsys.readouterr().out
     assert "text of tables/table1.md" in text and "text of tables/table3.md" not in text
     assert text.index("table3.md") < text.index("table10.md") < text.index("figure9.png") < text.index("figure10.png")
 
 
-def test_shows_nothing_where_nothing_is(tmp_path: Path) -> None:
-    assert shown(tmp_path) == ""
-
-
-def test_lints_that_are_not_on_purpose_stay() -> None:
-    report = """Lints for snakefile rules/a.smk:
-    * Mixed rules and functions in same snakefile.:
-      Small one-liner functions ...
-    * Absolute path "/x" in line 3:
-      Do not ...
-"""
-    assert lints(report) == ['snakefile rules/a.smk: Absolute path "/x" in line 3']
+@pytest.mark.parametrize("made", [False, True])
+def test_a_run_without_tables_and_figures_is_named(
+    made: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if made:
+        (folder / "results/mine/tables").mkdir(parents=True)
+    assert command(["show", "mine"]) == 2
+    assert capsys.readouterr().err == "show: results/mine: has no tables or figures yet\n"

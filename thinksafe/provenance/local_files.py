@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from thinksafe.provenance.identity import file_digest
+
 WHOLE = 1 << 26  # bytes; larger files of a model's folder, which are weights, are identified by samples
 BLOCK = 1 << 20
 BLOCKS = 16
@@ -37,15 +39,15 @@ def content_of(path: str | Path, samples: bool = False) -> str:
     Training moves every weight, so other weights differ in them; reading gigabytes for each plan is too slow.
     """
     state = Path(path).stat()
-    return _digest(str(path), samples and state.st_size > WHOLE, state.st_size, state.st_mtime_ns, state.st_ino)
+    if samples and state.st_size > WHOLE:
+        return _sampled(str(path), state.st_size, state.st_mtime_ns, state.st_ino)
+    return file_digest(path)[:16]
 
 
 @cache
-def _digest(path: str, samples: bool, size: int, _time: int, _inode: int) -> str:
+def _sampled(path: str, size: int, _time: int, _inode: int) -> str:
+    digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:
-        if not samples:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        digest = hashlib.sha256(str(size).encode())
         for number in range(BLOCKS):
             file.seek((size - BLOCK) * number // (BLOCKS - 1))
             digest.update(file.read(BLOCK))

@@ -3,14 +3,12 @@
 from functools import cache
 from pathlib import Path
 
-TABLE = Path(__file__).resolve().parents[2] / "envs" / "versions.yaml"
-
 
 @cache
 def _table() -> dict[str, dict[str, str]]:
     import yaml
 
-    return yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    return yaml.safe_load((Path(__file__).resolve().parents[2] / "envs/versions.yaml").read_text(encoding="utf-8"))
 
 
 def pinned(kind: str) -> dict[str, str]:
