@@ -7,12 +7,10 @@ the model folder, which must not be used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """A model's shape.
 
     ``architecture`` is the stem of transformers' class names, with ``config`` in its config. ``pad`` is the tokenizer's
@@ -24,27 +22,22 @@ class Shape:
     bos: str
     pad: str
     ends: tuple[str, ...]
-    config: dict[str, Any] = field(default_factory=dict)
-    decoding: dict[str, Any] = field(default_factory=dict)
+    decoding: dict[str, Any]
+    config: dict[str, Any] = {}
 
 
-BEGIN, END = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
-_QWEN3: dict[str, Any] = dict(
-    architecture="Qwen3",
-    bos="<|endoftext|>",
-    pad="<|endoftext|>",
-    ends=("<|im_end|>", "<|endoftext|>"),
-    decoding={"do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 0.95},
-)
-_R1: dict[str, Any] = dict(
-    bos=BEGIN, pad=END, ends=(END,), decoding={"do_sample": True, "temperature": 0.6, "top_p": 0.95}
-)
+_DECODING = {"do_sample": True, "temperature": 0.6, "top_p": 0.95}
 _UNTIED = {"tie_word_embeddings": False}
+BEGIN, END, END_OF_TEXT = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<|endoftext|>"
+_QWEN3 = Shape("Qwen3", END_OF_TEXT, END_OF_TEXT, ("<|im_end|>", END_OF_TEXT), _DECODING | {"top_k": 20})
+_R1_QWEN = Shape(
+    "Qwen2", BEGIN, END, (END,), _DECODING, _UNTIED | {"use_sliding_window": False, "sliding_window": 4096}
+)
 SHAPES = {
-    "qwen3": Shape(**_QWEN3),  # 0.6B, 1.7B, 4B
-    "qwen3-8b": Shape(**_QWEN3, config=_UNTIED),
-    "r1-qwen": Shape("Qwen2", **_R1, config=_UNTIED | {"use_sliding_window": False, "sliding_window": 4096}),
-    "r1-llama": Shape("Llama", **_R1, config=_UNTIED | {"attention_bias": False}),
+    "qwen3": _QWEN3,  # 0.6B, 1.7B, 4B
+    "qwen3-8b": _QWEN3._replace(config=_UNTIED),
+    "r1-qwen": _R1_QWEN,
+    "r1-llama": _R1_QWEN._replace(architecture="Llama", config=_UNTIED | {"attention_bias": False}),
 }
 
 
