@@ -18,7 +18,12 @@ from thinksafe.config.types import schema
 from thinksafe.study.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "config/README.md",
+    ROOT / "results/README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 OVERLAYS = sorted((ROOT / "config").glob("*.yaml"))  # their comments show commands
 FOLDERS = "thinksafe|scripts|rules|config|docs|tests|dev|profiles|envs|containers|requirements|workflow|report|slurm"
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
