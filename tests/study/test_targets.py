@@ -34,6 +34,8 @@ def test_every_table_and_figure_has_a_name(paper):
         ("ablation_no_reasoning", ["figures/figure4.png", "figures/figure11.png"]),
         ("ablation_rejection", ["tables/effects.md", "figures/figure7.png"]),
         ("claims", ["claims.json"]),
+        ("report", ["report/index.html"]),
+        ("appendix", ["appendix.md", "checklist.md"]),
         ("judge_study", ["judge-study.md", "figures/judge-study.png"]),
     ],
 )
@@ -63,3 +65,19 @@ def test_the_papers_own_numbers_make_nothing_that_needs_responses(make):
 def test_the_judge_study_is_made_by_all_where_the_config_says_so(paper, make):
     assert "judge-study" not in artifacts(paper)
     assert "judge-study" in artifacts(make(judge_study={"in_all": True}))
+
+
+def test_the_steps_of_ones_own_model_follow_from_one_another(make):
+    study = make(
+        select={"students": ["qwen3-4b"], "methods": ["initial", "thinksafe", "grpo"], "benchmarks": ["gsm8k"]}
+    )
+    chat, dataset, adapter, evaluation = map(study.targets.files_of, ("chat", "dataset", "adapter", "evaluation"))
+    assert chat == ["<results>/chat/qwen3-4b.md"]
+    assert dataset == [*chat, "<results>/datasets/qwen3-4b/for/thinksafe/replicate-0.parquet"]
+    assert adapter == [*dataset, "<results>/adapters/qwen3-4b/trained-with/thinksafe/replicate-0.identity.json"]
+    assert evaluation == [*adapter, "<results>/tables/table1.csv", "<results>/tables/table1.md"]
+
+
+def test_tables_and_figures_are_those_of_all(paper):
+    found = paper.targets.files_of("tables") + paper.targets.files_of("figures")
+    assert set(paper.targets.all) - set(found) == {"<results>/claims.json"}

@@ -1,4 +1,4 @@
-"""What `snakemake all` and each named target make: table1, figure12, ablation_steering, claims, judge_study."""
+"""What `snakemake all` and each named target make: table1, figure12, ablation_steering, claims, report, ..."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from thinksafe.layout import RESULTS
 from thinksafe.study.paper import AVERAGES, COMPANIONS, GAINS, LENGTHS, SCORES, WILDGUARD, Paper
 
 TARGETS = {
+    # steps of one's own model (docs/own-model.md)
+    "chat": "The chat format found in each student's files, before anything is sampled.",
+    "dataset": "The training sets of all methods.",
+    "adapter": "The adapters of all methods.",
+    "evaluation": "The tables of each family: every adapter on every benchmark.",
+    # pages and collections
+    "tables": "Every table that the selection has something for.",
+    "figures": "Every figure that the selection has something for.",
+    "report": "The run as one page that opens offline: results/<run>/report/index.html (docs/report.md).",
+    "appendix": "Facts that reviewers ask for: results/<run>/appendix.md and checklist.md (docs/appendix.md).",
+    # the paper's tables and figures
     "table1": "Safety and reasoning of every method on the Qwen3 students (Table 1).",
     "table2": "The same on the R1-Distill students (Table 2).",
     "table3": "Fraction of responses that the guard filters out (Table 3).",
@@ -30,6 +41,7 @@ TARGETS = {
     "figure11": "Refusals without reasoning, Qwen3 (Figure 11).",
     "figure12": "Teachers of the other family, larger students (Figure 12).",
     "figure13": "Steering strategies (Figure 13).",
+    # ablations, claims and judges
     "ablation_steering": "Does the wording of the steering matter (Figure 13).",
     "ablation_no_reasoning": "Do refusals need their reasoning (Figures 4, 11).",
     "ablation_teachers": "Is one's own data better than a teacher's (Figures 5, 6, 12).",
@@ -107,6 +119,19 @@ class Targets:
         files = [f"{RESULTS}/judge-study.md", f"{layout.FIGURE.in_run(name='judge-study')}.png"]
         return files if self.paper.judged_cells() else []
 
+    def _collections(self) -> dict[str, list[str]]:
+        """Return the files of targets that are more than the artifacts of a name."""
+        paths, sets, arms = self.paper.paths, self.paper.sets, self.selection.arms(trained=True)
+        chat = [f"{RESULTS}/chat/{student}.md" for student in self.selection.students]
+        dataset = [*chat, *(paths.set_of(*arm) for arm in arms if arm.method in sets.with_data)]
+        adapter = [*dataset, *paths.adapters(arms)]
+        return {
+            **{"chat": chat, "dataset": dataset, "adapter": adapter, "evaluation": [*adapter, *self.family_tables()]},
+            **{name: [path for path in self.all if f"/{name}/" in path] for name in ("tables", "figures")},
+            "report": [f"{RESULTS}/report/index.html"],
+            "appendix": [f"{RESULTS}/appendix.md", f"{RESULTS}/checklist.md"],
+        }
+
     def files_of(self, target: str) -> list[str]:
         """Return the files of a named target.
 
@@ -115,6 +140,9 @@ class Targets:
         NothingSelected
             If the selection has nothing for it.
         """
+        collections = self._collections()
+        if target in collections:
+            return collections[target]
         artifacts = ARTIFACTS.get(target, {target, f"tables/{target}", f"figures/{target}"})
         files = dict.fromkeys([*self.all, *self.judge_study()])
         found = [path for path in files if artifact_of(path) in artifacts]
