@@ -10,6 +10,7 @@ import yaml
 from thinksafe.files import Row
 from thinksafe.provenance.digests import ROOT
 from thinksafe.reporting.tables import format_value
+from thinksafe.reporting.templates import fill
 
 LICENCES = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
 HUB_LICENCES = ("apache-2.0", "mit", "odc-by", "cc-by-4.0")  # as the hub spells them
@@ -34,53 +35,6 @@ def licence_of(sources: Sequence[str]) -> tuple[str, str]:
     return name, f"Under the terms of each source. {lines}"
 
 
-def data_text(method: Row, prompts: Sequence[str], steerings: Mapping[str, str]) -> str:
-    """Return how a method's training set is made, in words."""
-    data = method.get("data", {})
-    if "corpus" in data:
-        return f"Trained on the published data that the workflow calls `{data['corpus']}`."
-    if "released" in data:
-        where = ", ".join(data["released"]) or "a file"
-        return f"Trained on a set that others have released, not on responses sampled by this run: {where}."
-    if "base_method" in data:
-        whose = f"of a teacher, {data['from']}" if "from" in data else "of the student"
-        return f"Derived from the set of `{data['base_method']}` {whose}."
-    if "grpo" in method:
-        return (
-            "Trained online (GRPO) on the student's own responses, rewarded by a guard's P(safe) and a well-formed "
-            "think block."
-        )
-    lines = [f"Prompts: {', '.join(prompts) or 'written by the workflow'}."]
-    for role in ("harmful", "benign"):
-        template = steerings[data[role]["steering"]]
-        quoted = template.strip().replace("\n", "\n> ")
-        how = " to the prompt as it is." if template == "{prompt}" else f", to the prompt put as:\n\n> {quoted}\n\n"
-        lines.append(f"For each {role} prompt the student itself wrote {data[role]['samples']} response(s){how}")
-    return " ".join([*lines, f"A response was kept if the guard `{data['guard']}` calls it safe."])
-
-
-def settings_of(spec: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return an adapter's settings of training, from its identity's spec."""
-    training = spec["training"]
-    lora = training["lora"]
-    settings = [
-        ("epochs", spec["epochs"]),
-        ("loss", "GRPO" if "grpo" in spec else ", ".join(spec.get("loss") or {"nll": {}})),
-        ("learning rate", training["learning_rate"]),
-        ("schedule", f"{training['schedule']}, warm-up {training['warmup']}"),
-        ("LoRA rank, alpha, dropout", f"{lora['rank']}, {lora['alpha']}, {lora['dropout']}"),
-        ("LoRA targets", ", ".join(lora["targets"])),
-        ("numbers", training["dtype"]),
-        ("seed", "/".join(map(str, spec["seed"]))),
-    ]
-    if "grpo" in spec:
-        grpo = spec["grpo"]
-        settings += [(name, grpo[name]) for name in ("rollouts", "prompts_per_step", "beta", "epsilon", "temperature")]
-    else:
-        settings.append(("rows per step", training["batch_size"]))
-    return settings
-
-
 def interval(score: Mapping[str, Any] | None) -> str:
     """Return a value with its interval as text, or a dash if there is none."""
     if not score or score.get("value") is None:
@@ -89,25 +43,20 @@ def interval(score: Mapping[str, Any] | None) -> str:
 
 
 def adapter_card(
-    repository: str,
-    title: str,
-    base: Row,
-    method: Row,
-    prompts: Sequence[str],
-    steerings: Mapping[str, str],
+    about: Row,
     spec: Row,
     scores: Mapping[str, tuple[Row, Row | None]],
     benchmarks: Mapping[str, Row],
     confidence: float,
     dataset: str | None,
 ) -> str:
-    """Return the card of an adapter.
+    """Return the card of an adapter (report/cards/adapter.md).
 
     Parameters
     ----------
-    base : ``name``, ``label``, ``revision`` and ``hub`` (whether it is on the hub)
-    method : its config, with ``label``
-    prompts : ids of the sources of its prompts
+    about : dict
+        ``repository``, ``title``, ``base`` (``name``, ``label``, ``revision``, and ``hub``: whether it is on the hub),
+        ``method`` (its config), ``prompts`` (ids of their sources) and ``steerings`` (templates by name)
     spec : the adapter's spec, from its identity
     scores : by benchmark, the adapter's score and that of the student without an adapter
     benchmarks : their config
@@ -115,6 +64,7 @@ def adapter_card(
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+    base = about["base"]
     licence, words = licence_of([base["name"]] if base["hub"] else [])
     results = []
     evaluated = []
@@ -143,51 +93,26 @@ def adapter_card(
         license_name="see-below" if licence == "other" else None,
         tags=["lora", "safety", "reasoning", "thinksafe"],
         pipeline_tag="text-generation",
-        model_name=title,
+        model_name=about["title"],
         eval_results=evaluated or None,
     )
-    return str(
-        ModelCard.from_template(
-            facts,
-            template_path=str(ROOT / "report/cards/adapter.md"),
-            title=title,
-            base=base["name"],
-            base_label=base["label"],
-            revision=base["revision"],
-            built=not base["hub"],
-            method=method["label"],
-            data=data_text(method, prompts, steerings)
-            + (f" The set: [{dataset}](https://huggingface.co/datasets/{dataset})." if dataset else ""),
-            settings=settings_of(spec),
-            results=results,
-            confidence=f"{confidence * 100:g}",
-            repository=repository,
-            licence=words,
-        )
-    )
+    shown = dict(spec=spec, results=results, confidence=f"{confidence * 100:g}", dataset=dataset, licence=words)
+    return _card(ModelCard, facts, "adapter", about | shown)
 
 
-def dataset_card(
-    repository: str,
-    title: str,
-    base: Row,
-    method: Row,
-    prompts: Sequence[str],
-    steerings: Mapping[str, str],
-    statistics: Mapping[str, Row],
-    rows: int,
-    overlap: Mapping[str, int],
-) -> str:
-    """Return the card of a training set.
+def dataset_card(about: Row, statistics: Mapping[str, Row], rows: int, overlap: Mapping[str, int]) -> str:
+    """Return the card of a training set (report/cards/dataset.md).
 
     Parameters
     ----------
+    about : as in `adapter_card`
     statistics : by half, the counts of kept and dropped prompts that the filter wrote
     rows : count of the whole set
     overlap : by benchmark, how many of the prompts it shares
     """
     from huggingface_hub import DatasetCard, DatasetCardData
 
+    base, prompts = about["base"], about["prompts"]
     licence, words = licence_of([*prompts, *([base["name"]] if base["hub"] else [])])
     facts = DatasetCardData(
         language="en",
@@ -197,28 +122,13 @@ def dataset_card(
         size_categories=[next(name for limit, name in SIZES if rows < limit)],
         tags=["safety", "reasoning", "thinksafe", "not-for-all-audiences"],
         source_datasets=[name for name in prompts if "://" not in name] or None,
-        pretty_name=title,
+        pretty_name=about["title"],
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "data/train.parquet"}]}],
     )
-    halves = []
-    for role, half in statistics.items():
-        dropped = [f"{count} {reason.replace('_', ' ')}" for reason, count in half["dropped"].items() if count]
-        halves.append({**half, "role": role, "dropped": ", ".join(dropped) or "none"})
-    found = ", ".join(f"{count} in {name}" for name, count in overlap.items() if count)
-    return str(
-        DatasetCard.from_template(
-            facts,
-            template_path=str(ROOT / "report/cards/dataset.md"),
-            title=title,
-            base=base["name"],
-            revision=base["revision"],
-            method=method["label"],
-            data=data_text(method, prompts, steerings),
-            halves=halves,
-            repository=repository,
-            licence=words,
-            overlap=f"Some of its prompts also occur in the run's benchmarks: {found}."
-            if found
-            else "None of its prompts occurs in the run's benchmarks.",
-        )
-    )
+    return _card(DatasetCard, facts, "dataset", about | dict(statistics=statistics, overlap=overlap, licence=words))
+
+
+def _card(kind: Any, facts: Any, name: str, shown: Row) -> str:
+    data = fill("cards/data.md", **{key: shown[key] for key in ("method", "prompts", "steerings")})
+    template = str(ROOT / f"report/cards/{name}.md")
+    return str(kind.from_template(facts, template_path=template, data=data, **shown))

@@ -1,6 +1,6 @@
-"""A bundle described as an RO-Crate, by the profiles for runs of a workflow: ``ro-crate-metadata.json``.
+"""``ro-crate-metadata.json``: a bundle described as an RO-Crate, with the profiles for workflow runs.
 
-Written by `rocrate`; every date in it is the run's own, so that the same run is described by the same bytes.
+`rocrate` writes it; all dates are the run's, so that the same run gives the same bytes.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def describe(
 
     Parameters
     ----------
-    manifest : what the bundle's own manifest says of run, tier, target and Snakemake
-    files : size and digest of each of its files, by name
-    times : when the first of its jobs began and the last one ended, in seconds since 1970
+    manifest : the bundle's own
+    files : size and digest of each file, by name
+    times : start of the first job and end of the last one, in seconds since 1970
     version : of the workflow
     """
     from rocrate.model.contextentity import ContextEntity
@@ -65,16 +65,13 @@ def describe(
     crate.datePublished = ended
     crate.license = crate.add(ContextEntity(crate, LICENCE, {"@type": "CreativeWork", "name": "Apache-2.0"}))
     crate.license["description"] = "The workflow's. Models and data sets have their own: LICENCES.md"
-    root["conformsTo"] = [
-        crate.add(
-            ContextEntity(
-                crate, profile, {"@type": "CreativeWork", "name": name, "version": profile.rpartition("/")[2]}
-            )
-        )
-        for profile, name in PROFILES.items()
-    ]
+    profiles = {
+        address: {"@type": "CreativeWork", "name": name, "version": address.rpartition("/")[2]}
+        for address, name in PROFILES.items()
+    }
+    root["conformsTo"] = [crate.add(ContextEntity(crate, *profile)) for profile in profiles.items()]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the files are described here, and packed elsewhere
+        warnings.simplefilter("ignore")  # about files that are not in a folder here
         workflow = crate.add_workflow(
             dest_path=MAIN,
             main=True,
@@ -82,23 +79,21 @@ def describe(
             lang_version=manifest["snakemake"],
             properties={"name": "ThinkSafe-Flow", "version": version, "license": {"@id": LICENCE}},
         )
-        results = []
-        for name, facts in files.items():
-            if name == MAIN:
-                workflow["sha256"], workflow["contentSize"] = facts["sha256"], str(facts["size"])
-                continue
-            found = crate.add_file(dest_path=name, properties=_properties(name, facts))
-            if name.startswith("results/"):
-                results.append(found)
+        workflow["sha256"], workflow["contentSize"] = files[MAIN]["sha256"], str(files[MAIN]["size"])
+        added = {
+            name: crate.add_file(dest_path=name, properties=_properties(name, facts))
+            for name, facts in files.items()
+            if name != MAIN
+        }
     action = crate.add_action(
         workflow,
         identifier="#run",
         object=crate.get("config.json"),
-        result=results,
+        result=[added[name] for name in added if name.startswith("results/")],
         properties={
             "@type": "CreateAction",
             "name": f"the run {manifest['run']}",
-            "description": "What Snakemake made, from the first job to the last; provenance.json tells of each.",
+            "description": "All that Snakemake made; provenance.json has each job.",
             "startTime": began,
             "endTime": ended,
             "actionStatus": "http://schema.org/CompletedActionStatus",
@@ -106,7 +101,9 @@ def describe(
     )
     root["mentions"] = action
     crate.get("README.md")["about"] = root
-    return json_bytes(_sorted(crate.metadata.generate()))
+    found = crate.metadata.generate()
+    # rocrate keeps entities in sets, whose order changes.
+    return json_bytes(found | {"@graph": sorted(found["@graph"], key=lambda entity: entity["@id"])})
 
 
 def _properties(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,8 +111,3 @@ def _properties(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     if kind := KINDS.get(PurePosixPath(name).suffix):
         found["encodingFormat"] = kind
     return found
-
-
-def _sorted(crate: dict[str, Any]) -> dict[str, Any]:
-    """Return a crate with its entities in the order of their names, as `rocrate` keeps them in that of sets."""
-    return crate | {"@graph": sorted(crate["@graph"], key=lambda entity: entity["@id"])}

@@ -141,12 +141,8 @@ def dataset(job: dag.Job, lineage: Lineage, about: Row, benchmarks: Mapping[str,
     statistics = next((path for path in job.outputs if path.endswith(".statistics.json")), None)
     rows = read_rows(path)
     prompts = {row["prompt"] for row in rows}
-    card = dataset_card(
-        **about,
-        statistics=read_json(statistics) if statistics else {},
-        rows=len(rows),
-        overlap={label: len(prompts & asked) for label, asked in benchmarks.items()},
-    )
+    overlap = {label: len(prompts & asked) for label, asked in benchmarks.items()}
+    card = dataset_card(about, read_json(statistics) if statistics else {}, len(rows), overlap)
     return repository("dataset", about["repository"], card, lineage, job, {"data/train.parquet": path})
 
 
@@ -160,14 +156,8 @@ def adapter(
         if own := scores.get((student, method, replicate, benchmark)):
             initial = scores.get((student, "initial", replicate, benchmark))
             found[benchmark] = (score_of(own), score_of(initial) if initial else None)
-    card = adapter_card(
-        **about,
-        spec=read_json(job.identity)["spec"],
-        scores=found,
-        benchmarks=config["benchmarks"],
-        confidence=config["scoring"]["confidence"],
-        dataset=data,
-    )
+    spec, confidence = read_json(job.identity)["spec"], config["scoring"]["confidence"]
+    card = adapter_card(about, spec, found, config["benchmarks"], confidence, data)
     folder = Path(next(path for path in job.outputs if Path(path).is_dir()))
     weights = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".json", ".safetensors")}
     return repository("model", about["repository"], card, lineage, job, weights)

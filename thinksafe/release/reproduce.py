@@ -101,7 +101,7 @@ def prepare(
         if not again:
             raise BundleError(f"{bundle.path}: has nothing from which a level above {tier} could be made")
         if not dry_run:
-            restore.place(graph, bundle, fit, lambda number: number not in again)
+            restore.place(graph, bundle, {number: job for number, job in fit.jobs.items() if number not in again})
             write_json(mark, started)
         jobs = [fit.jobs[number] for number in sorted(again)]
         needed = {path for job in jobs for path in job.inputs}

@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,12 +94,12 @@ def _download(address: str, folder: Path) -> Path:
 
 
 # ------------------------------------------------------------------------------------------------------------- placing
-def files_to_place(bundle: Bundle, fit: Fit, wanted: Callable[[int], bool] = lambda number: True) -> list[str]:
-    """Return the files of the jobs that fit and are wanted; ``wanted`` takes a job's number in the bundle."""
-    return [name for name, number in bundle.owner.items() if number not in fit.reasons and wanted(number)]
+def files_of(bundle: Bundle, jobs: Mapping[int, dag.Job]) -> list[str]:
+    """Return the files of jobs, which are given by their number in the bundle."""
+    return [name for name, number in bundle.owner.items() if number in jobs]
 
 
-def place(graph: Any, bundle: Bundle, fit: Fit, wanted: Callable[[int], bool] = lambda number: True) -> None:
+def place(graph: Any, bundle: Bundle, jobs: Mapping[int, dag.Job]) -> None:
     """Place the files of jobs that fit, and Snakemake's records of these jobs.
 
     Every file gets the same modification time: Snakemake compares an input's content only if the input is newer than
@@ -109,7 +109,7 @@ def place(graph: Any, bundle: Bundle, fit: Fit, wanted: Callable[[int], bool] = 
         raise BundleError(
             f"Snakemake is running in {Path.cwd()}, or was killed there: wait for it, or run `snakemake --unlock`"
         )
-    files = files_to_place(bundle, fit, wanted)
+    files = files_of(bundle, jobs)
     new = {name for name in files if not _same(bundle, name)}
     staging = Path("results") / bundle.run / "bundles" / ".placing"
     free = shutil.disk_usage("results" if Path("results").exists() else ".").free
@@ -127,12 +127,11 @@ def place(graph: Any, bundle: Bundle, fit: Fit, wanted: Callable[[int], bool] = 
     now = int(time.time())
     for name in files:
         os.utime(name, (now, now))
-    for number, job in fit.jobs.items():
-        if number not in fit.reasons and wanted(number):
-            for folder in filter(bundle.holds, job.folders):
-                Path(folder, SNAKEMAKES).touch()
-                os.utime(Path(folder, SNAKEMAKES), (now, now))
-            snakemake_records.place(graph, job, bundle.jobs[number])
+    for number, job in jobs.items():
+        for folder in filter(bundle.holds, job.folders):
+            Path(folder, SNAKEMAKES).touch()
+            os.utime(Path(folder, SNAKEMAKES), (now, now))
+        snakemake_records.place(graph, job, bundle.jobs[number])
 
 
 @contextmanager
@@ -240,17 +239,16 @@ def run(arguments: argparse.Namespace) -> int:
         placed = arguments.fitting or not fit.reasons
         if not arguments.json:
             print("\n".join(describe(bundle, fit)), flush=True)
-        files = files_to_place(bundle, fit) if placed else []
-        if files and not arguments.dry_run:
-            place(graph, bundle, fit)
-    fitting = len(bundle.jobs) - len(fit.reasons)
+        files = files_of(bundle, fit.fitting) if placed else []
+        if placed and not arguments.dry_run:
+            place(graph, bundle, fit.fitting)
     by_reason, derived = count_reasons(bundle, fit)
     if arguments.json:
-        found = {"run": bundle.run, "jobs": len(bundle.jobs), "fitting": fitting, "files": len(files)}
+        found = {"run": bundle.run, "jobs": len(bundle.jobs), "fitting": len(fit.fitting), "files": len(files)}
         print(json.dumps(found | {"reasons": by_reason, "made_from_those": derived}, indent=1))
     elif placed:
         verb = "would place" if arguments.dry_run else "placed"
-        print(f"{verb} {len(files):,} files, with the provenance of {fitting:,} jobs")
+        print(f"{verb} {len(files):,} files, with the provenance of {len(fit.fitting):,} jobs")
     else:
         raise BundleError(
             f"{len(fit.reasons):,} of {len(bundle.jobs):,} jobs do not fit, so nothing was placed; --fitting places "

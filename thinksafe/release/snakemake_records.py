@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from thinksafe.files import read_json
 from thinksafe.planning import dag
 from thinksafe.planning.explain import difference, kind_of
 from thinksafe.provenance.digests import canonical
-from thinksafe.provenance.identity import file_digest
-from thinksafe.release.archive import Bundle, BundleError, content_in, name_anywhere, name_in_run, unquote
+from thinksafe.provenance.identity import content_digest, file_digest
+from thinksafe.release.archive import Bundle, BundleError, content_in, name_anywhere, unquote
 
 RECORD_FORMAT = 6
 
@@ -88,11 +87,16 @@ def place(graph: Any, job: dag.Job, known: dict[str, Any]) -> None:
 class Fit:
     """By a job's number in a bundle: the same job of the DAG, and why it does not fit.
 
-    No reason of its own means that a job needs one that does not fit.
+    A job with an empty list of reasons needs another job that does not fit.
     """
 
     jobs: dict[int, dag.Job] = field(default_factory=dict)
     reasons: dict[int, list[str]] = field(default_factory=dict)
+
+    @property
+    def fitting(self) -> dict[int, dag.Job]:
+        """Return the jobs that fit."""
+        return {number: job for number, job in self.jobs.items() if number not in self.reasons}
 
 
 def fit(graph: Any, bundle: Bundle, ignore: Sequence[str] = ()) -> Fit:
@@ -116,8 +120,8 @@ def fit(graph: Any, bundle: Bundle, ignore: Sequence[str] = ()) -> Fit:
         why += [f"the bundle does not say how {need.title} was made" for need in job.needs if need not in numbers]
         if why or any(numbers.get(need) in found.reasons for need in job.needs):
             found.reasons[number] = why
-    for number in set(range(len(bundle.jobs))) - set(found.jobs):
-        found.reasons[number] = ["no job of this config makes it"]
+    others = set(range(len(bundle.jobs))) - set(found.jobs)
+    found.reasons |= {number: ["no job of this config makes it"] for number in others}
     return found
 
 
@@ -150,12 +154,8 @@ def _others(bundle: Bundle, job: dag.Job, known: dict[str, Any], ignore: Sequenc
     """Return the outputs and inputs here whose content differs from that of the bundle's job."""
     lines = []
     for output in job.outputs:
-        made, is_folder = content_in(bundle, output), output in job.folders
-        if made and is_folder and Path(output).is_dir():
-            differs = _content_of(job, output) != made
-        else:
-            differs = made and output not in ignore and Path(output).is_file() and file_digest(output) != made
-        if differs:
+        made = content_in(bundle, output)
+        if made and output not in ignore and Path(output).exists() and content_digest(output) != made:
             lines.append(f"{output} is here already, with other content; move it away or keep it")
     checksums = {name_anywhere(path): value for path, value in known["input_checksums"].items()}
     for path in job.inputs:
@@ -164,11 +164,3 @@ def _others(bundle: Bundle, job: dag.Job, known: dict[str, Any], ignore: Sequenc
             if checksum.removeprefix("sha256:") != file_digest(path):
                 lines.append(f"{path} has other content here")
     return lines
-
-
-def _content_of(job: dag.Job, folder: str) -> str | None:
-    """Return the digest of a folder here, from its identity; None without an identity."""
-    try:
-        return read_json(job.identity)["content"].get(name_in_run(folder))
-    except (OSError, ValueError, KeyError):
-        return None
