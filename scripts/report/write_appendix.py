@@ -128,10 +128,6 @@ def _assets(facts: Row) -> tuple[str, str]:
     return "Yes", f"adapters: {adapters}, training sets: {sets}; each with what it was made of"
 
 
-def _models(facts: Row) -> tuple[str, str]:
-    return "Yes", f"language models are the subject: {', '.join(facts['spec']['students'])}, and their guards"
-
-
 # Each topic with its answer and reason, or the function that returns them.
 TOPICS: tuple[tuple[str, tuple[str, str] | Callable[[Row], tuple[str, str]]], ...] = (
     ("Claims match the findings", _claims),
@@ -149,7 +145,7 @@ TOPICS: tuple[tuple[str, tuple[str, str] | Callable[[Row], tuple[str, str]]], ..
     ("New assets are documented", _assets),
     ("Work with people or crowds", ("NA", "no person was asked; verdicts are models'")),
     ("Review board for work with people", ("NA", "no person was asked")),
-    ("Use of language models", _models),
+    ("Use of language models", lambda facts: ("Yes", f"{', '.join(facts['spec']['students'])}, and their guards")),
 )
 
 

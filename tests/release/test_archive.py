@@ -295,10 +295,13 @@ def test_an_identity_that_names_other_files(good: Members, tmp_path: Path) -> No
     def identity(**parts: Any) -> Members:
         return good | {name: json_bytes(json.loads(good[name]) | parts)}
 
-    refused(packed(tmp_path / "a.tar.gz", identity(content={"tables/table1.csv": "0" * 64})), "describes other files")
+    refused(
+        packed(tmp_path / "a.tar.gz", identity(content={"tables/table1.csv": "0" * 64})),
+        "content: has other files than its job",
+    )
     wrong = {ADAPTER.removeprefix("results/tiny/"): "1" * 64}
     refused(packed(tmp_path / "b.tar.gz", identity(content=wrong)), "content: .* has another digest in the bundle")
-    refused(packed(tmp_path / "c.tar.gz", identity(inputs={})), "has other inputs than its job")
+    refused(packed(tmp_path / "c.tar.gz", identity(inputs={})), "inputs: has other files than its job")
     refused(packed(tmp_path / "d.tar.gz", identity(spec={"student": "b"})), "other params than its job's record")
     lost = {key: data for key, data in good.items() if key != name}
     refused(packed(tmp_path / "e.tar.gz", lost), "comes without its identity")

@@ -51,8 +51,10 @@ MAGIC = {".parquet": b"PAR1", ".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-"}
 ENDINGS = (*TEXT, *MAGIC, ".safetensors")
 
 MANIFEST, PROVENANCE = "bundle.json", "provenance.json"
-DOCUMENTS = re.compile(r"(bundle|provenance|ro-crate-metadata|config)\.json|(README|LICENCES)\.md")
-WORKFLOW = re.compile(r"workflow/[\w.-]+(/[\w.-]+)*")
+# Documents, and files of the workflow.
+OTHERS = re.compile(
+    r"(bundle|provenance|ro-crate-metadata|config)\.json|(README|LICENCES)\.md|workflow/[\w.-]+(/[\w.-]+)*"
+)
 
 # Ten times the paper's whole run (docs/cost.md), and the ratio to which text of this kind compresses.
 MAX_FILES = 1_000_000
@@ -73,9 +75,10 @@ def _expect(fits: Any, otherwise: str) -> None:
         raise BundleError(otherwise)
 
 
-def reach(tier: str) -> str:
-    """Return in words how deep a bundle of a tier goes."""
-    return "whole" if tier == "all" else f"from its {tier} on"
+def scope_of(manifest: Mapping[str, Any]) -> str:
+    """Return in words how much of a run a bundle holds."""
+    reach = "whole" if manifest["tier"] == "all" else f"from its {manifest['tier']} on"
+    return f"{reach} ({manifest['target']})" + (", without prompts and responses" if manifest["public"] else "")
 
 
 def identity_among(outputs: list[str]) -> str:
@@ -289,6 +292,7 @@ def open_bundle(path: Path) -> Bundle:
                 bundle.jobs = _validated(list[Job], name, parse_json(name, text))
             elif name.endswith((IDENTITY, "/adapter_config.json")):
                 bundle.texts[name] = parse_json(name, text)
+                _expect(isinstance(bundle.texts[name], dict), f"{name}: is not a mapping")
         while rest := stream.read(CHUNK):  # to the end, so that gzip checks its own checksum
             _expect(not rest.strip(b"\0") and stream.tell() <= limit, "continues after its end")
         _expect(bundle, "is empty")
@@ -308,12 +312,9 @@ def check_name(name: str, run: str) -> None:
     if parts[0] == "results":
         _expect(len(parts) > 2 and parts[2] != "bundles", f"{name!r} is not a result of a run")
         _expect(parts[1] == run, f"{name} is of another run")
-        _expect(
-            name.endswith(ENDINGS),
-            f"{name!r} is of a kind that no rule makes, such as a pickle; weights are safetensors",
-        )
+        _expect(name.endswith(ENDINGS), f"{name!r} is of a kind that no rule makes, such as a pickle")
     else:
-        _expect(DOCUMENTS.fullmatch(name) or WORKFLOW.fullmatch(name), f"{name!r} has no place in a bundle")
+        _expect(OTHERS.fullmatch(name), f"{name!r} has no place in a bundle")
 
 
 def _read(info: tarfile.TarInfo, archive: tarfile.TarFile) -> tuple[str, bytes]:
@@ -428,25 +429,28 @@ def _check_job(bundle: Bundle, job: Job) -> None:
     if path not in bundle.texts:
         return
     identity = bundle.texts[path]
-    parts = ("content", "spec", "code", "environment", "inputs")
-    _expect(
-        isinstance(identity, dict) and all(isinstance(identity.get(part), dict) for part in parts),
-        f"{path}: is not an identity",
-    )
+    for part in ("content", "spec", "code", "environment", "inputs"):
+        _expect(isinstance(identity.get(part), dict), f"{path}: is not an identity, since it lacks {part}")
     outputs = {name_in_run(output): output for output in job["outputs"] if output != path}
     inputs = {name_in_run(name): name for name in job["input"]}
-    for key, names, digest_of, what in (
-        ("content", outputs, content_in, "describes other files than its job makes"),
-        ("inputs", inputs, input_in, "has other inputs than its job"),
-    ):
-        if other := set(identity[key]) ^ set(names):
-            raise BundleError(f"{path}: {what}: {', '.join(sorted(other))}")
+    for key, names, digest_of in (("content", outputs, content_in), ("inputs", inputs, input_in)):
+        other = sorted(set(identity[key]) ^ set(names))
+        _expect(not other, f"{path}: {key}: has other files than its job: {', '.join(other)}")
         for name, digest in identity[key].items():
             found = digest_of(bundle, names[name])
             _expect(found in (None, digest), f"{path}: {key}: {names[name]} has another digest in the bundle")
     stated = sorted(canonical(identity[part]) for part in ("spec", "code", "environment"))  # Snakemake keeps no names
     _expect(stated == sorted(map(unquote, job["params"])), f"{path}: has other params than its job's record")
-    _check_adapter(bundle, path.removesuffix(IDENTITY), identity["spec"])
+    folder, spec = path.removesuffix(IDENTITY), identity["spec"]
+    settings = bundle.texts.get(f"{folder}/adapter_config.json")
+    if settings is not None:
+        model = spec.get("model") if isinstance(spec.get("model"), dict) else {}
+        trained, name = base_of(model, spec.get("student")), settings.get("base_model_name_or_path")
+        _expect(
+            {"name": name, "revision": settings.get("revision")} == trained,
+            f"{folder}: names {name} at {settings.get('revision')} as its base, but was trained on {trained['name']} "
+            f"at {trained['revision']}",
+        )
 
 
 def unquote(text: str) -> str:
@@ -474,20 +478,6 @@ def input_in(bundle: Bundle, path: str) -> str | None:
         return None
     content = bundle.texts[path].get("content")
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _check_adapter(bundle: Bundle, folder: str, spec: Mapping[str, Any]) -> None:
-    """Check that an adapter names the model that it was trained on."""
-    settings = bundle.texts.get(f"{folder}/adapter_config.json")
-    if settings is None:
-        return
-    base = base_of(spec.get("model") or {}, spec.get("student"))
-    stated = {"name": settings.get("base_model_name_or_path"), "revision": settings.get("revision")}
-    _expect(
-        stated == base,
-        f"{folder}: names {stated['name']} at {stated['revision']} as its base, but was trained on {base['name']} at "
-        f"{base['revision']}",
-    )
 
 
 def extract(bundle: Bundle, folder: Path, names: Container[str]) -> None:

@@ -238,10 +238,10 @@ def make_bundle(
     path = Path("results") / config["run"] / "bundles" / f"{name.replace('/', '-')}.tar.gz"
     found = {
         "path": str(path),
-        "files": sum(name.startswith("results/") for name in members),
+        "files": len(members),
         "jobs": len({job.identity for job in jobs} & members.keys()),
         "provenance": len(jobs),
-        "bytes": sum(archive.size_of(content) for content in members.values()),
+        "bytes": sum(map(archive.size_of, members.values())),
         "withheld": len(withheld),
     }
     if dry_run:
@@ -252,7 +252,7 @@ def make_bundle(
         archive.PROVENANCE: archive.json_bytes(records),
         "config.json": archive.json_bytes(config),
         "LICENCES.md": licences(typed).encode(),
-        "README.md": fill("bundle/README.md", **manifest, reach=archive.reach(tier)).encode(),
+        "README.md": fill("bundle/README.md", **manifest, scope=archive.scope_of(manifest)).encode(),
     }
     members |= {f"workflow/{path.relative_to(ROOT)}": path for pattern in WORKFLOW for path in ROOT.glob(pattern)}
     for name in members:
@@ -279,12 +279,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Pack what the command line names, and print where it is."""
     overlay = dag.overlay_of(arguments)
     found = make_bundle(overlay, arguments.tier, arguments.target, arguments.public, arguments.dry_run)
-    if arguments.json:
-        print(json.dumps(found, indent=1))
-        return 0
-    print(f"{found['files']:,} files of {found['jobs']:,} jobs, how {found['provenance']:,} jobs were made")
+    lines = [f"{found['files']:,} files of {found['jobs']:,} jobs, provenance of {found['provenance']:,} jobs"]
     if found["withheld"]:
-        print(f"held back, with their digests: {found['withheld']:,} files with prompts or responses")
-    print(f"sha256 {found['sha256']}" if "sha256" in found else f"would be packed: {found['bytes'] / 1e6:,.1f} MB")
-    print(found["path"])
+        lines.append(f"withheld, with their digests: {found['withheld']:,} files with prompts or responses")
+    lines.append(f"sha256 {found['sha256']}" if "sha256" in found else f"would pack {found['bytes'] / 1e6:,.1f} MB")
+    print(json.dumps(found, indent=1) if arguments.json else "\n".join([*lines, found["path"]]))
     return 0

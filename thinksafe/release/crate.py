@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from thinksafe.release.archive import json_bytes, reach
+from thinksafe.release.archive import json_bytes, scope_of
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -58,9 +58,8 @@ def describe(
     root = crate.root_dataset
     crate.name = f"ThinkSafe-Flow: {manifest['run']}"
     crate.description = (
-        f"Results of the run {manifest['run']} (target {manifest['target']}), {reach(manifest['tier'])}"
-        + (", without prompts and responses" if manifest["public"] else "")
-        + ". Restored by `thinksafe restore`; bundle.json has size and digest of every file."
+        f"Results of the run {manifest['run']}, {scope_of(manifest)}. Restored by `thinksafe restore`; bundle.json has "
+        "size and digest of every file."
     )
     crate.datePublished = ended
     crate.license = crate.add(ContextEntity(crate, LICENCE, {"@type": "CreativeWork", "name": "Apache-2.0"}))

@@ -17,10 +17,9 @@ import json
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from thinksafe.errors import UserError
 from thinksafe.files import IDENTITY, Row, atomic, read_json, read_rows
@@ -39,8 +38,7 @@ TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")
 Content = Path | bytes
 
 
-@dataclass
-class Item:
+class Item(NamedTuple):
     """One repository: ``kind`` is ``dataset`` or ``model``; ``files`` by their path in it."""
 
     kind: str
@@ -234,11 +232,8 @@ def push_to_hub(item: Item, private: bool) -> list[str]:
     api = HfApi()
     try:
         api.create_repo(item.name, repo_type=item.kind, private=private, exist_ok=True)
-        files = [
-            file
-            for file in api.list_repo_tree(item.name, repo_type=item.kind, recursive=True)
-            if isinstance(file, RepoFile)
-        ]
+        tree = api.list_repo_tree(item.name, repo_type=item.kind, recursive=True)
+        files = (entry for entry in tree if isinstance(entry, RepoFile))
         there = {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
         new = [
             CommitOperationAdd(name, content if isinstance(content, bytes) else str(content))

@@ -68,12 +68,9 @@ def prepare(
 
     Returns
     -------
-    list of str
-        Snakemake's targets: the identities of jobs to make again that no other one of them needs.
-    dict
-        How many jobs of each rule are made again.
-    list of str
-        The jobs above the tier that are not made again, sorted.
+    tuple
+        Snakemake's targets (identities of the jobs to make again that no other one of them needs); how many jobs of
+        each rule are made again; and the jobs above the tier that are not, sorted.
 
     Raises
     ------
@@ -178,16 +175,9 @@ def compare(bundle: Bundle, tier: str, kept: list[str]) -> dict[str, Any]:
                 after = now.get(cell)
                 row = {"cell": cell, "verdict": verdict_of(before, after), "file": name}
                 rows.append(row | {"bundle": _numbers(before), "here": _numbers(after or {})})
-    return {
-        "run": bundle.run,
-        "tier": tier,
-        "bundle": file_digest(bundle.path),
-        "cells": rows,
-        "counts": dict(Counter(row["verdict"] for row in rows)),
-        "files": dict(files),
-        "devices": devices,
-        "taken_as_they_are": kept,
-    }
+    counts = Counter(row["verdict"] for row in rows)
+    found = {"run": bundle.run, "tier": tier, "bundle": file_digest(bundle.path), "cells": rows, "counts": counts}
+    return found | {"files": files, "devices": devices, "taken_as_they_are": kept}
 
 
 def _devices(folder: Path, records: Iterable[str]) -> list[str]:

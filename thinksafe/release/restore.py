@@ -65,10 +65,11 @@ def fetch(place: str, folder: Path) -> Path:
 
     try:
         found = HfApi(endpoint=constants.ENDPOINT).list_repo_files(name, repo_type="dataset", revision=revision or None)
-        held = [one for one in found if one.endswith(".tar.gz")]
-        if not file and len(held) != 1:
-            raise BundleError(f"has {len(held)} bundles; name one as {name}:FILE ({', '.join(held[:5]) or 'none'})")
-        return Path(hf_hub_download(name, file or held[0], repo_type="dataset", revision=revision or None))
+        bundles = [name for name in found if name.endswith(".tar.gz")]
+        if not file and len(bundles) != 1:
+            known = ", ".join(bundles[:5]) or "none"
+            raise BundleError(f"has {len(bundles)} bundles; name one as {name}:FILE ({known})")
+        return Path(hf_hub_download(name, file or bundles[0], repo_type="dataset", revision=revision or None))
     except Exception as error:  # the library's errors have no common type
         why = "" if isinstance(error, BundleError) else f"cannot be downloaded from the hub ({type(error).__name__}): "
         raise BundleError(f"{place}: {why}{str(error)[:200]}") from None
@@ -82,11 +83,10 @@ def _download(address: str, folder: Path) -> Path:
     try:
         with httpx.stream("GET", address, follow_redirects=True, timeout=60) as answer, open(path, "wb") as handle:
             answer.raise_for_status()
-            size = 0
             for chunk in answer.iter_bytes():
-                if (size := size + len(chunk)) > archive.MAX_BYTES:
-                    raise BundleError(f"{address}: is larger than {archive.MAX_BYTES:,} bytes")
                 handle.write(chunk)
+                if handle.tell() > archive.MAX_BYTES:
+                    raise BundleError(f"is larger than {archive.MAX_BYTES:,} bytes")
     except (httpx.HTTPError, BundleError) as error:
         path.unlink(missing_ok=True)
         raise BundleError(f"{address}: cannot be downloaded ({error})") from None
@@ -155,22 +155,19 @@ def _same(bundle: Bundle, name: str) -> bool:
 def describe(bundle: Bundle, fit: Fit) -> Iterator[str]:
     """Yield what is in a bundle, and what of it does not fit and why."""
     manifest = bundle.manifest
-    public = ", without prompts and responses" if manifest["public"] else ""
-    yield f"{bundle.path}: run {bundle.run}, {archive.reach(manifest['tier'])} ({manifest['target']}){public}"
+    yield f"{bundle.path}: run {bundle.run}, {archive.scope_of(manifest)}"
     levels = [stage_of(job["rule"]).level for job in bundle.jobs]
     jobs, misfits = Counter(levels), Counter(levels[number] for number in fit.reasons)
-    files: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
-    for name, number in bundle.owner.items():
-        files[levels[number]] += 1
-        sizes[levels[number]] += manifest["files"][name]["size"]
     for level in (level for level in LEVELS if jobs[level]):
-        line = f"  {level:<10}{jobs[level]:>7,} jobs {files[level]:>8,} files {sizes[level] / 1e6:>10,.1f} MB"
+        files = [name for name, number in bundle.owner.items() if levels[number] == level]
+        size = sum(manifest["files"][name]["size"] for name in files)
+        line = f"  {level:<10}{jobs[level]:>7,} jobs {len(files):>8,} files {size / 1e6:>10,.1f} MB"
         yield line + (f"   {misfits[level]:,} jobs do not fit" if misfits[level] else "")
     if manifest["withheld"]:
         yield f"  withheld, with their digests: {len(manifest['withheld']):,} files"
-    locks = (name for name in sorted(manifest["files"]) if name.startswith(LOCKS))
-    if other := [name.removeprefix("workflow/") for name in locks if not _is_ours(bundle, name)]:
+    locks = [name.removeprefix("workflow/") for name in sorted(manifest["files"]) if name.startswith(LOCKS)]
+    ours = {name: file_digest(ROOT / name) for name in locks if (ROOT / name).is_file()}
+    if other := [name for name in locks if bundle.digest(f"workflow/{name}") != ours.get(name)]:
         yield f"  made with other {', '.join(other)}:"
         yield "  those versions that can change a number are compared job by job"
     by_reason, derived = count_reasons(bundle, fit)
@@ -192,11 +189,6 @@ def count_reasons(bundle: Bundle, fit: Fit) -> tuple[dict[str, dict[str, int]], 
     most_first = sorted(by_reason.items(), key=lambda item: -item[1].total())
     derived = sum(not lines for lines in fit.reasons.values())
     return {line: dict(rules.most_common()) for line, rules in most_first}, derived
-
-
-def _is_ours(bundle: Bundle, name: str) -> bool:
-    path = ROOT / name.removeprefix("workflow/")
-    return path.is_file() and file_digest(path) == bundle.digest(name)
 
 
 @contextmanager

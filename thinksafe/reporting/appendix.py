@@ -35,12 +35,6 @@ def facts_of(
     tables : paths of its tidy tables
     claims : path of the summary of the claims as JSON, or nothing
     licences : what is known of each source
-
-    Returns
-    -------
-    dict
-        ``stages`` (`usage_of` each stage), ``total`` (of all), ``devices``, ``pythons``, ``sources``, ``training``,
-        ``versions``, ``modules``, ``intervals``, ``answers`` and ``claims``
     """
     lineage = Lineage(run, [Path(path).relative_to(run).as_posix() for path in identities])
     stages = records_of(lineage)
@@ -48,7 +42,7 @@ def facts_of(
     known = [record for record in records if record]
     return {
         "stages": {stage: usage_of(group) for stage, group in stages.items()},
-        "total": usage_of(records),
+        "total": usage_of(records),  # of all stages
         "devices": _listed(device_of(record) for record in known),
         "pythons": _listed(record["python"] for record in known),
         "sources": sources_of(lineage, licences),

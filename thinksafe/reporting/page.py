@@ -15,7 +15,6 @@ from thinksafe.models.responses import parts
 from thinksafe.provenance.digests import ROOT
 from thinksafe.seeds import seed_for
 
-PAGE = {"html": "report/page/index.html", "css": "report/page/page.css", "js": "report/page/page.js"}
 LONGEST = 12_000  # characters of one text in the page; the middle of a longer one is left out
 POINTS = 160  # of one training curve
 
@@ -25,7 +24,8 @@ def render(data: Row) -> str:
     import jinja2
     import markupsafe
 
-    style, script, html = ((ROOT / PAGE[kind]).read_text(encoding="utf-8") for kind in ("css", "js", "html"))
+    files = (ROOT / "report/page" / name for name in ("page.css", "page.js", "index.html"))
+    style, script, html = (file.read_text(encoding="utf-8") for file in files)
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return page.from_string(html).render(
         run=data["run"],
