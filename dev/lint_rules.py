@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 DELIBERATE = {
-    "Mixed rules and functions in same snakefile": "input functions stand beside their rule",
+    "Mixed rules and functions in same snakefile": "input functions are beside their rule",
     "Environment variable PYTHONPATH used": "set for jobs here, not read from the user",
     "Environment variable THINKSAFE_DRIVER used": "set for jobs here, not read from the user",
     "Environment variable THINKSAFE_GPUS used": "set for jobs here, and optional",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Make or mend .venv from the lock files: `dev/setup.sh cpu [dev] [vllm]`. Does nothing where nothing has changed.
-# Speaks on stderr only, so that `make plan` can pipe its own output.
+# Create or update .venv from the lock files: `dev/setup.sh cpu [dev] [vllm]`. Does nothing if nothing has changed.
+# Prints to stderr only, so that the output of `make plan` can be piped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 stamp=.venv/.lock-digest # one line per part: its name and the digest of the lock files that it was installed from
@@ -12,7 +12,7 @@ fail() {
   exit 1
 }
 
-digest() { # of the files given, whatever tool this machine has
+digest() { # FILES... : print a digest of the files, with the tool that this machine has
   cat "$@" | if command -v sha256sum > /dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-16
 }
 
@@ -32,17 +32,17 @@ find_python() {
     "Name one: make setup PYTHON=/path/to/python3.11"
 }
 
-install() { # WHAT ARGUMENTS... : run pip, and show the end of what it said where it fails
+install() { # WHAT ARGUMENTS... : run pip; if it fails, print the end of its output
   local what=$1
   shift
-  say "installing $what (whole story: $log)"
+  say "installing $what (log: $log)"
   if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input "$@" >> "$log" 2>&1; then
     tail -n 12 "$log" >&2
     fail "pip could not install $what. Is there a network, or an index in pip's own settings? Then run this again."
   fi
 }
 
-part() { # NAME FILES... : succeed where NAME still has to be installed from FILES
+part() { # NAME FILES... : succeed if NAME still has to be installed from FILES
   local name=$1
   shift
   [ "$(sed -n "s/^$name //p" "$stamp" 2> /dev/null)" != "$(digest "$@")" ]

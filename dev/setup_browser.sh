@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Chromium and its driver from Debian's packages, for the test of the page in a real browser. Does nothing where they
-# are there; says what is missing, and goes on, where this user or this machine cannot install them.
+# Install Chromium and its driver from Debian's packages, for the tests of the page in a browser. Does nothing if they
+# are installed; if this user or machine cannot install them, prints what is missing and succeeds.
 set -uo pipefail
 say() { echo "setup: $*" >&2; }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# SLURM with accounting from Debian's packages, for the tests of the SLURM profile on a cluster of their own. Does nothing
-# where it is there; says what is missing, and goes on, where this user or this machine cannot install it: the tests then
-# fail and say the same. Its daemons are neither started nor configured here (tests/slurm/cluster.py).
+# Install SLURM with accounting from Debian's packages, for the tests of the SLURM profile on their own cluster. Does
+# nothing if it is installed; if this user or machine cannot install it, prints what is missing and succeeds: the tests
+# then fail with the same message. tests/slurm/cluster.py configures and starts the daemons.
 set -uo pipefail
 say() { echo "setup: $*" >&2; }
 packages=(slurm-wlm slurmdbd munge mariadb-server)
@@ -18,7 +18,7 @@ if ! command -v apt-get > /dev/null || [ "$(id -u)" != 0 ]; then
   exit 0
 fi
 say "installing SLURM for the tests of its profile"
-# No daemon of these packages is to run beside the tests' own.
+# The packages must not start daemons of their own.
 denied=0
 [ -e /usr/sbin/policy-rc.d ] || { denied=1; printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; }
 export DEBIAN_FRONTEND=noninteractive

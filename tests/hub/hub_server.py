@@ -40,13 +40,13 @@ class Fault:
 
 
 class Hub:
-    """What the server serves, and what it was asked."""
+    """The content of the server, and the requests that it got."""
 
     def __init__(self) -> None:
         self.repos: dict[tuple[str, str], Repo] = {}
         self.files: dict[str, bytes] = {}  # plain files, at addresses of their own
         self.faults: list[Fault] = []
-        self.asked: list[tuple[str, str, str | None]] = []  # method, path, Range
+        self.requests: list[tuple[str, str, str | None]] = []  # method, path, Range
         self.readers = {"reader"}  # tokens that have accepted every licence
         self.tokens = {"reader", "stranger"}
         self.large: dict[str, bytes] = {}  # files that were uploaded before their commit, by sha256
@@ -58,17 +58,17 @@ class Hub:
         return self.repos[kind, name]
 
     def paths(self, method: str = "GET") -> list[str]:
-        """Return the paths that were asked for."""
-        return [path for asked, path, _ in self.asked if asked == method]
+        """Return the requested paths."""
+        return [path for found, path, _ in self.requests if found == method]
 
 
 def large(path: str) -> bool:
-    """Tell whether a file is kept by its sha256, as Git LFS does."""
+    """Return whether a file is stored by its sha256, as with Git LFS."""
     return path.endswith((".safetensors", ".parquet", ".bin"))
 
 
 def digest(path: str, content: bytes) -> str:
-    """Return what the hub names a file's content by."""
+    """Return the digest by which the hub names a file's content."""
     if large(path):
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
@@ -91,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
-        self.hub.asked.append((self.command, path, self.headers.get("Range")))
+        self.hub.requests.append((self.command, path, self.headers.get("Range")))
         cut = False
         for fault in self.hub.faults:
             if fault.times and fault.path in path and fault.method == self.command:
@@ -111,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         if token and token not in self.hub.tokens:
             return self.refuse(401, "", "Invalid credentials in Authorization header")
-        if repo is None:  # the hub does not tell strangers what exists
+        if repo is None:  # the hub does not say what exists without a login
             return self.refuse(404 if token else 401, "RepoNotFound", "Repository not found")
         commit = repo.refs.get(revision, revision)
         if commit not in repo.commits:
@@ -120,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         if token not in self.hub.readers and (repo.hidden or repo.gated and not api):
             return self.refuse(403 if token else 401, "GatedRepo", f"Access to {kind} {name} is restricted.")
         if api:
-            return self.tell(name, commit, files) if verb == "revision" else self.list(files)
+            return self.send_info(name, commit, files) if verb == "revision" else self.list(files)
         file = "/".join(part for part in rest if part)
         if file not in files:
             return self.refuse(404, "EntryNotFound", "Entry not found")
@@ -195,9 +195,9 @@ class Handler(BaseHTTPRequestHandler):
         return found
 
     def failed(self) -> bool:
-        """Note what was asked, and answer with a fault where one is due."""
+        """Record the request, and answer with a fault if there is one for it."""
         path = unquote(urlsplit(self.path).path)
-        self.hub.asked.append((self.command, path, None))
+        self.hub.requests.append((self.command, path, None))
         for fault in self.hub.faults:
             if fault.times and fault.path in path and fault.method == self.command:
                 fault.times -= 1
@@ -209,7 +209,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer with JSON."""
         self.reply(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-    def tell(self, name: str, commit: str, files: dict[str, bytes]) -> None:
+    def send_info(self, name: str, commit: str, files: dict[str, bytes]) -> None:
         """Answer what a repository is."""
         facts = {"_id": "1", "id": name, "sha": commit, "siblings": [{"rfilename": file} for file in files]}
         self.reply(200, json.dumps(facts).encode(), {"Content-Type": "application/json"})

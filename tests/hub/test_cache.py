@@ -25,7 +25,7 @@ def test_jobs_say_what_to_run_where_nothing_was_fetched(server: Hub) -> None:
         locate({"hub": "org/student", "revision": A}, [])
     with pytest.raises(FileNotFoundError, match="dataset org/rows is not there at revision main"):
         source_rows({"hub": "org/rows", "split": "train"}, [])
-    assert not server.asked
+    assert not server.requests
 
 
 # ---------------------------------------------------------------- a file behind an address
@@ -33,25 +33,25 @@ def test_a_pinned_address(server: Hub, printed: list[str]) -> None:
     content = b'[{"prompt": "a"}]'
     server.files["/raw/a.json"] = content
     source = {"url": f"{server.endpoint}/raw/a.json", "sha256": hashlib.sha256(content).hexdigest()}
-    asked = source | {"kind": "url", "paths": ["benchmarks.harmbench.source"]}
+    remote = source | {"kind": "url", "paths": ["benchmarks.harmbench.source"]}
     with pytest.raises(FileNotFoundError, match="has not been fetched; run `snakemake fetch`"):
         source_rows(source, [])
     server.faults.append(Fault("/raw/a.json", 503))
-    assert client.inspect([asked], EMPTY, printed.append) == ([], [])
-    client.fetch_all([asked], [], lambda done, total: None, printed.append)
+    assert client.inspect([remote], EMPTY, printed.append) == ([], [])
+    client.fetch_all([remote], [], lambda done, total: None, printed.append)
     server.files.clear()
-    assert client.inspect([asked], EMPTY, printed.append) == ([], [])  # it is here
+    assert client.inspect([remote], EMPTY, printed.append) == ([], [])  # it is here
     assert source_rows(source, []) == [{"prompt": "a"}]
     path = download_path(source["url"], source["sha256"])
     path.write_bytes(b"[]")
     with pytest.raises(ValueError, match="not the pinned"):
         cached_download(source["url"], source["sha256"])
     path.unlink()
-    (text,) = client.inspect([asked], EMPTY, printed.append)[1]
+    (text,) = client.inspect([remote], EMPTY, printed.append)[1]
     assert "benchmarks.harmbench.source" in text and f"find a copy with sha256 {source['sha256']}" in text
     server.files["/raw/a.json"] = b"[]"
     with pytest.raises(HubError, match=f"find a copy with sha256 {source['sha256']}"):
-        client.fetch_all([asked], [], lambda done, total: None, printed.append)
+        client.fetch_all([remote], [], lambda done, total: None, printed.append)
 
 
 # ---------------------------------------------------------------- data sets in the layouts of the hub
@@ -65,7 +65,7 @@ def parquet(rows: list[dict[str, Any]]) -> bytes:
 
 
 def readme(*configs: str) -> list[str]:
-    """Return the lines that tell `datasets` which configs there are."""
+    """Return the lines that list the configs for `datasets`."""
     return ["---", "configs:", *configs, "---", "# Rows"]
 
 
@@ -127,16 +127,16 @@ def test_a_data_set_is_read_as_it_is_laid_out(
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "arrow"))
-    files, asked, lines = LAYOUTS[layout]
+    files, options, lines = LAYOUTS[layout]
     held = {path: written(path, numbers) for path, numbers in files.items()}
     if lines:
         held["README.md"] = "\n".join(lines).encode()
     held["load.py"] = b"raise SystemExit('code of a data set is never run')"
     server.add("dataset", "org/rows", held)
     fetched([dataset("org/rows")], printed)
-    source = {"hub": "org/rows", "revision": A} | asked
-    server.asked.clear()
+    source = {"hub": "org/rows", "revision": A} | options
+    server.requests.clear()
     assert source_rows(source, []) == ROWS
-    assert not server.asked
+    assert not server.requests
     with pytest.raises(ValueError, match="data set org/rows: has no split 'nowhere' but '(train|test)'"):
         source_rows(source | {"split": "nowhere"}, [])

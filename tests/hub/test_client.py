@@ -46,11 +46,11 @@ def test_branches_tags_and_commits_are_locked_apart(server: Hub, printed: list[s
     repo = server.repos["model", "org/student"]
     repo.push(B, MODEL, "v1")
     lock = locked([model(), model(revision="v1"), model(revision=A)], printed)
-    asked = lock["models"]["org/student"]
-    assert {name: entry["commit"] for name, entry in asked.items()} == {"main": A, "v1": B, A: A}
-    server.asked.clear()
+    revisions = lock["models"]["org/student"]
+    assert {name: entry["commit"] for name, entry in revisions.items()} == {"main": A, "v1": B, A: A}
+    server.requests.clear()
     locked([model(revision=A)], printed, lock)
-    assert not server.asked  # a commit does not move: nobody is asked
+    assert not server.requests  # a commit does not move: no request
 
 
 def test_what_the_config_does_not_take_cannot_be_accepted(server: Hub, printed: list[str]) -> None:
@@ -154,7 +154,7 @@ def test_what_is_wanted_is_downloaded_and_found_by_jobs(server: Hub, printed: li
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors", "tokenizer.json"]
     assert (folder / "model.safetensors").read_bytes() == MODEL["model.safetensors"]
     assert printed[-1] == "org/student: 3 files, 768.0 kB, verified"
-    server.asked.clear()
+    server.requests.clear()
     fetched([model()], printed)
     assert not [path for path in server.paths() if "/resolve/" in path]  # nothing twice
 
@@ -165,7 +165,7 @@ def test_a_connection_cut_in_the_middle_goes_on_there(
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # what is kept of a file is whole chunks
     server.faults.append(Fault("model.safetensors"))
     fetched([model()], printed)
-    ranges = [place for _, path, place in server.asked if path.endswith("model.safetensors") and place]
+    ranges = [place for _, path, place in server.requests if path.endswith("model.safetensors") and place]
     half = len(MODEL["model.safetensors"]) // 2
     assert half % 1000 == 0
     assert ranges == [f"bytes={half}-"]
@@ -194,7 +194,7 @@ def test_a_hub_that_stays_down_is_reported_and_what_came_stays(
     with pytest.raises(FileNotFoundError, match="model org/student is incomplete at revision a.*run `snakemake fetch`"):
         cached_snapshot("org/student", "model", A)
     server.faults.clear()
-    server.asked.clear()
+    server.requests.clear()
     client.fetch_all([model()], found, lambda done, total: None, printed.append)
     assert [path.rsplit("/", 1)[1] for path in server.paths() if "/resolve/" in path] == ["model.safetensors"]
 

@@ -1,4 +1,4 @@
-"""Where ThinkSafe must not help, the same run says so: the controls of dev.check_miniature, one student each."""
+"""Controls of dev.check_miniature: where ThinkSafe cannot help, the verdicts are that it does not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.miniature]
 
 @pytest.fixture(scope="module", params=CONTROLS)
 def verdicts(request):
-    """The run of one control (made if it is not there), and its verdicts by what was asked."""
+    """The name of one control (run if necessary), and its verdicts."""
     assert control(request.param), f"{request.param}: the run did not finish"
     return request.param, effects(request.param)
 

@@ -18,7 +18,7 @@ def test_singular_values_come_near_one(shape):
 
 
 def test_steps_are_torchs(monkeypatch):
-    """torch's Muon is told to compute in float32, too: what is left is the arithmetic, of which none may differ."""
+    """With torch's Muon made to compute in float32, too, the steps agree."""
     torch.manual_seed(0)
     first = [torch.randn(6, 10), torch.randn(10, 6), torch.randn(6, 10)]
     ours, theirs = ([torch.nn.Parameter(matrix.clone()) for matrix in first] for _ in range(2))

@@ -1,4 +1,4 @@
-"""One's own model, rehearsed: a tiny model of a chat format that nobody knows, from its template to its evaluation.
+"""A user's own model: a tiny model of an unknown chat format, from its template to its evaluation.
 
 The model is trained for seconds, as in config/smoke.yaml; config/own-model.yaml is then used as a user would.
 """
@@ -90,10 +90,10 @@ def test_a_model_of_an_unknown_format_from_template_to_evaluation(folder: Path) 
 
     done = snakemake(user(), folder, "chat")
     assert done.returncode == 0, done.stdout + done.stderr
-    told = (run / "chat/mine.md").read_text(encoding="utf-8")
-    assert "`<reasoning>` (a special token) and `</reasoning>` (a special token); stored as `<think>`" in told
-    assert "opened by the generation prompt" in told and "a turn ends with `<|over|>`" in told
-    assert told.splitlines()[2][2:] in done.stdout + done.stderr  # on the terminal as well
+    page = (run / "chat/mine.md").read_text(encoding="utf-8")
+    assert "`<reasoning>` (a special token) and `</reasoning>` (a special token); stored as `<think>`" in page
+    assert "opened by the generation prompt" in page and "a turn ends with `<|over|>`" in page
+    assert page.splitlines()[2][2:] in done.stdout + done.stderr  # on the terminal as well
 
     done = snakemake(user(), folder, "dataset")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -117,7 +117,7 @@ def test_a_model_of_an_unknown_format_from_template_to_evaluation(folder: Path) 
     assert "Nothing to be done" in (again := snakemake(user(), folder, "evaluation", "-n")).stdout + again.stderr
 
 
-def test_a_wrong_word_about_the_format_is_told_before_anything_is_sampled(folder: Path) -> None:
+def test_a_wrong_word_about_the_format_is_reported_before_anything_is_sampled(folder: Path) -> None:
     done = snakemake(user({"think": ["<plan>", "</plan>"], "opens_think": True}), folder, "chat")
     assert done.returncode != 0
     assert "set the key under families.own" in (said := done.stdout + done.stderr), said

@@ -37,7 +37,7 @@ def prompts() -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def written(prompts: dict[str, list[dict[str, Any]]], tmp_path_factory: Any) -> dict[str, str]:
-    """Every published set, with a teacher that complies with every fourth forbidden request."""
+    """Every published set, with a teacher that complies with every fourth harmful request."""
     rng, folder, traces = random.Random(0), tmp_path_factory.mktemp("world"), []
     for role, rows in prompts.items():
         write_rows(folder / f"{role}.parquet", rows, COLUMNS)
@@ -72,7 +72,7 @@ def test_columns_are_the_originals(written: dict[str, str], name: str, columns: 
 
 @pytest.mark.parametrize("name", ["directrefusal", "safechain", "star1", "safepath", "safekey"])
 def test_the_miniatures_corpora_take_every_row_of_them(written: dict[str, str], name: str) -> None:
-    """By config/miniature-full.yaml's own entries, but for how many rows are taken."""
+    """With config/miniature-full.yaml's own entries, except for the number of rows."""
     entry = CONFIG["corpora"][name]
     for role in {"harmful", "benign"} & entry.keys():
         part = entry[role] | {"take": None}
@@ -90,15 +90,15 @@ def test_the_miniatures_corpora_take_every_row_of_them(written: dict[str, str], 
                 assert key.strip().endswith(".") and key.count(".") == 1
 
 
-def test_responses_come_back_as_they_were_said(written: dict[str, str]) -> None:
-    said = {row["prompt"]: row["response"] for row in read_rows(written["traces"])}
+def test_responses_come_back_unchanged(written: dict[str, str]) -> None:
+    responses = {row["prompt"]: row["response"] for row in read_rows(written["traces"])}
     for name in ("safechain", "star1", "safekey"):
         entry = CONFIG["corpora"][name]
         for role in {"harmful", "benign"} & entry.keys():
             part = entry[role] | {"take": None}
             rows = source_rows(part["source"], [written[name]])
             for row in convert(rows, entry | {role: part}, role, name)[0]:
-                assert row["response"] == said[row["prompt"]]
+                assert row["response"] == responses[row["prompt"]]
 
 
 def test_star1_keeps_reasoned_refusals_only(written: dict[str, str]) -> None:

@@ -97,7 +97,7 @@ def test_lock_check_fetch_and_run_without_the_hub(server: Hub, tmp_path: Path) -
     lock, target = tmp_path / "config/hub.lock.yaml", "results/fetched/benchmarks/gsm8k.parquet"
     code, text = snakemake(target)
     assert code and "org/rows: taken from the hub at no fixed commit. Run `snakemake lock_hub`" in text
-    assert not server.asked
+    assert not server.requests
     code, text = snakemake("fetch")  # locks first; one of the sources is gated
     assert code and "https://huggingface.co/datasets/org/prompts" in text and "there is no token" in text
     assert read_lock(lock)["datasets"]["org/rows"]["main"]["commit"] == B
@@ -108,10 +108,10 @@ def test_lock_check_fetch_and_run_without_the_hub(server: Hub, tmp_path: Path) -
     code, text = snakemake("fetch", HF_TOKEN="reader")
     assert not code, text
     assert lock.read_bytes() == before
-    server.asked.clear()
+    server.requests.clear()
     code, text = snakemake(target)
     assert not code, text
-    assert not server.asked
+    assert not server.requests
     assert [row["answer"] for row in read_rows(tmp_path / target)] == ["2", "2"]
     server.repos["dataset", "org/rows"].push(A, {"test.jsonl": b'{"question": "1 + 2?", "answer": "3"}\n' * 2})
     code, text = snakemake("lock_hub")
