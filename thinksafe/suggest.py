@@ -1,4 +1,4 @@
-"""What a misspelt name may have meant."""
+"""Suggest which name a misspelt one was meant to be."""
 
 from __future__ import annotations
 
