@@ -2,108 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.provenance.trial import ADAPTER, COMMIT, METHOD, ON, RAW, STUDENT
 from thinksafe.errors import UserError
-from thinksafe.files import write_json, write_rows
-from thinksafe.provenance.identity import content_digest, write_identity
-from thinksafe.provenance.lineage import Lineage, graph, sources
+from thinksafe.provenance.identity import content_digest
+from thinksafe.provenance.lineage import Lineage
 from thinksafe.provenance.trace import back, forth, query_of, render, render_forth, run_of
 
 ROOT = Path(__file__).parents[2]
-COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
-STUDENT, METHOD = "small", "thinksafe"
-RAW = f"{STUDENT}/steered-by/prefix/draws-1/replicate-0/harmful/part-"
-ON = f"{STUDENT}/trained-with/{METHOD}/replicate-0/on/harmbench"
-ADAPTER = f"adapters/{STUDENT}/trained-with/{METHOD}/replicate-0"
-SAID = {"id": str, "draw": int, "prompt": str, "asked": str, "response": str}
-HARM = {"id": str, "draw": int, "harm": str, "output": str}
-
-
-def made(name, inputs=(), spec=None, outputs=None, code=("score_safety",)):
-    """Write the identity of files that a job has made, as `thinksafe.jobs.run` does."""
-    base = "results/trial/"
-    params = {"spec": spec or {}, "code": {module: "00" for module in code}, "environment": {"numpy": "2.4.6"}}
-    stem = name.removesuffix(".parquet").removesuffix(".json").removesuffix(".csv").removesuffix(".png")
-    write_identity(
-        {
-            "identity": f"{base}{stem}.identity.json",
-            "outputs": [base + output for output in outputs or [name]],
-            "inputs": [path if path.startswith("config/") else base + path for path in inputs],
-            "params": {key: json.dumps(value) for key, value in params.items()},
-        }
-    )
-
-
-def answers(part, ids):
-    return [{"id": i, "draw": 0, "prompt": f"do {i}", "asked": f"do {i}", "response": f"<think>no {i}"} for i in ids]
-
-
-@pytest.fixture
-def run(built, tmp_path, monkeypatch):
-    """A copy of the run, as the current folder."""
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """A run with one cell and all behind it, in two shards each."""
-    folder = tmp_path_factory.mktemp("built")
-    with contextlib.chdir(folder):
-        write_run()
-    return folder
-
-
-def write_run():
-    base = "results/trial/"
-    write_json("config/guard.txt", "is it safe?")
-    ids = [["harmful-000000", "harmful-000001"], ["harmful-000002"]]
-    asked_for = [{"id": i, "prompt": f"do {i}"} for part in ids for i in part]
-    write_rows(base + "prompts/harmful.parquet", asked_for, {"id": str, "prompt": str})
-    made("prompts/harmful.parquet", spec={"source": {"hub": "org/prompts", "revision": COMMIT}})
-    raw, judged = [], []
-    for part, names in enumerate(ids):
-        raw.append(f"responses/{RAW}{part}.parquet")
-        judged.append(f"verdicts/by-guard/on-responses/{RAW}{part}.parquet")
-        write_rows(base + raw[-1], answers(part, names), SAID)
-        made(raw[-1], ["prompts/harmful.parquet"], {"steering": "Refuse.\n\n{prompt}"})
-        verdicts = [{"id": i, "draw": 0, "harm": "unsafe" if i.endswith("1") else "safe", "output": i} for i in names]
-        write_rows(base + judged[-1], verdicts, HARM)
-        made(judged[-1], [raw[-1], "config/guard.txt"])
-    dataset = f"datasets/{STUDENT}/for/{METHOD}/replicate-0.parquet"
-    write_rows(base + dataset, [asked_for[0] | {"response": "no"}], {"id": str, "prompt": str, "response": str})
-    write_json(base + dataset.replace(".parquet", ".statistics.json"), {"kept": 1})
-    made(dataset, [*raw, *judged], outputs=[dataset, dataset.replace(".parquet", ".statistics.json")])
-    write_json(f"{base}{ADAPTER}/weights.json", [1.0])
-    made(ADAPTER, [dataset], {"training": {"rank": 32}}, code=["train_student"])
-    Path(base, ADAPTER, ".snakemake_timestamp").touch()  # which Snakemake leaves after the job
-    write_rows(base + f"answers/{ON}/part-0.parquet", answers(0, ["harmbench-00000", "harmbench-00001"]), SAID)
-    made(f"answers/{ON}/part-0.parquet", [f"{ADAPTER}.identity.json"])
-    score = f"scores/safety/{ON}"
-    write_json(f"{base}{score}.json", {"value": 1.0})
-    write_rows(f"{base}{score}.parquet", [{"id": "harmbench-00000", "outcome": True}], {"id": str, "outcome": bool})
-    made(f"{score}.json", [f"answers/{ON}/part-0.parquet"], outputs=[f"{score}.json", f"{score}.parquet"])
-    other = "scores/safety/small/trained-with/initial/replicate-0/on/harmbench"
-    write_json(f"{base}{other}.json", {"value": 2.0})
-    made(f"{other}.json")
-    table = f"student,method,metric,value\n{STUDENT},{METHOD},safety_avg,1\n{STUDENT},initial,safety_avg,2\n"
-    Path(base, "tables").mkdir()
-    Path(base, "tables/table1.csv").write_text(table)
-    made("tables/table1.csv", [f"{score}.json", f"{other}.json"])
-    write_json(base + "figures/figure1.png", 1)
-    made("figures/figure1.png", ["tables/table1.csv"])
-    Path(base, "logs").mkdir()
-    Path(base, "logs/x.log").touch()
 
 
 def look(text, **options):
@@ -213,21 +126,6 @@ def test_a_run_in_the_making_is_read_as_far_as_it_is(run):
     assert "table1" in dependents(f"answers/{ON}/part-0.parquet")
 
 
-def test_the_graph_of_the_page_is_the_chain(run):
-    """What the page shows and what `thinksafe trace` prints are one thing, each file once."""
-    lineage = Lineage("results/trial")
-    roots = [f"scores/safety/{ON}.json", "tables/table1.csv", "scores/unknown.json"]
-    told = graph(lineage, roots)
-    names = [step[0] for step in told["steps"]]
-    assert len(names) == len(set(names)) and set(names) >= {step.name for step in lineage.chain("tables/table1.csv")}
-    assert told["roots"] == [0, names.index("tables/table1.csv"), None]
-    for name, _, maker, inputs in told["steps"]:
-        identity = lineage.identity_of(name)
-        assert {names[number] for number in inputs} == set(lineage.identities[identity]["inputs"] if identity else ())
-        assert (maker is None) == (identity is None)
-    assert ["score_safety", "numpy 2.4.6"] in told["makers"] and ["train_student", "numpy 2.4.6"] in told["makers"]
-
-
 def test_which_run_is_meant(run):
     assert run_of("small/x", None).name == "trial"
     Path("results/other/logs").mkdir(parents=True)
@@ -236,15 +134,6 @@ def test_which_run_is_meant(run):
         run_of("small/x", None)
     with pytest.raises(UserError, match="did you mean trial"):
         run_of("small/x", "trail")
-
-
-def test_sources_are_found_with_what_fixes_them():
-    spec = {
-        "model": {"hub": "org/m", "revision": "ab"},
-        "parts": [{"source": {"file": "a.csv", "content": "cd"}}],
-        "hub": None,
-    }
-    assert sources(spec) == {"org/m": ("hub", "ab"), "a.csv": ("file", "cd")}
 
 
 def test_on_the_command_line(run):
