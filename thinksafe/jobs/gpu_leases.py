@@ -16,13 +16,7 @@ from typing import IO
 
 
 def devices_of(count: int) -> list[str]:
-    """Return the names of this run's devices: those of CUDA_VISIBLE_DEVICES, or the first ``count``.
-
-    Raises
-    ------
-    ValueError
-        If CUDA_VISIBLE_DEVICES names fewer.
-    """
+    """Return the names of this run's devices: those of CUDA_VISIBLE_DEVICES, or the first ``count``."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is None:
         return [str(number) for number in range(count)]
@@ -39,11 +33,6 @@ def lease(
     """Hold ``count`` of ``devices`` and yield their names; ``waiting`` is called each second until they are free.
 
     ``folder`` has a file per device; all runs of a user on a machine share the default one.
-
-    Raises
-    ------
-    ValueError
-        If there are not that many.
     """
     if count > len(devices):
         raise ValueError(f"a job asks for {count} GPUs, and this run has {len(devices)} ({', '.join(devices)})")

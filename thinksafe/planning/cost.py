@@ -78,13 +78,7 @@ class Work:
 
 
 class CostModel:
-    """Seconds and bytes of jobs of one config.
-
-    Parameters
-    ----------
-    config : the whole config of a run
-    prompts : the number of prompts by role (harmful, benign)
-    """
+    """Seconds and bytes of jobs of one config; ``prompts`` is the number of prompts by role (harmful, benign)."""
 
     def __init__(self, config: "Config", prompts: Mapping[str, int]) -> None:
         self.config, self.prompts, self.assumed = config, prompts, assumptions()

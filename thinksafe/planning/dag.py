@@ -73,34 +73,21 @@ def settings_of(overlay: Overlay) -> "Config":
 
 @dataclass(eq=False)
 class Job:
-    """One job of a plan.
-
-    Attributes
-    ----------
-    gpus : how many it asks for
-    params : its ``spec``, ``code`` and ``environment``, as canonical text
-    stale : whether Snakemake would run it
-    reason : why, in Snakemake's words
-    recorded : params that its outputs were made with, where they have changed since
-    other_inputs : whether its outputs were made from another set of files
-    folders : which of its outputs are folders
-    raw : Snakemake's own job
-    needs : the jobs that make its inputs
-    """
+    """One job of a plan."""
 
     rule: str
     wildcards: dict[str, str]
-    gpus: int
-    params: dict[str, str]
+    gpus: int  # that it asks for
+    params: dict[str, str]  # `spec`, `code` and `environment`, as canonical text
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    stale: bool
-    reason: str
-    recorded: tuple[str, ...] = ()
-    other_inputs: bool = False
-    folders: tuple[str, ...] = ()
-    raw: Any = None
-    needs: list["Job"] = field(default_factory=list)
+    stale: bool  # whether Snakemake would run it
+    reason: str  # why, in Snakemake's words
+    recorded: tuple[str, ...] = ()  # params that its outputs were made with, if they have changed since
+    other_inputs: bool = False  # whether its outputs were made from another set of files
+    folders: tuple[str, ...] = ()  # which of its outputs are folders
+    raw: Any = None  # Snakemake's own job
+    needs: list["Job"] = field(default_factory=list)  # the jobs that make its inputs
 
     @property
     def title(self) -> str:
@@ -114,13 +101,7 @@ class Job:
 
 
 def planned(overlay: Overlay, target: str = "all") -> list[Job]:
-    """Return every job behind a target, each after those that it needs.
-
-    Raises
-    ------
-    UserError
-        Where the config or the target cannot be planned; Snakemake has printed why.
-    """
+    """Return every job behind a target, each after those that it needs; raise UserError if it cannot be planned."""
     with graph(overlay, target) as dag:
         return jobs_of(dag)
 

@@ -32,24 +32,16 @@ TAIL = 12  # lines of a failed job's log
 
 @dataclass
 class Seen:
-    """One planned job and what its files say.
-
-    Attributes
-    ----------
-    title : rule and wildcards as the job itself prints them
-    record : the record of a finished job
-    spent : seconds that a running job has run in all its attempts
-    here : seconds that the job has run since this Snakemake started
-    """
+    """One planned job and what its files say."""
 
     rule: str
-    title: str
+    title: str  # rule and wildcards as the job itself prints them
     wildcards: dict[str, str]
     log: Path
     state: str
-    record: dict[str, Any] = field(default_factory=dict)
-    spent: float = 0.0
-    here: float = 0.0
+    record: dict[str, Any] = field(default_factory=dict)  # of a finished job
+    spent: float = 0.0  # seconds that a running job has run in all its attempts
+    here: float = 0.0  # seconds that the job has run since this Snakemake started
 
 
 def time_of(path: Path) -> float:

@@ -50,27 +50,24 @@ class Variant:
 
 @dataclass
 class Query:
-    """Where a chain begins, and the item that is followed through it.
+    """Where a chain begins, and the item that is followed through it."""
 
-    ``roots``: names, each with the inputs of it that matter (None: all). ``draw``: only this sample of the item.
-    """
-
-    roots: list[tuple[str, list[str] | None]]
+    roots: list[tuple[str, list[str] | None]]  # names, each with the inputs of it that matter (None: all)
     item: str | None = None
-    draw: int | None = None
-    head: list[str] = field(default_factory=list)
+    draw: int | None = None  # only this sample of the item
+    head: list[str] = field(default_factory=list)  # lines to print first
 
 
 # ---------------------------------------------------------------- what is asked for
 def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     """Return an error that names what there is, the nearest first."""
-    known = sorted(set(known))
-    guess = nearest(name, known)
-    hint = f"; did you mean {guess}?" if guess else "."
-    near = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
-    some = known if len(known) <= LISTED else near or known[:5]
-    title = "There is" if some == known else f"Of {len(known):,}, {'the nearest' if near else 'the first'}"
-    return UserError(f"no {what} {name!r} here{hint} {title}: {', '.join(some) or 'none yet'}")
+    known, title = sorted(set(known)), "There is"
+    hint = f"; did you mean {guess}?" if (guess := nearest(name, known)) else "."
+    if len(known) > LISTED:
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
+        title = f"Of {len(known):,}, {'the nearest' if near else 'the first'}"
+        known = near or known[:5]
+    return UserError(f"no {what} {name!r} here{hint} {title}: {', '.join(known) or 'none yet'}")
 
 
 def variants_of(lineage: Lineage) -> dict[tuple[str, str], Variant]:
