@@ -102,6 +102,15 @@ def test_config_keys_exist(page: Path) -> None:
             assert exists(whole, word.split(".")) or word in file_names() or word == "report.html", word
 
 
+def test_the_index_lists_every_page_folder_and_command() -> None:
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages == set(re.findall(r"\]\((\w[\w-]*\.md)\) \|$", index, re.MULTILINE))
+    folders = {f"{path.parent.name}/" for path in ROOT.glob("thinksafe/*/__init__.py")}
+    assert folders == set(re.findall(r"^\| `(\w+/)` \|", index, re.MULTILINE))
+    assert set(COMMANDS) <= set(re.findall(r"`thinksafe (\w+)`", index))
+
+
 def test_commands_are_understood() -> None:
     found = 0
     for page in [*PAGES, *OVERLAYS]:
