@@ -87,7 +87,7 @@ def test_an_average_goes_to_the_cells_of_its_own_row(run):
         ("small/thinksafe/harmbnch", "did you mean harmbench?"),
         ("small/thinksafe/harmbench/harmbench-0000", "did you mean harmbench-00000?"),
         ("small/thinksafe/harmful-000009", "no training row of small/thinksafe"),
-        ("small/thinksafe/harmbench/harmbench-00000/x", "a draw is a number"),
+        ("small/thinksafe/harmbench/harmbench-00000/x", "a sample is a number"),
         ("small/initial", "has no adapter"),
         ("tabel1", "did you mean table1.csv?"),
     ],

@@ -54,7 +54,7 @@ class Query:
 
     roots: list[tuple[str, list[str] | None]]  # names, each with the inputs of it that matter (None: all)
     item: str | None = None
-    draw: int | None = None  # only this sample of the item
+    sample: int | None = None  # only this sample of the item
     head: list[str] = field(default_factory=list)  # lines to print first
 
 
@@ -105,8 +105,8 @@ def query_of(lineage: Lineage, text: str) -> Query:
             raise UserError(f"{student}/{method} has no adapter; name a cell, as in {student}/{method}/BENCHMARK")
         return Query([(adapter, None) for adapter in variant.adapters])
     if len(rest) > 3:
-        raise UserError(f"{text}: a cell has at most five parts, student/method/metric/item/draw")
-    metric, item, draw = (*rest, "", "")[:3]
+        raise UserError(f"{text}: a cell has at most five parts, student/method/metric/item/sample")
+    metric, item, sample = (*rest, "", "")[:3]
     # `harmbench:oracle` and `well_formed:harmbench` are read off the same score.
     benchmark = next((part for part in metric.split(":") if part in variant.scores), None)
     if benchmark is None:
@@ -116,9 +116,9 @@ def query_of(lineage: Lineage, text: str) -> Query:
         ids = {i for file in files for i in ids_of(lineage, file.removesuffix(".json") + ".parquet")}
         if item not in ids:
             raise unknown(f"item of {benchmark}", item, ids)
-    if draw and not draw.isdigit():
-        raise UserError(f"a draw is a number, not {draw!r}: {student}/{method}/{metric}/{item}/0")
-    return Query([(file, None) for file in files], item or None, int(draw) if draw else None)
+    if sample and not sample.isdigit():
+        raise UserError(f"a sample is a number, not {sample!r}: {student}/{method}/{metric}/{item}/0")
+    return Query([(file, None) for file in files], item or None, int(sample) if sample else None)
 
 
 def _row_or_metric(lineage: Lineage, variant: Variant, student: str, method: str, name: str) -> Query:
@@ -132,7 +132,7 @@ def _row_or_metric(lineage: Lineage, variant: Variant, student: str, method: str
     if name in metrics:
         return Query([(table, _inputs_about(lineage, table, student, method, name)) for table in metrics[name]])
     if found := [path for path in sets if any(name in ids_of(lineage, step.name) for step in lineage.chain(path))]:
-        head = f"{name} was sampled and is not in this training set: see the verdicts on it, and how its draws ended"
+        head = f"{name} was sampled and is not in this training set: see the verdicts on it, and how its samples ended"
         return Query([(path, None) for path in found], name, head=[head])
     if re.search(r"-\d{4,}$", name):
         raise unknown(f"training row of {student}/{method}", name, (row for ids in rows.values() for row in ids))
@@ -201,7 +201,7 @@ def rows_of(lineage: Lineage, name: str, query: Query) -> list[Row]:
     names = [name] if name.endswith(".parquet") else beside  # a score's rows are in a file beside it
     files = [lineage.path_of(file) for file in names if query.item in ids_of(lineage, file)]
     rows = [row for file in files for row in pq.read_table(file, filters=[("id", "=", query.item)]).to_pylist()]
-    return [row for row in rows if query.draw is None or row.get("draw", query.draw) == query.draw]
+    return [row for row in rows if query.sample is None or row.get("draw", query.sample) == query.sample]
 
 
 def back(lineage: Lineage, query: Query) -> dict[str, Any]:
@@ -271,7 +271,7 @@ def render(found: Mapping[str, Any], full: bool = False) -> list[str]:
             lines.append(f"{under}row {' '.join(f'{key}={value}' for key, value in facts.items())}")
             lines += [f"{under}    {key}: {short(str(row[key]))}" for key in TEXTS if row.get(key)]
         if len(rows) > ROWS:
-            lines.append(f"{under}and {len(rows) - ROWS} rows more; name a draw to see one")
+            lines.append(f"{under}and {len(rows) - ROWS} rows more; name a sample to see one")
     if outside := found["outside"]:
         lines += ["", "From outside:"]
         lines += [f"  {name}  {fixed[:12] or 'at no commit'}" for name, fixed in outside.items()]
@@ -379,7 +379,7 @@ def run_of(text: str, run: str | None) -> Path:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("cell", nargs="?", help="student/method/metric[/item[/draw]], student/method/row, or a file")
+    what.add_argument("cell", nargs="?", help="student/method/metric[/item[/sample]], student/method/row, or a file")
     what.add_argument("--file", help="show what was made of this file, module or source on the hub")
     parser.add_argument("--run", help="the run's name under results/, where there are several")
     parser.add_argument("--full", action="store_true", help="print whole specs")
