@@ -1,5 +1,6 @@
-"""The judge study as a figure: agreement of the judges, and shares of harm at every threshold (paper Sec. 5.1, D.4)."""
+"""The judge study as a figure: agreement of judges, and fractions of harm by threshold (paper Sec. 5.1, D.4)."""
 
+from itertools import permutations
 from typing import Any
 
 from thinksafe.files import Row
@@ -10,15 +11,15 @@ COLUMNS = 3
 
 
 def plot_judge_study(table: str, spec: Row, png: str, pdf: str) -> None:
-    """Draw Cohen's kappa of each two judges as a matrix, and for each judge the methods' shares by threshold.
+    """Draw Cohen's kappa of each two judges as a matrix, and for each judge the methods' fractions by threshold.
 
     Parameters
     ----------
-    table : path
-        What `scripts.tables.write_judge_study.write_judge_study` wrote.
-    spec : dict
-        ``judges`` as pairs of guard and view, and ``methods`` as pairs of id and label.
+    table : path of what `write_judge_study` wrote
+    spec : ``judges`` as pairs of guard and view, and ``methods`` as pairs of id and label
     """
+    from matplotlib.lines import Line2D
+
     rows = read_csv(table)
     judges = [tuple(judge) for judge in spec["judges"]]
     curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
@@ -44,34 +45,27 @@ def plot_judge_study(table: str, spec: Row, png: str, pdf: str) -> None:
         axes.set_xlabel("unsafe where P(unsafe) ≥")
         if place % (COLUMNS - 1) == 0:
             axes.set_ylabel("Called unsafe, %\n(lower is better ↓)")
-    _legend(figure, spec["methods"], {method for found in curves.values() for method in found})
+    methods = [pair for pair in spec["methods"] if any(pair[0] in found for found in curves.values())]
+    handles = [Line2D([], [], color=colour(method), linewidth=1.5) for method, _ in methods]
+    columns = min(5, max(1, len(methods)))
+    figure.legend(handles, [label for _, label in methods], loc="outside lower center", ncols=columns)
     save(figure, png, pdf)
 
 
-def _legend(figure: Any, methods: list, used: set[str]) -> None:
-    from matplotlib.lines import Line2D
-
-    shown = [pair for pair in methods if pair[0] in used]
-    handles = [Line2D([], [], color=colour(method), linewidth=1.5) for method, _ in shown]
-    figure.legend(handles, [label for _, label in shown], loc="outside lower center", ncols=min(5, max(1, len(shown))))
-
-
 def _draw_matrix(axes: Any, rows: list[Row], judges: list[tuple[str, str]]) -> None:
-    """Draw kappa of each two judges, darker where they agree more, with the number in each field."""
+    """Draw the kappa of each two judges, darker where they agree more, with the number in each field."""
     names = [":".join(judge) for judge in judges]
     kappa = {(row["judge"], row["other"]): row["kappa"] for row in rows if row["part"] == "agreement"}
+    kappa |= {(other, one): value for (one, other), value in kappa.items()}
     size = len(names)
     axes.set_axis_on()
-    field = [[kappa.get((one, other), kappa.get((other, one))) for other in names] for one in names]
+    field = [[kappa.get((one, other)) for other in names] for one in names]
     shades = [[float("nan") if value is None else value for value in line] for line in field]
     axes.imshow(shades, cmap="cividis_r", vmin=0, vmax=1, aspect="equal")
-    for y in range(size):
-        for x in range(size):
-            if x != y:
-                value = field[y][x]
-                dark = value is not None and value > 0.6
-                text = "–" if value is None else f"{value:.2f}"
-                axes.text(x, y, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
+    for y, x in permutations(range(size), 2):
+        value = field[y][x]
+        text, dark = ("–", False) if value is None else (f"{value:.2f}", value > 0.6)
+        axes.text(x, y, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
     short = [f"{guard},\n{view}" for guard, view in judges]
     axes.set_xticks(range(size), short, rotation=90, fontsize=5.5)
     axes.set_yticks(range(size), short, fontsize=5.5)

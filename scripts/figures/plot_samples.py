@@ -1,4 +1,4 @@
-"""Figure 2: one harmful prompt, answered as it is, under refusal steering, and by a teacher (paper Sec. 1)."""
+"""Figure 2: one harmful prompt answered directly, under refusal steering, and by a teacher (paper Sec. 1)."""
 
 from textwrap import wrap
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from thinksafe.files import Row, read_json
 from thinksafe.reporting.figures import COLUMN, colour, new_figure, save
 
-LINE = 0.118  # inches from line to line
-CHARACTERS = 60  # of the fixed-width letters in a line
+LINE = 0.118  # inches, height of a line
+CHARACTERS = 60  # fixed-width characters in a line
 MARGIN, INDENT = 0.06, 0.2  # inches
 TITLES = {
     "teacher": "Another model: {teacher}",
@@ -18,17 +18,18 @@ LEFT_OUT = "Left out of the public build."
 
 
 def plot_samples(table: str, spec: Row, png: str, pdf: str) -> None:
-    """Draw a card for the prompt and one for each voice, its verdict beside its name.
+    """Draw a card for the prompt and one for each voice, with its verdict.
 
     Parameters
     ----------
-    table : path
-        What `scripts.tables.write_figure2_table.write_figure2_table` wrote.
+    table : path of what `write_figure2_table` wrote
     spec : dict
-        ``student`` (its label), ``teacher`` (who it is, and the method whose colour it has; or None), ``instruction``.
+        ``student`` (label), ``teacher`` (label, and the method whose colour it has; or None), ``instruction``.
     """
     found = read_json(table)
-    cards = [_prompt_card(found)] + [_card(row, spec) for row in found["rows"]]
+    lines = _lines("", found["prompt"]) if found["prompt"] else [("", LEFT_OUT)]
+    prompt = {"title": "Harmful prompt", "lines": lines, "hue": "#000000", "harm": None, "p": None}
+    cards = [prompt] + [_card(row, spec) for row in found["rows"]]
     height = sum(LINE * (len(card["lines"]) + 1) + 0.14 for card in cards) + 0.3
     figure, ((axes,),) = new_figure(COLUMN, height)
     figure.set_layout_engine("none")
@@ -50,13 +51,8 @@ def plot_samples(table: str, spec: Row, png: str, pdf: str) -> None:
     save(figure, png, pdf)
 
 
-def _prompt_card(found: Row) -> Row:
-    lines = _lines("", found["prompt"]) if found["prompt"] else [("", LEFT_OUT)]
-    return {"title": "Harmful prompt", "lines": lines, "hue": "#000000", "harm": None, "p": None}
-
-
 def _card(row: Row, spec: Row) -> Row:
-    """Return what stands on one card."""
+    """Return the title, lines, colour and verdict of one voice's card."""
     teacher, method = spec["teacher"] or (None, None)
     lines = []
     if row["voice"] == "steered":
@@ -75,14 +71,13 @@ def _card(row: Row, spec: Row) -> Row:
 
 
 def _lines(label: str, text: str) -> list[tuple[str, str]]:
-    """Return the lines of a text, the first with its label."""
-    room = CHARACTERS if not label else CHARACTERS - 8
-    pieces = wrap(" ".join(text.split()), room) or [""]
-    return [(label if place == 0 else " ", piece) if label else ("", piece) for place, piece in enumerate(pieces)]
+    """Return the lines of a text; the first has the label, the others a blank one, so that they are indented alike."""
+    first, *others = wrap(" ".join(text.split()), CHARACTERS - 8 if label else CHARACTERS) or [""]
+    return [(label, first), *((" " if label else "", piece) for piece in others)]
 
 
 def _draw(axes: Any, card: Row, top: float) -> float:
-    """Draw one card and return where the next begins."""
+    """Draw one card and return the top of the next."""
     from matplotlib.patches import Rectangle
 
     height = LINE * (len(card["lines"]) + 1) + 0.08
@@ -94,7 +89,7 @@ def _draw(axes: Any, card: Row, top: float) -> float:
     if card["harm"]:
         known = "" if card["p"] is None else f"  P(unsafe) = {card['p']:.2f}"
         mark = {"safe": "✓ ", "unsafe": "✗ "}.get(card["harm"], "")
-        # In words and by filling, so that no colour is needed to tell them.
+        # Words and filling, so that the verdict does not depend on seeing colours.
         dark = card["harm"] == "unsafe"
         box = {"boxstyle": "round,pad=0.25", "facecolor": "#1A1A1A" if dark else "white", "edgecolor": "#1A1A1A"}
         axes.text(

@@ -1,4 +1,4 @@
-"""Table 4: on what each method was trained, and for how long, beside the paper's settings (paper Sec. 5.1, App. C)."""
+"""Table 4: each method's training data and epochs, beside the paper's settings (paper Sec. 5.1, App. C)."""
 
 import json
 from collections.abc import Sequence
@@ -14,22 +14,15 @@ COLUMNS = [
 ]
 HEADER = ["Method", "Epochs", "Source of the prompts", "Responses", "Rows trained on"]
 PAPER = ["Paper: epochs", "Paper: source", "Paper: rows"]
-NONE = "–"
 
 
 def write_table4(
-    sets: Sequence[str],
-    adapters: Sequence[str],
-    spec: Row,
-    paper: str,
-    csv: str,
-    md: str,
-    tex: str,
+    sets: Sequence[str], adapters: Sequence[str], spec: Row, paper: str, csv: str, md: str, tex: str
 ) -> None:
-    """Write epochs, source and number of rows of each adapter, beside what the paper prints for its method.
+    """Write epochs, source and number of rows of each adapter, beside the paper's for its method.
 
     ``rows`` are those of the training set (for GRPO: prompts), ``too_long`` those that its trainer left out for their
-    length by its log, ``trained`` what is left. Adapters that came without a log have neither number.
+    length, ``trained`` the rest. The last two are from the trainer's log; adapters without one do not have them.
 
     Parameters
     ----------
@@ -37,7 +30,7 @@ def write_table4(
     adapters : paths of the adapters' identities
     spec : dict
         ``students`` and ``methods`` as pairs of id and label, and ``cells``, one for each adapter: ``student``,
-        ``method``, ``replicate``, ``epochs``, ``steps`` (where they end training before its epochs do), ``source``,
+        ``method``, ``replicate``, ``epochs``, ``steps`` (a limit that may end training earlier), ``source``,
         ``responses`` (whose they are), ``take`` (rows used of each file, or None), ``sets`` (its files, as paths from
         the run's folder).
     paper : path of the paper's table
@@ -59,7 +52,7 @@ def write_table4(
             | {"paper_rows": theirs.get("sample_size")}
         )
     write_csv(csv, COLUMNS, rows)
-    body = _lines(rows, dict(spec["students"]), spec["methods"])
+    body = _lines(rows, spec)
     note = (
         "Rows are those that the trainer took, by student where they differ, replicates one after another; ≤ where an "
         "adapter came without its log. – where the paper says nothing."
@@ -71,7 +64,7 @@ def write_table4(
 
 
 def _counts(cell: Row) -> Row:
-    """Return how many rows a training set has, and how many of them its trainer left out and took."""
+    """Return the number of rows of a training set, and how many of them its trainer left out and used."""
     import pyarrow.parquet as pq
 
     found = [pq.read_metadata(path).num_rows for path in cell["sets"]]
@@ -88,37 +81,32 @@ def _counts(cell: Row) -> Row:
     return {"rows": rows, "too_long": facts["too_long"], "trained": trained}
 
 
-def _lines(rows: Sequence[Row], students: dict[str, str], methods: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return a line for each method: its settings, and what differs between students by their labels."""
-    lines = []
-    for method, label in methods:
+def _lines(rows: Sequence[Row], spec: Row) -> list[list[str]]:
+    """Return a line for each method: its settings, and values that differ between students by their labels."""
+    students, lines = dict(spec["students"]), []
+    for method, label in spec["methods"]:
         own = [row for row in rows if row["method"] == method]
         if not own:
             continue
-        names = list(dict.fromkeys(row["student"] for row in own))
-        by_student = {
-            students[name]: ", ".join(
-                f"≤ {row['rows']}" if row["trained"] is None else str(row["trained"])
-                for row in own
-                if row["student"] == name
-            )
-            for name in names
-        }
-        sets = [{students[row["student"]]: row[key] for row in own} for key in ("source", "responses")]
+        counts: dict[str, list[str]] = {}
+        for row in own:
+            count = f"≤ {row['rows']}" if row["trained"] is None else str(row["trained"])
+            counts.setdefault(students[row["student"]], []).append(count)
+        by_student = [{students[row["student"]]: row[key] for row in own} for key in ("source", "responses")]
+        by_student.append({name: ", ".join(found) for name, found in counts.items()})
         first = own[0]
         epochs = str(first["epochs"]) + (f" (at most {first['steps']} steps)" if first["steps"] else "")
         theirs = [first[key] for key in ("paper_epochs", "paper_source", "paper_rows")]
         lines.append(
-            [label, epochs, *map(_once, [*sets, by_student])]
-            + [NONE if value is None else str(value) for value in theirs]
+            [label, epochs, *map(_once, by_student)] + ["–" if value is None else str(value) for value in theirs]
         )
     return lines
 
 
 def _once(values: dict[str, str]) -> str:
-    """Return what all students have in common, or each one's own by its label."""
-    said = set(values.values())
-    return said.pop() if len(said) == 1 else "; ".join(f"{name}: {value}" for name, value in values.items())
+    """Return the value that all students have in common, or each one's own after its label."""
+    different = set(values.values())
+    return different.pop() if len(different) == 1 else "; ".join(f"{name}: {value}" for name, value in values.items())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""Table 5: the instructions to refuse that a run uses, beside the paper's (paper App. D)."""
+"""Table 5: the refusal instructions of a run beside the paper's (paper App. D)."""
 
+import re
 from collections.abc import Callable
 
 from thinksafe.files import Row
@@ -7,13 +8,12 @@ from thinksafe.reporting.tables import latex, markdown, plain, read_csv, write_c
 
 COLUMNS = ["steering", "methods", "template", "paper_strategy", "paper_template", "agreement"]
 HEADER = ["Steering", "Methods", "Template", "Paper: strategy", "Paper: template", "Agreement"]
-NONE = "–"
 
 
 def write_table5(spec: Row, paper: str, csv: str, md: str, tex: str) -> None:
-    """Write the template around harmful prompts of each steering, and the paper's for one of its methods.
+    """Write the template around harmful prompts of each steering, beside the paper's for one of its methods.
 
-    ``agreement`` is *same*, *same words* (white space apart) or *differs*; nothing where the paper has no counterpart.
+    ``agreement`` is *same*, *same words* (ignoring white space) or *differs*; empty if the paper has no counterpart.
 
     Parameters
     ----------
@@ -25,18 +25,15 @@ def write_table5(spec: Row, paper: str, csv: str, md: str, tex: str) -> None:
     printed = read_csv(paper)
     rows = []
     for steering in spec["steerings"]:
-        found = [row for row in printed if row["method"] in steering["methods"]]
-        for theirs in found or [{}]:
-            rows.append(
-                {
-                    "steering": steering["id"],
-                    "methods": ", ".join(labels.get(name, name) for name in steering["methods"]),
-                    "template": steering["template"],
-                    "paper_strategy": theirs.get("strategy"),
-                    "paper_template": theirs.get("template"),
-                    "agreement": agreement(steering["template"], theirs["template"]) if theirs else None,
-                }
-            )
+        ours = steering["template"]
+        methods = ", ".join(labels.get(name, name) for name in steering["methods"])
+        for theirs in [row for row in printed if row["method"] in steering["methods"]] or [{}]:
+            row = {"steering": steering["id"], "methods": methods, "template": ours}
+            if theirs:
+                row |= {"paper_strategy": theirs["strategy"], "paper_template": theirs["template"]}
+                words = "same words" if ours.split() == theirs["template"].split() else "differs"
+                row["agreement"] = "same" if ours == theirs["template"] else words
+            rows.append(row)
     write_csv(csv, COLUMNS, rows)
     note = r"`\n` is a line break. Of each harmful prompt; benign prompts are in the config (docs/methods.md)."
     write_markdown(md, [markdown(HEADER, [_line(row, _code, plain) for row in rows], left=len(HEADER)), note])
@@ -45,16 +42,9 @@ def write_table5(spec: Row, paper: str, csv: str, md: str, tex: str) -> None:
     write_latex(tex, HEADER, [body], columns=columns)
 
 
-def agreement(ours: str, theirs: str) -> str:
-    """Return how two templates compare."""
-    if ours == theirs:
-        return "same"
-    return "same words" if ours.split() == theirs.split() else "differs"
-
-
 def _line(row: Row, template: Callable[[str], str], text: Callable[[str], str]) -> list[str]:
     return [
-        text(NONE) if row[name] is None else (template if name.endswith("template") else text)(row[name])
+        text("–") if row.get(name) is None else (template if name.endswith("template") else text)(row[name])
         for name in COLUMNS
     ]
 
@@ -64,8 +54,8 @@ def _visible(template: str) -> str:
 
 
 def _code(template: str) -> str:
-    """Return a template as code in a cell of a Markdown table, whatever marks it has."""
-    ticks = "`" * (1 + max((len(run) for run in "".join(c if c == "`" else " " for c in template).split()), default=0))
+    """Return a template as code in a Markdown table, fenced by more backticks than it has in a row."""
+    ticks = "`" * (1 + max(map(len, re.findall("`+", template)), default=0))
     pad = " " if "`" in template else ""
     return f"{ticks}{pad}{_visible(template)}{pad}{ticks}"
 

@@ -1,7 +1,6 @@
-"""Claims as data: expressions over results, and errors where a claim says anything else (docs/claims.md).
+"""Claims as data: expressions over results, in a small part of Python's grammar (docs/claims.md).
 
-A claim is one expression in the grammar of Python, of which a small part is allowed. `ast` reads it; nothing in it is
-ever executed.
+`ast` parses a claim; nothing in it is ever executed.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ COMPARISONS = {ast.Lt: lt, ast.LtE: le, ast.Gt: gt, ast.GtE: ge}
 OPERATIONS = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide}
 ID = re.compile(r"[A-Z]\d\d")
 COMPOUND = re.compile(r"[A-Za-z]\w*(?:[-.:]\w+)+")  # names that are not one name to Python: qwen3-0.6b
-Names = Mapping[str, str]  # what variables stand for
+Names = Mapping[str, str]  # values of variables
 Sets = Mapping[str, Sequence[str]]
 Cell = tuple[str, str, str]  # student, method, metric
 
 
 class ClaimError(ValueError):
-    """A claim says what no claim can say."""
+    """A claim is not valid."""
 
 
-class Missing(LookupError):  # noqa: N818 - an answer, not a fault
-    """A cell that the run has not."""
+class Missing(LookupError):  # noqa: N818 - an answer, not an error
+    """A run does not have a cell."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim: its id, the paper's section, our wording, whose reading it is (paper or ours), and its predicate."""
+    """One claim; ``text`` is our wording, ``reading`` is paper or ours."""
 
     id: str
     section: str
@@ -48,16 +47,15 @@ class Claim:
 
 @dataclass
 class Cells:
-    """What is known of each (student, method, metric): the number itself, then the same in each resampling.
+    """Values of cells: the number itself, then its value in each resampling.
 
     Parameters
     ----------
     values : mapping from (student, method, metric) to array of shape (1 + resamplings,)
-        All of the same length. Resampling ``i`` draws the same prompts for every method, so that differences are
-        paired.
+        Resampling ``i`` draws the same prompts for every method, so that differences are paired.
     partial : bool
-        Whether a claim over several cases is judged by those that have all of their cells: the paper's own numbers,
-        which are what its claims were read from, "where printed". Of a run every case is wanted.
+        Whether a claim over several cases is judged by those that have all of their cells, as the paper's claims are
+        by its printed numbers. A run must have every case.
     """
 
     values: Mapping[Cell, np.ndarray]
@@ -72,20 +70,18 @@ class Cells:
 
 
 class _Anything(Cells):
-    """Every cell, without a value: what a claim is checked with before there are results."""
+    """Every cell, without a value; checks claims before there are results."""
 
     def __getitem__(self, cell: Cell) -> np.ndarray:
         return np.empty(0)
 
 
 def read_claims(given: Any, families: Collection[str]) -> tuple[dict[str, Claim], dict[str, list[str]]]:
-    """Return the claims of a file that YAML has read, by id, and its named sets.
+    """Return the claims of a parsed YAML file by id, and its named sets.
 
     Parameters
     ----------
-    given : what YAML returned
-    families : collection of str
-        Families of students, each a set that a claim may name beside ``students`` (all).
+    families : families of students, each a set that a claim may name besides ``students`` (all)
 
     Raises
     ------
@@ -126,7 +122,7 @@ def _claim(name: str, entry: Any, known: Collection[str]) -> Claim:
 
 
 def check_metrics(claims: Mapping[str, Claim], sets: Sets, families: Collection[str], metrics: Collection[str]) -> None:
-    """Raise a ClaimError where a claim asks for a metric that no table has: misspelt, it would never be run."""
+    """Raise a ClaimError if a claim reads a metric that no table has: it would never be run."""
     sets = {**sets, **{name: [name] for name in ("students", *families)}}
     for claim in claims.values():
         for *_, metric in asked(claim.predicate, sets):
@@ -142,14 +138,14 @@ def condition(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return for the numbers and for each resampling whether a condition is true, and by how much.
 
-    ``parts`` is filled with the outcome of each case (None where a cell is missing), by its label.
+    ``parts`` is filled with the outcome of each case by its label; None where a cell is missing.
 
     Raises
     ------
     Missing
-        If the cells do not decide it.
+        If the condition is undecided without the missing cells.
     ClaimError
-        If it is no condition.
+        If the expression is not a condition.
     """
     least, share = 0, None
     match node:
@@ -180,7 +176,7 @@ def condition(
         except Missing:
             if parts is None:
                 raise
-            outcome = None  # the other cases are still told
+            outcome = None  # `parts` still gets the other cases
         else:
             found.append(outcome)
         if parts is not None:
@@ -194,21 +190,21 @@ def condition(
 
 
 def _compared(op: ast.cmpop, left: Any, right: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether two terms compare so, and by how much."""
+    """Return whether a comparison of two terms is true, and by how much."""
     with np.errstate(invalid="ignore"):
         margin = np.atleast_1d(np.subtract(right, left) * (1 if isinstance(op, (ast.Lt, ast.LtE)) else -1))
-    # A ratio that has no value makes no comparison true.
+    # A comparison with a ratio without a value is false.
     return np.atleast_1d(COMPARISONS[type(op)](left, right)), np.where(np.isnan(margin), -np.inf, margin)
 
 
 def _decided(found: Sequence[tuple[np.ndarray, np.ndarray]], enough: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where at least so many of the conditions are true, and the margin of the one that decides it."""
+    """Return where at least ``enough`` of the conditions are true, and the margin of the one that decides it."""
     true, margins = (np.stack(np.broadcast_arrays(*part)) for part in zip(*found, strict=True))
     return true.sum(0) >= enough, np.sort(margins, 0)[len(found) - enough]
 
 
 def _term(node: ast.expr, names: Names, sets: Sets, cells: Cells) -> Any:
-    """Return a number, or one for the numbers as they stand and one for each resampling."""
+    """Return the value of a term: a number, or an array with one for the numbers and one for each resampling."""
     match node:
         case ast.Constant():
             return _number(node)
@@ -245,7 +241,7 @@ def _rank_correlation(loop: ast.GeneratorExp, names: Names, sets: Sets, cells: C
         except Missing:
             continue  # not every method has data of its own for every student
     if len(pairs) < 4:
-        raise Missing("a correlation wants four points")
+        raise Missing("a correlation needs four points")
     cells.missing &= before
     points = np.array(pairs, dtype=float)  # points, sides, resamplings
     if points.size:  # planning, which checks claims without values, does not import scipy
@@ -294,14 +290,11 @@ def _number(node: ast.expr) -> float:
     return node.value
 
 
-# ---------------------------------------------------------------- what a claim is about
+# ---------------------------------------------------------------- cells of a claim
 def asked(node: ast.AST, sets: Sets, correlated: bool = False, names: Names | None = None) -> Iterator[Cell]:
-    """Yield every cell that an expression reads, some of them more than once.
+    """Yield every cell that an expression reads, some more than once.
 
-    Parameters
-    ----------
-    correlated : bool
-        Whether those of a correlation count as well, which takes the points that there are.
+    ``correlated``: including those of a correlation, which uses whichever points there are.
     """
     names = names or {}
     match node:
@@ -321,7 +314,7 @@ def asked(node: ast.AST, sets: Sets, correlated: bool = False, names: Names | No
 
 
 def at_least(predicate: ast.expr) -> float:
-    """Return how many cases a claim of the form ``count(...) >= number`` wants, else 0."""
+    """Return the number in a claim of the form ``count(...) >= number``, else 0."""
     match predicate:
         case ast.Compare(left=ast.Call(func=ast.Name(id="count"))):
             return _number(predicate.comparators[0])
@@ -329,19 +322,16 @@ def at_least(predicate: ast.expr) -> float:
 
 
 def counted(predicate: ast.expr, sets: Sets, own: Sets, has: Callable[[Cell], bool]) -> dict[str, list[str]]:
-    """Return for each of the run's own sets that a claim ranges over the students that count.
+    """Return for each of the run's own sets that a claim names the students that count.
 
-    A student counts for whom the run means to have every cell that the claim asks of it: not each method is meant for
-    each student. Where that leaves nobody, all of them stay, and the claim cannot be judged for want of their cells.
+    A student counts if, by its config, the run will have every cell that the claim reads of it: not every method is for
+    every student. If no student counts, all of them are returned, and the claim is not run because cells are missing.
 
     Parameters
     ----------
-    sets : mapping
-        The sets of the file.
-    own : mapping
-        ``students`` and the families: the run's.
-    has : callable
-        Whether a cell is in the run by its config.
+    sets : the sets of the file
+    own : the run's ``students`` and families
+    has : whether a cell is in the run by its config
     """
     loops = (node.iter for node in ast.walk(predicate) if isinstance(node, ast.comprehension))
     ranges = {_name(one) for one in loops if not isinstance(one, ast.List)}
