@@ -71,24 +71,6 @@ use rule write_cost as write_figure3_cost with:
         **depends("write_figure3_cost"),
 
 
-rule plot_reinforcement:
-    """Safety, reasoning and time of ThinkSafe against online reinforcement learning (Figure 3)."""
-    input:
-        table="<results>/tables/figure3.csv",
-        cost="<results>/tables/figure3-cost.csv",
-    output:
-        multiext("<results>/figures/figure3", pdf=".pdf", identity=".identity.json"),
-        png=report("<results>/figures/figure3.png", caption="../report/figure3.rst", category="Figures"),
-    log:
-        "<results>/logs/plot_reinforcement.log",
-    conda:
-        "../envs/paper.yaml"
-    params:
-        **depends("plot_reinforcement"),
-    script:
-        "../scripts/figures/plot_reinforcement.py"
-
-
 rule plot_averages:
     """Averages without refusal reasoning, without steering, and by steering strategy (Figures 4, 7, 11, 13)."""
     input:
@@ -106,6 +88,19 @@ rule plot_averages:
         **depends("plot_averages"),
     script:
         "../scripts/figures/plot_averages.py"
+
+
+use rule plot_averages as plot_reinforcement with:
+    input:
+        table="<results>/tables/figure3.csv",
+        cost="<results>/tables/figure3-cost.csv",
+    output:
+        multiext("<results>/figures/figure3", pdf=".pdf", identity=".identity.json"),
+        png=report("<results>/figures/figure3.png", caption="../report/figure3.rst", category="Figures"),
+    log:
+        "<results>/logs/plot_reinforcement.log",
+    params:
+        **depends("plot_reinforcement"),
 
 
 rule plot_gains:

@@ -1,4 +1,4 @@
-"""Figures 4, 7, 11 and 13, and the numbers behind them."""
+"""Figures 3, 4, 7, 11 and 13, and the numbers behind them."""
 
 import pytest
 from matplotlib.colors import to_hex
@@ -9,6 +9,7 @@ from scripts.tables.write_averages import write_averages
 from tests.figures.drawing import drawn_figure, drawn_twice
 from tests.paper_run import BENCHMARKS, STUDENTS, TABLE1, cells, files, write_run
 from tests.paper_run import SPEC as RUN
+from tests.tables.test_write_cost import cost, job
 from thinksafe.reporting.figures import COLUMN, colour
 from thinksafe.reporting.tables import read_csv, write_csv
 
@@ -113,3 +114,34 @@ def test_ablations(tmp_path, rivals):
             assert len(bars[label].patches) == len(STUDENTS) and bars[label].errorbar is not None
             assert {to_hex(patch.get_facecolor()) for patch in bars[label].patches} == {colour(name).lower()}
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [label for _, label in methods]
+
+
+WITH_GRPO = [
+    ("initial", "Initial"),
+    ("thinksafe", "ThinkSafe"),
+    ("thinksafe-kl", "ThinkSafe + KL"),
+    ("grpo", "GRPO"),
+]
+
+
+FIGURE3 = RUN | {"methods": WITH_GRPO}
+
+
+def test_figure_3_has_a_panel_for_the_cost(tmp_path):
+    shown = {key: value for key, value in TABLE1.items() if key[1] in ("initial", "thinksafe")}
+    shown |= {(student, "thinksafe-kl"): TABLE1[student, "safekey"] for student, _ in STUDENTS}
+    shown |= {(student, "grpo"): TABLE1[student, "safepath"] for student, _ in STUDENTS}
+    table, scores = str(tmp_path / "figure3.csv"), write_run(tmp_path, shown)
+    averages(scores, FIGURE3, table)
+    student = STUDENTS[0][0]
+    jobs = [
+        job(tmp_path, student, method, "training", "t", [seconds])
+        for method, seconds in (("thinksafe", 90.0), ("thinksafe-kl", 120.0), ("grpo", 900.0), ("star1", 5.0))
+    ]
+    times = cost(tmp_path, jobs, STUDENTS, [*WITH_GRPO, ("star1", "STAR-1")])
+    without = cost(tmp_path / "none", [], STUDENTS, WITH_GRPO)
+    bytes_ = [
+        drawn_twice(tmp_path, name, lambda *paths, found=found: plot_averages(table, FIGURE3, *paths, cost=found))
+        for name, found in (("figure3", times), ("without", without))
+    ]
+    assert bytes_[0][0] != bytes_[1][0]

@@ -97,7 +97,7 @@ RULES = {
     "plot_gains": Stage("tables", "figures"),
     "plot_lengths": Stage("tables", "figures", shows_text=False),
     "plot_perplexity": Stage("tables", "figures"),
-    "plot_reinforcement": Stage("tables", "figures"),
+    "plot_reinforcement": Stage("tables", "figures", script="plot_averages"),
     "plot_samples": Stage("tables", "figures"),
     "plot_judge_study": Stage("tables", "figures"),
     "write_report": Stage("tables", "report"),
