@@ -1,5 +1,5 @@
 "use strict";
-// The page of a run. Whatever a model or a data set wrote comes in as JSON and goes out by textContent alone.
+// The page of a run. Text that a model or a data set wrote comes in as JSON and is shown only through textContent.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const place = (id) => document.getElementById(id);
@@ -53,7 +53,7 @@
     "M-2.5,-7h5v4.5h4.5v5h-4.5v4.5h-5v-4.5h-4.5v-5h4.5z",
     "M-5,-7L0,-2.5L5,-7L7,-5L2.5,0L7,5L5,7L0,2.5L-5,7L-7,5L-2.5,0L-7,-5z",
   ];
-  const points = new Map(); // every student and method with both averages, from whichever table or figure has them
+  const points = new Map(); // every student and method with both averages, from any table or figure that has them
   for (const table of data.tables) {
     if (!/^(table|figure)/.test(table.name)) continue;
     const found = new Map();
@@ -86,7 +86,7 @@
       ? `${shown.length} of ${marks.length} marks shown.`
       : "No table of this run has both averages, which need all eight benchmarks.";
     if (!marks.length) return;
-    const width = Math.max(300, Math.min(900, place("tradeoff-figure").clientWidth)); // letters keep their size
+    const width = Math.max(300, Math.min(900, place("tradeoff-figure").clientWidth)); // so that text keeps its size
     const [height, left, bottom] = [Math.round(Math.max(320, width * 0.58)), 62, 58];
     const ends = (metric) => marks.flatMap((p) => [p[metric].value, p[metric].low, p[metric].high]).filter((v) => v !== null);
     const x = scale(ends("safety_avg"), left, width - 16);
@@ -103,7 +103,7 @@
     }
     figure.append(s("text", { x: (left + width) / 2, y: height - 12, "text-anchor": "middle" }, width < 500 ? "← better · Safety average, %" : "← better · Safety average, % unsafe or refused"));
     figure.append(s("text", { transform: `translate(16 ${(height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, width < 500 ? "Reasoning average, % · better →" : "Reasoning average, % pass@1 · better →"));
-    shown.sort((a, b) => (a.method === "thinksafe") - (b.method === "thinksafe")); // over what it may share a place with
+    shown.sort((a, b) => (a.method === "thinksafe") - (b.method === "thinksafe")); // on top of marks at the same place
     const at = new Map(shown.map((p) => [`${p.student}/${p.method}`, [x.at(p.safety_avg.value), y.at(p.reasoning_avg.value)]]));
     for (const [student] of data.students) { // from a student to itself after ThinkSafe
       const [from, to] = [at.get(`${student}/initial`), at.get(`${student}/thinksafe`)];
@@ -189,7 +189,7 @@
     if (!table) return place("table-place").replaceChildren("This run has no tables.");
     const cross = metrics.some(([id]) => table.rows.some((row) => row.metric === id)) && /^table/.test(table.name);
     place("table-paper").disabled = !data.beside[table.name];
-    place("table-paper").parentNode.title = data.beside[table.name] ? "" : "The paper has no numbers beside this table.";
+    place("table-paper").parentNode.title = data.beside[table.name] ? "" : "The paper has no numbers for this table.";
     place("table-place").replaceChildren(
       madeOf(table.file),
       cross ? crossed(table) : listed(table),
@@ -221,7 +221,7 @@
         h("td", { class: "text" }, first ? label[entry.student] || entry.student : ""),
         h("td", { class: "text" }, label[entry.method] || entry.method,
           data.released.some(([who, what]) => who === entry.student && what === entry.method)
-            ? h("abbr", { title: "Trained on a set that others have released, not on what this run has sampled." }, " ‡") : null),
+            ? h("abbr", { title: "Trained on a set that others have released, not on responses sampled by this run." }, " ‡") : null),
         columns.map(([metric]) => valued(entry, metric, rank, paper.get(`${entry.student}/${entry.method}/${metric}`), table)));
     });
     return h("table", {},
@@ -230,7 +230,7 @@
       h("tbody", {}, body));
   }
 
-  function doubtful(row) { // as Table 1's dagger: broken answers, or verdicts that could not be read
+  function doubtful(row) { // as the dagger of Table 1: malformed responses, or unreadable verdicts
     return (typeof row.well_formed === "number" && row.well_formed < data.sound) || 100 * (row.unknown || 0) > (100 - data.sound) * row.n;
   }
 
@@ -242,14 +242,14 @@
     const text = h(order === 0 ? "b" : order === 1 ? "u" : "span", {}, number(row.value));
     return h("td", {},
       traced(entry.student, entry.method, metric, table, text, hint),
-      doubtful(row) ? h("abbr", { title: `Less than ${data.sound} % of these responses are well formed, or of their verdicts known: the number means little.` }, "†") : null,
+      doubtful(row) ? h("abbr", { title: `Less than ${data.sound} % of these responses are well-formed, or of their verdicts known: the number means little.` }, "†") : null,
       place("table-intervals").checked ? h("span", { class: "interval" }, between(row)) : null,
-      paper ? h("span", { class: "paper", title: told(paper) }, `paper ${number(paper.paper)}${paper.footnote ? "*" : ""}, ${paper.verdict}`) : null);
+      paper ? h("span", { class: "paper", title: comparison(paper) }, `paper ${number(paper.paper)}${paper.footnote ? "*" : ""}, ${paper.verdict}`) : null);
   }
 
-  // A number with links to the file that it is from and to what that was made of.
+  // A number with links to its file and to that file's identity.
   function traced(student, method, metric, table, text, hint) {
-    const name = metric.split(":")[0]; // another guard's share is in the score's file, too
+    const name = metric.split(":")[0]; // the score's file also has another guard's fraction
     const cells = cellsOf.get(`${student}/${method}/${name}`) || [{ files: { score: table.file, identity: table.file.replace(/\.csv$/, ".identity.json") } }];
     return [
       h("a", { href: cells[0].files.score, title: hint }, text),
@@ -257,17 +257,17 @@
         ? h("a", { href: lineageOf(student, method, name) || cells[0].files.identity, class: "id", title: "what this was made of" }, "id")
         : cells.map(({ replicate, files }) => [ // a mean over seeds: each with its own score and identity
           h("a", { href: files.score, class: "id", title: `score of seed ${replicate}` }, `s${replicate}`),
-          h("a", { href: files.identity, class: "id", title: `what the score of seed ${replicate} was made of` }, "id")]),
+          h("a", { href: files.identity, class: "id", title: `identity of the score of seed ${replicate}` }, "id")]),
     ];
   }
 
-  // Of a cell beside the paper's: the difference with its interval, how many prompts would tell, what is inconsistent.
-  function told(paper) {
+  // A cell compared with the paper's: the difference with its interval, the prompts needed to decide, inconsistencies.
+  function comparison(paper) {
     const more = paper.needed ? ` It would take ${paper.needed} prompts to tell.` : "";
     return `${number(paper.difference)} points (${between(paper)}).${more}${paper.footnote ? ` * ${paper.footnote}` : ""}`;
   }
 
-  function notesOn(beside) { // what is inconsistent in the paper's own numbers
+  function notesOn(beside) { // inconsistencies in the paper's own numbers
     const notes = beside.filter((row) => row.footnote).map((row) =>
       h("li", {}, `${label[row.student] || row.student}, ${label[row.method] || row.method}, ${row.metric}: ${row.footnote}`));
     return notes.length ? [h("p", { class: "status" }, "* In the paper:"), h("ul", { class: "status" }, notes)] : [];
@@ -293,7 +293,7 @@
       h("tbody", {}, rows.map((row) => h("tr", {}, names.map((name) => {
         const value = row[name];
         const long = typeof value === "string" && value.length > 60;
-        if (name === "value" && value !== null) return h("td", {}, traced(row.student, row.method, row.against ? "" : row.metric, table, number(value), between(row))) // a difference is its table's;
+        if (name === "value" && value !== null) return h("td", {}, traced(row.student, row.method, row.against ? "" : row.metric, table, number(value), between(row))) // a difference belongs to its table;
         return h("td", { class: long ? "words" : kind(name) },
           value === null ? "" : typeof value === "number" && !Number.isInteger(value) ? number(value) : label[value] || String(value));
       })))));
@@ -303,7 +303,7 @@
   const AVERAGED = {
     safety_avg: (kind) => kind !== "reasoning", harm_avg3: (kind) => kind === "harm", reasoning_avg: (kind) => kind === "reasoning",
   };
-  function behind(student, method, metric) { // the steps from which a number's lineage begins
+  function behind(student, method, metric) { // the first steps of a number's lineage
     const names = AVERAGED[metric] ? data.benchmarks.filter((b) => AVERAGED[metric](b.kind)).map((b) => b.id) : [metric];
     return data.cells.flatMap(([s1, m1, , benchmark], index) =>
       s1 === student && m1 === method && names.includes(benchmark) ? [data.lineage.roots[index]] : []).filter((step) => step !== null && step !== undefined);
@@ -317,7 +317,7 @@
     if (!inRun) return h("li", {}, title);
     const [modules, versions] = data.lineage.makers[maker];
     const fold = h("details", {}, h("summary", {}, title));
-    fold.addEventListener("toggle", () => { // its inside is made when somebody looks
+    fold.addEventListener("toggle", () => { // its content is made when it is opened
       if (fold.childElementCount > 1) return;
       fold.append(h("p", { class: "facts" }, `Code: ${modules}. `, versions ? `With ${versions}. ` : ""), h("ul", { class: "steps" }, inputs.map(step)));
     });
@@ -332,7 +332,7 @@
       roots.length
         ? h("div", {}, h("h3", {}, cell.map((id) => label[id] || id).join(", ")), h("ul", { class: "steps" }, roots.map(step)),
             h("p", { class: "facts" }, "With rows, settings and checks: ", h("code", {}, `thinksafe trace ${cell.join("/")} --run ${data.run}`)))
-        : h("p", { class: "status" }, data.lineage.steps.length ? "No cell is chosen." : "This page holds no lineage."));
+        : h("p", { class: "status" }, data.lineage.steps.length ? "No cell is chosen." : "This page has no lineage."));
     if (!roots.length) return;
     place("lineage-place").querySelector("details").open = true;
     place("lineage").scrollIntoView();
@@ -341,7 +341,7 @@
   // ---------------------------------------------------------------- claims
   function drawClaims() {
     if (!data.claims) {
-      place("claims-place").replaceChildren(h("p", { class: "status" }, "No claims board was made for this run."));
+      place("claims-place").replaceChildren(h("p", { class: "status" }, "This run has no summary of the claims."));
       return;
     }
     const tone = { holds: "good", fails: "bad" };
@@ -358,7 +358,7 @@
     place("claims-place").replaceChildren(
       madeOf(data.claims.file),
       h("p", { class: "status" }, counts, data.claims.changed_since_start ? ". The claims have changed since this run began." : ""),
-      h("p", { class: "lead" }, "Margin: by how much a claim is true at its tightest place, below 0 where it is not. True in: so many of the resamplings of the prompts. n: the prompts behind one of its numbers, the fewest. Students: of whom a claim about all could be asked in this run."),
+      h("p", { class: "lead" }, "Margin: by how much a claim holds at its tightest point; negative if it does not. True in: the fraction of resamplings of the prompts in which it holds. n: the fewest prompts behind one of its numbers. Students: those for which this run can test a claim about all."),
       h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Claims, scrolls sideways" },
         h("table", {},
           h("thead", {}, h("tr", {},
@@ -402,7 +402,7 @@
       }));
     };
     const time = (row) => (row ? (row.value === null ? "unknown" : spent(row.value)) : "");
-    // How well jobs used what they held, as far as records tell.
+    // How well jobs used their devices, if records have it.
     const use = [
       ["generation:tokens_per_second", "tokens/s", "Tokens per second of a sampling job", (value) => value.toFixed(0)],
       ["gpu_utilisation", "GPU busy", "Mean utilisation of the GPUs that jobs held", (value) => `${value.toFixed(0)} %`],
@@ -468,7 +468,7 @@
   const cellOf = (method) => cellsOf.get(`${choice.student}/${method}/${choice.benchmark}`).find((cell) => String(cell.replicate) === choice.replicate);
   const matching = () => [...(answers.get(keyOf(choice.method)) || new Map()).values()].filter((a) => !choice.verdict || a.verdict === choice.verdict);
 
-  function offer() { // what can be chosen, given what is
+  function offer() { // the choices that remain, given those already made
     const keys = [...answers.keys()].map((key) => key.split("/"));
     const settle = (name, ids, preferred) => {
       options(pick(name), ids.map(([id, text]) => [id, text]));
@@ -524,7 +524,7 @@
     pick("reveal-label").hidden = data.public;
     pick("link").hidden = !answer;
     if (!answer) {
-      pick("place").replaceChildren(h("p", { class: "status" }, answers.size ? "No sample with this verdict." : "This page holds no samples."));
+      pick("place").replaceChildren(h("p", { class: "status" }, answers.size ? "No sample with this verdict." : "This page has no samples."));
       return;
     }
     pick("link").setAttribute("href", fragment());
