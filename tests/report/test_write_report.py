@@ -445,6 +445,7 @@ def test_the_public_build_in_a_browser(browser, tmp_path):
     assert "Left out of the public build." in said(browser) and browser.get_log("browser") == []
 
 
+@pytest.mark.slow
 def test_a_whole_run_is_quick(browser, tmp_path):
     """As many cells as the paper has (3 benchmarks here), and 5,000 samples."""
     page, data = page_of(tmp_path, make_run(tmp_path, students=7, methods=31, prompts=8), samples=5208)

@@ -17,23 +17,20 @@ import sys
 import tarfile
 from argparse import ArgumentParser
 from collections.abc import Callable
-from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 import yaml
 from snakemake.persistence.file import FilePersistence
 
-from tests.hub.hub_server import serving
 from tests.workflow.dags import ROOT
 from thinksafe import files
 from thinksafe.errors import UserError
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import code_digests
-from thinksafe.release import archive, bundle, reproduce, restore, snakemake_records
+from thinksafe.release import archive, bundle, reproduce, restore
 from thinksafe.release.archive import BundleError
 
 TABLE = "results/small/tables/table1.csv"
@@ -249,32 +246,6 @@ def test_nothing_is_compared_with_itself(packed: Path, tmp_path: Path, monkeypat
         reproduce.prepare(dag.Overlay(), archive.open_bundle(packed), "adapters")
 
 
-def test_another_kind_of_device_is_told_where_numbers_differ() -> None:
-    row = {"cell": "a", "verdict": reproduce.WITHIN, "bundle": {"value": 1, "low": 0, "high": 2}, "here": {"value": 2}}
-    found = {"run": "small", "tier": "scores", "bundle": "0" * 64, "files": {}, "taken_as_they_are": []}
-    found |= {"cells": [row], "counts": {reproduce.WITHIN: 1}, "devices": {"bundle": ["H100"], "here": ["H200"]}}
-    told = "The bundle was made on H100; this on H200."
-    assert told in reproduce.page(found)
-    assert told not in reproduce.page(found | {"devices": {"bundle": ["H100"], "here": ["H100"]}})
-    assert told not in reproduce.page(found | {"cells": [row | {"verdict": reproduce.IDENTICAL}]})
-
-
-def test_all_tables_but_those_of_hours_are_compared() -> None:
-    """Hours are what scripts/tables/write_cost.py writes, by whichever rule."""
-    text = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    rules = re.split(r"(?m)^(?=rule |use rule )", text)
-    hours = {
-        path
-        for rule in rules
-        if re.match(r"(rule|use rule) write_cost\b", rule)
-        for path in re.findall(r'multiext\("<results>/(tables/[^"]+)", csv=', rule)
-    }
-    assert hours == {"tables/cost", "tables/figure3-cost"}
-    assert not [path for path in hours if reproduce.is_compared(f"results/small/{path}.csv")]
-    for name in ("figure3", "figure7", "table1", "table1-beside-paper"):
-        assert reproduce.is_compared(f"results/small/tables/{name}.csv")
-
-
 def test_what_does_not_fit_is_told_and_refused(packed: Path, tmp_path: Path) -> None:
     there = Place(tmp_path / "there", scoring={"confidence": 0.9})
     with pytest.raises(BundleError, match="2 of 2 jobs do not fit, so nothing was placed"):
@@ -375,65 +346,6 @@ def test_another_run_and_another_format_are_refused(packed: Path, tmp_path: Path
     with pytest.raises(BundleError, match="format 5; Snakemake .* here keeps format 6"):
         with restore.fitted(dag.Overlay(), found):
             pass
-
-
-def test_the_form_of_records_is_the_one_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Snakemake's private form, for the locked version: look at `snakemake_records.place` before this is changed."""
-    import snakemake.persistence as theirs
-
-    assert theirs.RECORD_FORMAT_VERSION == snakemake_records.RECORD_FORMAT == 6
-    assert set(theirs.MetadataRecord().model_dump()) == {
-        *("rule", "input", "log", "shellcmd", "params", "code", "record_format_version", "conda_env"),
-        *("container_img_url", "software_stack_hash", "job_hash", "starttime", "endtime", "incomplete"),
-        *("external_jobid", "input_checksums"),
-    }
-    monkeypatch.setattr(theirs, "RECORD_FORMAT_VERSION", 7)
-    with pytest.raises(BundleError, match="keeps its records in format 7, but bundles need format 6"):
-        snakemake_records.check_format()
-
-
-# ------------------------------------------------------------------------------------------------------------ its place
-def test_a_bundle_from_an_address(packed: Path, tmp_path: Path) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(packed.parent)))
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        address = f"http://127.0.0.1:{server.server_port}/"
-        assert restore.fetch(address + packed.name, tmp_path).read_bytes() == packed.read_bytes()
-        with pytest.raises(BundleError, match="cannot be downloaded .*404"):
-            restore.fetch(address + "other.tar.gz", tmp_path)
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def test_a_bundle_from_the_hub(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    with serving() as hub:
-        template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        for name, value in {
-            "ENDPOINT": hub.endpoint,
-            "HUGGINGFACE_CO_URL_TEMPLATE": template,
-            "HF_HUB_CACHE": str(tmp_path / "cache"),
-            "HF_HUB_DISABLE_XET": True,
-            "HF_HUB_OFFLINE": False,
-        }.items():
-            monkeypatch.setattr(constants, name, value)
-        held = {"README.md": b"#", "scores.tar.gz": packed.read_bytes()}
-        hub.add("dataset", "org/one", held)
-        hub.add("dataset", "org/two", held | {"bundles/all.tar.gz": b"?"})
-        for place in ("org/one", f"org/one@{'a' * 40}", "org/two:scores.tar.gz"):
-            assert restore.fetch(place, tmp_path).read_bytes() == packed.read_bytes()
-        with pytest.raises(BundleError, match="has 2 bundles; name one as org/two:FILE"):
-            restore.fetch("org/two", tmp_path)
-        with pytest.raises(BundleError, match="org/none: cannot be downloaded from the hub"):
-            restore.fetch("org/none", tmp_path)
-
-
-def test_a_place_that_is_none(tmp_path: Path) -> None:
-    for place in ("no-such.tar.gz", "results/no/such.tar.gz", "one", "a/b/c"):
-        with pytest.raises(BundleError, match="no such file"):
-            restore.fetch(place, tmp_path)
 
 
 # --------------------------------------------------------------------------------------------------- a run with models
