@@ -34,14 +34,14 @@ def plans(mutations: Sequence[dict[str, Any]], workdir: Path, root: Path = ROOT)
     mutations : sequence of dict
         ``config`` (a whole merged config), and of ``module`` (a project module whose meaning changed), ``package``
         (kind and package of envs/versions.yaml whose version changed) at most one; ``gpus`` (how many the
-        machine has, all of which training takes).
+        machine has, all of which training takes); ``targets``; ``bind`` (import the scripts, and see what they need).
     workdir : where Snakemake runs; has no results, so that every job is planned.
 
     Returns
     -------
     list of dict
-        ``jobs``: [rule, wildcards, params, inputs, outputs] each, and ``unbound``: rules whose script's function
-        misses an argument; or ``error``.
+        ``jobs``: [rule, wildcards, params, inputs, outputs] each; with ``bind`` also ``unbound``: rules whose script's
+        function lacks an argument; or ``error``.
     """
     return _asked("plans", list(mutations), workdir, root)
 
@@ -98,7 +98,9 @@ def _plan(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:
         workflow.dag_settings = settings
         workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
         workflow._build_dag()
-        return {"jobs": list(_jobs(workflow.dag)), "unbound": list(_unbound(workflow.dag))}
+        return {"jobs": list(_jobs(workflow.dag))} | (
+            {"unbound": list(_unbound(workflow.dag))} if "bind" in mutation else {}
+        )
 
 
 def _rules(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from thinksafe.hub.needed import remote_sources, used
 from thinksafe.planning.plan import render
 
 PAPER = ROOT / "config/config.yaml"
+FEW = {"students": ["qwen3-mini"], "benchmarks": ["harmbench", "gsm8k"]}
 OVERLAYS = [path for path in CONFIGS if path != PAPER]
 
 
@@ -76,6 +77,15 @@ def test_a_plan_reads_as_it_counts(paper: dict[str, Any]) -> None:
     assert "left to do" not in text and "without an estimate" not in text
     text = "\n".join(render(paper | {"cost_of_what_is_left": {"jobs": 3} | cost}))
     assert f"left to do: 3 jobs, {paper['cost']['gpu_hours']['value']:g} (" in text
+
+
+def test_every_script_gets_its_arguments(tmp_path: Path) -> None:
+    """The parameters of its function are names of the rule's inputs, outputs and resources, and keys of its spec."""
+    config = plain(settings.load([PAPER, ROOT / "config/miniature-full.yaml"], {"select": FEW}))
+    targets = ["all", "chat", "report", "appendix", "judge_study", "claim_E05"]
+    (made,) = plans([{"config": config, "targets": targets, "bind": True}], tmp_path)
+    assert made.get("unbound") == [], made
+    assert len({job[0] for job in made["jobs"]}) > 40
 
 
 def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
