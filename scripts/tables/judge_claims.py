@@ -7,7 +7,7 @@ from typing import Any
 
 from thinksafe.analysis.claim_numbers import RESAMPLINGS, add_resamplings, read_numbers, resample
 from thinksafe.analysis.claim_verdicts import claim_verdict
-from thinksafe.analysis.claims import Cells, asked, read_claims
+from thinksafe.analysis.claims import Cells, cells_read, read_claims
 from thinksafe.analysis.pairing import read_arms
 from thinksafe.analysis.scores import with_rows
 from thinksafe.files import Row, read_json, write_json
@@ -44,7 +44,7 @@ def judge_claims(
     for claim in claims.values():
         over = spec["over"].get(claim.id, {})
         about = {**sets, **own, **over}
-        sizes = [numbers[cell].n for cell in asked(claim.predicate, about, True) if cell in numbers]
+        sizes = [numbers[cell].n for cell in cells_read(claim.predicate, about, True) if cell in numbers]
         row = {"id": claim.id, "section": claim.section, "text": claim.text, "reading": claim.reading}
         row |= claim_verdict(claim, about, cells, confidence)
         row["n"] = min([size for size in sizes if size], default=None)

@@ -8,7 +8,7 @@ import yaml
 
 from tests.analysis.test_claims import RUN, ours, small
 from thinksafe.analysis.claim_verdicts import claim_verdict
-from thinksafe.analysis.claims import Cells, at_least, counted
+from thinksafe.analysis.claims import Cells, at_least, students_counted
 
 # The text's 22.6 % loss of Qwen3-1.7B is a cell here, read as relative; the check by hand counts it as not printed.
 READ_AS_RELATIVE = {"D08": "holds"}
@@ -119,17 +119,17 @@ def test_students_count_who_are_meant_to_have_every_method() -> None:
     """A student without a method by the config does not count; one whose cell should be there and is not, does."""
     claim, sets = small("harm[s, ma] < harm[s, initial] for s in students")
     own = {"students": ["s1", "t1"], "qwen3": ["s1"], "r1": ["t1"]}
-    over = counted(claim.predicate, sets, own, lambda cell: cell[:2] != ("t1", "ma"))
+    over = students_counted(claim.predicate, sets, own, lambda cell: cell[:2] != ("t1", "ma"))
     assert over == {"students": ["s1"]}
     one = {("s1", "ma", "harm"): np.array([1.0]), ("s1", "initial", "harm"): np.array([2.0])}
     assert claim_verdict(claim, sets | over, Cells(one), 0.95)["verdict"] == "holds"
-    both = counted(claim.predicate, sets, own, lambda cell: True)
+    both = students_counted(claim.predicate, sets, own, lambda cell: True)
     assert both == {"students": ["s1", "t1"]}
     assert claim_verdict(claim, sets | both, Cells(one), 0.95)["verdict"] == "not run"
-    nobody = counted(claim.predicate, sets, own, lambda cell: False)
+    nobody = students_counted(claim.predicate, sets, own, lambda cell: False)
     assert nobody == {"students": ["s1", "t1"]}  # and their cells missing
     named, _ = small("harm[s, ma] < 1 for s in [t1]")
-    assert counted(named.predicate, sets, own, lambda cell: False) == {}
+    assert students_counted(named.predicate, sets, own, lambda cell: False) == {}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from thinksafe.analysis.claims import ClaimError, asked, check_metrics, read_claims
+from thinksafe.analysis.claims import ClaimError, cells_read, check_metrics, read_claims
 
 QWEN3 = ["qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b"]
 R1 = ["r1-qwen-1.5b", "r1-qwen-7b", "r1-llama-8b"]
@@ -86,17 +86,17 @@ def test_a_misspelt_metric_is_told() -> None:
 
 def test_what_a_claim_asks_for() -> None:
     claim, sets = small("change(harm[s, x]) < 0 and 1 < 2 for s in students for x in pair")
-    found = set(asked(claim.predicate, sets))
+    found = set(cells_read(claim.predicate, sets))
     assert found == {(s, m, "harm") for s in ("s1", "t1") for m in ("ma", "mb", "initial")}
     correlation, _ = small("rank_correlation((p1[s, ma], r1[s, ma]) for s in qwen3) < 0")
-    assert not set(asked(correlation.predicate, sets))
-    assert set(asked(correlation.predicate, sets, correlated=True)) == {("s1", "ma", "p1"), ("s1", "ma", "r1")}
+    assert not set(cells_read(correlation.predicate, sets))
+    assert set(cells_read(correlation.predicate, sets, correlated=True)) == {("s1", "ma", "p1"), ("s1", "ma", "r1")}
     named, _ = small("generation:train_hours[qwen3-0.6b, thinksafe-from-r1-qwen-1.5b] < 1")
     wanted = [("qwen3-0.6b", "thinksafe-from-r1-qwen-1.5b", "generation:train_hours")]
-    assert list(asked(named.predicate, sets)) == wanted
+    assert list(cells_read(named.predicate, sets)) == wanted
 
 
 def test_every_claim_asks_for_cells() -> None:
     claims, sets = ours()
     for claim in claims.values():
-        assert set(asked(claim.predicate, sets | RUN, correlated=True)), claim.id
+        assert set(cells_read(claim.predicate, sets | RUN, correlated=True)), claim.id

@@ -125,7 +125,7 @@ def check_metrics(claims: Mapping[str, Claim], sets: Sets, families: Collection[
     """Raise a ClaimError if a claim reads a metric that no table has: it would never be run."""
     sets = {**sets, **{name: [name] for name in ("students", *families)}}
     for claim in claims.values():
-        for *_, metric in asked(claim.predicate, sets):
+        for *_, metric in cells_read(claim.predicate, sets):
             if metric not in metrics:
                 near = get_close_matches(metric, metrics, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(metrics))}"
@@ -291,7 +291,7 @@ def _number(node: ast.expr) -> float:
 
 
 # ---------------------------------------------------------------- cells of a claim
-def asked(node: ast.AST, sets: Sets, correlated: bool = False, names: Names | None = None) -> Iterator[Cell]:
+def cells_read(node: ast.AST, sets: Sets, correlated: bool = False, names: Names | None = None) -> Iterator[Cell]:
     """Yield every cell that an expression reads, some more than once.
 
     ``correlated``: including those of a correlation, which uses whichever points there are.
@@ -307,10 +307,10 @@ def asked(node: ast.AST, sets: Sets, correlated: bool = False, names: Names | No
             return
         case ast.GeneratorExp():
             for _, bound in _bindings(node, names, sets):
-                yield from asked(node.elt, sets, correlated, bound)
+                yield from cells_read(node.elt, sets, correlated, bound)
         case _:
             for child in ast.iter_child_nodes(node):
-                yield from asked(child, sets, correlated, names)
+                yield from cells_read(child, sets, correlated, names)
 
 
 def at_least(predicate: ast.expr) -> float:
@@ -321,7 +321,7 @@ def at_least(predicate: ast.expr) -> float:
     return 0
 
 
-def counted(predicate: ast.expr, sets: Sets, own: Sets, has: Callable[[Cell], bool]) -> dict[str, list[str]]:
+def students_counted(predicate: ast.expr, sets: Sets, own: Sets, has: Callable[[Cell], bool]) -> dict[str, list[str]]:
     """Return for each of the run's own sets that a claim names the students that count.
 
     A student counts if, by its config, the run will have every cell that the claim reads of it: not every method is for
@@ -339,7 +339,7 @@ def counted(predicate: ast.expr, sets: Sets, own: Sets, has: Callable[[Cell], bo
         name: [
             one
             for one in own[name]
-            if all(has(cell) for cell in asked(predicate, {**sets, **own, name: [one]}) if cell[0] == one)
+            if all(has(cell) for cell in cells_read(predicate, {**sets, **own, name: [one]}) if cell[0] == one)
         ]
         or list(own[name])
         for name in sorted(ranges & set(own))

@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from thinksafe import layout
-from thinksafe.analysis.claims import asked, at_least, check_metrics, counted, read_claims
+from thinksafe.analysis.claims import at_least, cells_read, check_metrics, read_claims, students_counted
 from thinksafe.analysis.scores import AVERAGES
 from thinksafe.layout import RESULTS
 from thinksafe.provenance.digests import canonical
@@ -93,7 +93,7 @@ class Claims:
         """Return the students that count in a claim by the sets that they are in; none for the paper's numbers."""
         if self.config.use_paper_scores:
             return {}
-        return counted(self.read[claim].predicate, self.all["sets"], self.own_sets, self.is_in_run)
+        return students_counted(self.read[claim].predicate, self.all["sets"], self.own_sets, self.is_in_run)
 
     def needs_of(self, claim: str) -> list[tuple[str, str, str]]:
         """Return the run's student, method and metric that decide a claim.
@@ -105,10 +105,10 @@ class Claims:
         """
         predicate, over = self.read[claim].predicate, self.students_over(claim)
         sets = {**self.all["sets"], **self.own_sets, **over}
-        cells = sorted({cell for cell in asked(predicate, sets, correlated=True) if self.is_in_run(cell)})
+        cells = sorted({cell for cell in cells_read(predicate, sets, correlated=True) if self.is_in_run(cell)})
         if self.config.use_paper_scores:
             return cells
-        missing = sorted({cell for cell in asked(predicate, sets) if not self.is_in_run(cell)})
+        missing = sorted({cell for cell in cells_read(predicate, sets) if not self.is_in_run(cell)})
         students = min(map(len, over.values()), default=len(self.own_sets["students"]))
         if not cells or missing or at_least(predicate) > students:
             some = "; ".join(" ".join(cell) for cell in missing[:3]) + (", ..." if len(missing) > 3 else "")
