@@ -24,19 +24,27 @@ FEW = {"students": ["qwen3-mini"], "benchmarks": ["harmbench", "gsm8k"]}
 OVERLAYS = [path for path in CONFIGS if path != PAPER]
 
 
-@pytest.mark.parametrize(("size", "billions"), [("8b", 8), ("500M", 0.5), ("30B-A3B", 30)])
-def test_limits_follow_the_size_however_it_is_written(size: str, billions: float, tmp_path: Path) -> None:
-    own = ["--configfile", str(ROOT / "config/own-model.yaml"), "--config", f"models={{mine: {{size: {size}}}}}"]
-    told = dry_run("adapter", *own, folder=tmp_path)
-    (limits,) = re.findall(r"^rule train_student:.*?^    resources: (.*?)$", told, re.M | re.S)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """Return the jobs of every overlay that we ship."""
+    configs = [{"config": plain(settings.load([PAPER, overlay]))} for overlay in OVERLAYS]
+    found = plans(configs, tmp_path_factory.mktemp("plans"))
+    assert not [plan["error"] for plan in found if "error" in plan]
+    return {overlay.stem: plan["jobs"] for overlay, plan in zip(OVERLAYS, found, strict=True)}
+
+
+def test_every_overlay_plans(made: dict[str, list[Any]]) -> None:
+    without = {name for name, jobs in made.items() if "sample_answers" not in {rule for rule, *_ in jobs}}
+    assert without == {"printed"} and "write_printed_scores" in {rule for rule, *_ in made["printed"]}
+
+
+def test_limits_follow_the_size_of_the_student(tmp_path: Path) -> None:
+    own = ["--configfile", str(ROOT / "config/own-model.yaml"), "--config", "models={mine: {size: 30B-A3B}}"]
+    (limits,) = re.findall(
+        r"^rule train_student:.*?^    resources: (.*?)$", dry_run("adapter", *own, folder=tmp_path), re.M | re.S
+    )
     found = dict(entry.split("=") for entry in limits.split(", "))
-    assert (float(found["mem_mb"]), float(found["runtime"])) == (32_000 + 8_000 * billions, 240 + 150 * billions)
-
-
-@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
-def test_every_overlay_plans(overlay: Path, tmp_path: Path) -> None:
-    printed = dry_run("all", "--configfile", str(overlay), "--quiet", "rules", "host", folder=tmp_path)
-    assert ("write_printed_scores" if overlay.stem == "printed" else "sample_answers") in printed
+    assert (float(found["mem_mb"]), float(found["runtime"])) == (32_000 + 8_000 * 30, 240 + 150 * 30)
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +142,9 @@ def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
     assert [key for key, job in jobs[1].items() if jobs[2][key][2].get("spec") != job[2].get("spec")] == [imported]
 
 
-def test_the_papers_run_from_what_its_authors_released(tmp_path: Path) -> None:
+def test_the_papers_run_from_what_its_authors_released(made: dict[str, list[Any]]) -> None:
     config = settings.load([PAPER, ROOT / "config/released.yaml"])
-    (made,) = plans([{"config": plain(config)}], tmp_path)
-    rules = [job[0] for job in made["jobs"]]
+    rules = [job[0] for job in made["released"]]
     assert rules.count("import_released") == rules.count("train_student") == 15  # 7 students, two guards; KL for one
     assert not {"sample_responses", "judge_responses", "filter_responses", "write_table3"} & set(rules)
     sets = {source["hub"] for source in remote_sources(used(config)) if "ThinkSafe" in source.get("hub", "")}
