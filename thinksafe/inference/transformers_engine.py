@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from thinksafe.inference.requests import Completion, Engine, Request, Sampling
-from thinksafe.models.folder import check_adapter, check_folder, load_tokenizer, stop_tokens, text_of
+from thinksafe.models.folder import check_adapter, load_tokenizer, stop_tokens, text_of
 
 BLOCK = 64  # tokens: how far caches grow, and random numbers are drawn, at once
 HEAD = 64  # likeliest tokens to look at before the whole vocabulary is sorted for top-p
@@ -149,17 +149,14 @@ class TransformersEngine(Sampler, Engine):
         logging.disable_progress_bar()
         if tensor_parallel != 1:
             raise ValueError("engine.tensor_parallel: the transformers engine uses one device; set 1, or use vllm")
-        self.folder = str(check_folder(folder))
         self.batch_size = batch_size
         self.max_model_tokens = max_model_tokens
-        config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
         if set(getattr(config, "layer_types", None) or ["full_attention"]) != {"full_attention"}:
-            raise ValueError(
-                f"{self.folder}: not every layer attends to all tokens; use engine.name vllm for this model"
-            )
+            raise ValueError(f"{folder}: not every layer attends to all tokens; use engine.name vllm for this model")
         AttentionInterface.register("grouped_attention", grouped_attention)
         model = AutoModelForCausalLM.from_pretrained(
-            self.folder,
+            folder,
             dtype=getattr(torch, dtype),
             attn_implementation="grouped_attention" if config.model_type in GROUPED else "sdpa",
             local_files_only=True,
@@ -171,8 +168,8 @@ class TransformersEngine(Sampler, Engine):
         for weight in model.parameters():
             # Own memory: weights mapped from a file lie where its header's length puts them, and sums follow that.
             weight.data = weight.data.clone()
-        tokenizer = load_tokenizer(self.folder, chat)
-        super().__init__(model, tokenizer, stop_tokens(self.folder, tokenizer))
+        tokenizer = load_tokenizer(folder, chat)
+        super().__init__(model, tokenizer, stop_tokens(folder, tokenizer))
 
     def _slice(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         """Answer a slice, adapter by adapter in order of appearance."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from thinksafe.inference.requests import Completion, Engine, Request, Sampling
-from thinksafe.models.folder import check_adapter, check_folder, load_tokenizer, stop_tokens, text_of
+from thinksafe.models.folder import check_adapter, load_tokenizer, stop_tokens, text_of
 
 MAX_LORA_RANK = 32  # the paper's rank (App. C); vLLM's default of 16 refuses it
 ENVIRONMENT = {
@@ -47,7 +47,7 @@ class VllmEngine(Engine):
         chat: dict[str, Any] | None = None,
     ) -> None:
         on_cpu = _prepare_environment()
-        self.folder = str(check_folder(folder))
+        self.folder = folder
         self.batch_size = batch_size
         self.max_model_tokens = max_model_tokens
         self.tokenizer = load_tokenizer(self.folder, chat)

@@ -2,8 +2,8 @@
 
 A response is stored as the model's whole turn, in one form: it opens with ``<think>``, although R1-Distill's template
 puts that tag into the prompt, and its tags are ``<think>`` and ``</think>``, whatever a model's own are
-(models/chat_template.py). For training it is given back its own form. Text from users and models is always encoded as
-text: a control token that is spelt out in it stays letters.
+(models/chat_template.py). For training it gets the model's own form again. Text from users and models is untrusted: a
+control token that is spelt out in it is encoded as letters.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def encode(tokenizer: Any, text: str) -> list[int]:
 
 
 def encode_plain(tokenizer: Any, text: str) -> list[int]:
-    """Return the ids of text from outside: what looks like a control token is encoded letter by letter."""
+    """Return the ids of untrusted text: what looks like a control token is encoded letter by letter."""
     return [
         token
         for start, end in _plain_pieces(tokenizer, text)
@@ -41,16 +41,16 @@ def encode_plain(tokenizer: Any, text: str) -> list[int]:
 
 
 def _plain_pieces(tokenizer: Any, text: str) -> list[tuple[int, int]]:
-    """Return where to cut a text from outside so that no piece holds a control token."""
-    # `split_special_tokens` leaves alone what the tokenizer does not call special: think tags, R1-Distill's turn marks.
+    """Return the pieces (start, end) of an untrusted text, cut so that no piece holds a control token."""
+    # `split_special_tokens` splits only what the tokenizer calls special: not think tags, nor R1-Distill's turn marks.
     tokens = {added.content for added in tokenizer.added_tokens_decoder.values() if not added.special}
     marks = "|".join(re.escape(token) for token in sorted(tokens & controls(tokenizer)))
-    places = [match.start() + 1 for match in re.finditer(f"(?={marks})", text)] if marks else []
-    return list(zip([0, *places], [*places, len(text)], strict=True))
+    cuts = [match.start() + 1 for match in re.finditer(f"(?={marks})", text)] if marks else []
+    return list(zip([0, *cuts], [*cuts, len(text)], strict=True))
 
 
 def has_control(tokenizer: Any, text: str, allowed: tuple[str, ...] = ()) -> bool:
-    """Whether text from outside spells out one of the tokenizer's control tokens, other than those ``allowed``."""
+    """Return whether a text spells out one of the tokenizer's control tokens, other than those ``allowed``."""
     return any(token in text for token in controls(tokenizer).difference(allowed))
 
 
@@ -63,18 +63,23 @@ def controls(tokenizer: Any) -> set[str]:
 
 
 def field(name: str) -> str:
-    """Return the mark that stands in rendered text for a text that is filled in later."""
+    """Return the placeholder in rendered text for a text that `fill` inserts."""
     return f"\x02{name}\x03"
 
 
 def fill(
     tokenizer: Any, template: str, texts: dict[str, str], limits: dict[str, int] | None = None
 ) -> tuple[list[int], bool]:
-    """Return the ids of ``template`` with its fields filled by texts from outside, and whether one was cut.
+    """Return the ids of ``template`` with its fields filled by untrusted texts, and whether one was cut.
 
-    ``template`` is rendered text in which each field stands as `field` gives it. Where nothing has to be cut and no
-    text spells out a control token, this is the encoding of the whole text; otherwise the pieces are encoded one by
-    one. A field longer than its limit in tokens loses its middle, so that what follows it in the template stays.
+    Parameters
+    ----------
+    template : rendered text with fields (`field`)
+    limits : tokens of a field; the middle of a longer one is cut, so that what follows it in the template stays
+
+    Notes
+    -----
+    If nothing is cut and no text spells out a control token, the whole text is encoded at once, otherwise its pieces.
     """
     pieces = re.split("\x02(.*?)\x03", template)
     plain = {name: encode_plain(tokenizer, text) for name, text in texts.items() if limits and name in limits}
@@ -100,12 +105,12 @@ def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
 
 
 def opens_think(tokenizer: Any) -> bool:
-    """Whether the generation prompt itself opens the think block (DeepSeek-R1-Distill), so that outputs do not."""
+    """Return whether the generation prompt opens the think block (DeepSeek-R1-Distill), so that outputs do not."""
     return rules_of(tokenizer).opened
 
 
 def stored_response(text: str, opened: bool) -> str:
-    """Return a generated text as it is stored: with the think tag that the generation prompt had opened."""
+    """Return a generated text as it is stored, with the think tag that the generation prompt has opened."""
     return THINK + text if opened else text
 
 
@@ -117,7 +122,7 @@ def stored_tags(tokenizer: Any, text: str) -> str:
 
 
 def own_tags(tokenizer: Any, response: str) -> str:
-    """Return a stored response with the model's own think tags: what `stored_tags` undoes."""
+    """Return a stored response with the model's own think tags; the inverse of `stored_tags`."""
     for own, stored in zip(rules_of(tokenizer).think, STORED, strict=True):
         response = response.replace(stored, own)
     return response
@@ -126,34 +131,30 @@ def own_tags(tokenizer: Any, response: str) -> str:
 def completion_tokens(tokenizer: Any, response: str, opened: bool) -> list[int]:
     """Return the ids to be learnt after the prompt: the stored response as the model itself writes it, and its end.
 
-    The trace is never given to the chat template: R1-Distill's deletes it.
+    Think tags are tokens of their own, any other control token is encoded as letters. The chat template is not used:
+    R1-Distill's deletes the reasoning.
     """
     if opened:
         if not response.startswith(THINK):
             raise ValueError(f"a stored response must open with {THINK!r}, this one opens with {response[:20]!r}")
         response = response[len(THINK) :]
     end = rules_of(tokenizer).end
-    ids = encode_plain_keeping_think(tokenizer, own_tags(tokenizer, response))
-    return ids + [tokenizer.convert_tokens_to_ids(end) if end else tokenizer.eos_token_id]
-
-
-def encode_plain_keeping_think(tokenizer: Any, response: str) -> list[int]:
-    """Return the ids of a response: think tags are tokens of their own, any other control token stays letters."""
-    return [
+    ids = [
         token
-        for _, piece, plain in _response_pieces(tokenizer, response)
+        for _, piece, plain in _response_pieces(tokenizer, own_tags(tokenizer, response))
         for token in tokenizer.encode(piece, add_special_tokens=False, split_special_tokens=plain)
     ]
+    return [*ids, tokenizer.convert_tokens_to_ids(end) if end else tokenizer.eos_token_id]
 
 
 def response_spans(tokenizer: Any, response: str) -> list[tuple[int, int]]:
-    """Return from which to which character of a stored response each token reaches that `completion_tokens` gives.
+    """Return the characters (start, end) of a stored response that each token of `completion_tokens` covers.
 
-    The response is without what the generation prompt holds of it; the end of turn, which no character stands for, is
-    left out.
+    ``response`` is without what the generation prompt holds of it; the token that ends the turn covers no characters
+    and is left out.
     """
     own = dict(zip(STORED, rules_of(tokenizer).think, strict=True))
-    stored: list[int] = []  # for each character of the model's own form, where it stands in the stored one
+    stored: list[int] = []  # the place in the stored form of each character of the model's own form
     place = 0
     for piece in re.split(f"({'|'.join(STORED)})", response):
         stored += [place] * len(own[piece]) if piece in own else range(place, place + len(piece))
@@ -169,7 +170,7 @@ def response_spans(tokenizer: Any, response: str) -> list[tuple[int, int]]:
 
 
 def _response_pieces(tokenizer: Any, response: str) -> list[tuple[int, str, bool]]:
-    """Return the pieces that a response is encoded in, each with its place and whether it is text from outside."""
+    """Return the pieces that a response is encoded in, each with its start and whether it is untrusted text."""
     think = rules_of(tokenizer).think
     if not has_control(tokenizer, response, allowed=think):
         return [(0, response, False)]

@@ -1,6 +1,6 @@
-"""What a model's own chat template says about its format: think tags, who opens them, what ends a turn.
+"""A chat format, read from the model's own chat template: think tags, who opens them, what ends a turn.
 
-The paper's two families are found here as any other model is (A.1). What a template does not say can be set in config
+The paper's two families are read like any other model (A.1). What a template does not say can be set in config
 (``families.<family>.chat``); `scripts.data.describe_chat` reports what was found. Stored responses have ``<think>`` and
 ``</think>`` whatever a model's own tags are (thinksafe.models.chat).
 """
@@ -8,7 +8,6 @@ The paper's two families are found here as any other model is (A.1). What a temp
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,10 +21,14 @@ MARK = "\x02turn\x03"
 class ChatRules:
     """A chat format.
 
-    ``think`` is the pair of tags as the model writes them; ``opened`` whether the generation prompt has the first;
-    ``end`` the token that ends the model's turn; ``stop`` further tokens that do, as config names them. ``system`` is
-    the system prompt and ``options`` are what the template is called with, if it takes any for thinking to be on.
-    ``problems`` says, in sentences, what could not be found and what to set.
+    Attributes
+    ----------
+    think : the pair of tags as the model writes them
+    opened : whether the generation prompt has the first of them
+    end : the token that ends the model's turn
+    stop : the tokens that end it, if config names them
+    system, options : system prompt and options of the template with which thinking is on
+    problems : what could not be found, each with what to set in config
     """
 
     think: tuple[str, str] = STORED
@@ -38,7 +41,7 @@ class ChatRules:
 
 
 def rules_of(tokenizer: Any) -> ChatRules:
-    """Return the format of a tokenizer: as `declare` left it, or else as its template says."""
+    """Return the format of a tokenizer: what its template says, and in its place what config says (`declare`)."""
     declared, template, rules = getattr(tokenizer, "_chat_rules", ({}, None, None))
     if rules is None or template != tokenizer.chat_template:
         rules = find_rules(tokenizer, declared)
@@ -53,13 +56,7 @@ def declare(tokenizer: Any, chat: dict[str, Any] | None) -> Any:
 
 
 def require_rules(tokenizer: Any) -> ChatRules:
-    """Return the format of a student's tokenizer.
-
-    Raises
-    ------
-    ValueError
-        If it could not be found in the template and config does not say it either; says what to set.
-    """
+    """Return the format of a tokenizer; ValueError, with what to set in config, if it could not be found."""
     rules = rules_of(tokenizer)
     if rules.problems:
         raise ValueError(f"{tokenizer.name_or_path}: " + "; ".join(rules.problems))
@@ -67,12 +64,12 @@ def require_rules(tokenizer: Any) -> ChatRules:
 
 
 def find_rules(tokenizer: Any, chat: dict[str, Any]) -> ChatRules:
-    """Return the format that a chat template shows, with what config declares in its place.
+    """Return the format that a chat template shows, with what config says in its place.
 
     Parameters
     ----------
     chat : dict
-        Of ``think`` (two tags), ``opens_think``, ``stop`` (tokens, the first ends a turn), ``system``, ``options``.
+        ``think`` (two tags), ``opens_think``, ``stop`` (tokens, the first ends a turn), ``system``, ``options``.
     """
     found: dict[str, Any] = {"system": chat.get("system"), "options": chat.get("options") or {}}
     if not tokenizer.chat_template:
@@ -112,9 +109,9 @@ def find_rules(tokenizer: Any, chat: dict[str, Any]) -> ChatRules:
     else:
         found["end"] = find_end(tokenizer, found)
     if found["end"] is None:
-        problems.append("nothing says which token ends the model's turn; set chat: {stop: [<token>]}")
-    wrong = [token for token in found.get("stop") or [found["end"]] if token and not is_token(tokenizer, token)]
-    if wrong:
+        problems.append("no token is known to end the model's turn; set chat: {stop: [<token>]}")
+    stops = [token for token in found.get("stop") or [found["end"]] if token]
+    if wrong := [token for token in stops if len(tokenizer.encode(token, add_special_tokens=False)) != 1]:
         problems.append(
             f"chat.stop: {', '.join(wrong)} is no single token of this tokenizer; name one that ends a turn"
         )
@@ -129,7 +126,7 @@ def rendered(tokenizer: Any, messages: list[dict[str, str]], generation: bool, r
 
 
 def find_tags(tokenizer: Any) -> list[tuple[str, str]]:
-    """Return every pair of think tags that the template spells, or else those among the added tokens."""
+    """Return every pair of think tags in the template, or else among the added tokens."""
     template, tokens = str(tokenizer.chat_template), "\n".join(tokenizer.get_added_vocab())
     return _pairs(template, template + tokens) or _pairs(tokens, tokens)
 
@@ -138,10 +135,9 @@ def _pairs(text: str, closers: str) -> list[tuple[str, str]]:
     found: dict[tuple[str, str], None] = {}
     for match in TAG.finditer(text):
         left, begin, word, right = match.groups()
-        names = [f"/{word}"] if not begin else [begin.lower().replace("begin", "end").replace("start", "end") + word]
-        for name in names:
-            if f"{left}{name}{right}" in closers:
-                found[match.group(), f"{left}{name}{right}"] = None
+        name = begin.lower().replace("begin", "end").replace("start", "end") + word if begin else f"/{word}"
+        if (closer := f"{left}{name}{right}") in closers:
+            found[match.group(), closer] = None
     return list(found)
 
 
@@ -152,15 +148,5 @@ def find_end(tokenizer: Any, rules: dict[str, Any]) -> str | None:
         after = rendered(tokenizer, turns, False, rules).rpartition(MARK)[2]
     except Exception:  # a template may refuse such a turn, and raises whatever it likes
         after = ""
-    tokens = [token for token in added_tokens(tokenizer) if after.lstrip().startswith(token)]
-    return max(tokens, key=len, default=tokenizer.eos_token)
-
-
-def added_tokens(tokenizer: Any) -> Iterable[str]:
-    """Return the tokens that are no part of the merges: control tokens, tags."""
-    return [token.content for token in tokenizer.added_tokens_decoder.values()]
-
-
-def is_token(tokenizer: Any, text: str) -> bool:
-    """Whether a text is one token by itself."""
-    return len(tokenizer.encode(text, add_special_tokens=False)) == 1
+    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    return max(filter(after.lstrip().startswith, added), key=len, default=tokenizer.eos_token)

@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from thinksafe.files import read_json
 from thinksafe.models.chat import stored_tags
 from thinksafe.models.chat_template import declare, rules_of
-
-
-def check_folder(folder: str | Path) -> Path:
-    """Return the folder as a path.
-
-    Raises
-    ------
-    ValueError
-        If it is not a whole Hugging Face model folder; says what is missing and how to mend it.
-    """
-    path = Path(folder)
-    if not path.is_dir():
-        raise ValueError(f"{path}: there is no such model folder; check the model's `source` in config")
-    missing = [
-        what
-        for what, patterns in {
-            "config.json": ["config.json"],
-            "weights (*.safetensors)": ["*.safetensors"],
-            "a tokenizer (tokenizer.json or tokenizer.model)": ["tokenizer.json", "tokenizer.model"],
-        }.items()
-        if not any(any(path.glob(pattern)) for pattern in patterns)
-    ]
-    if missing:
-        raise ValueError(
-            f"{path}: the model folder lacks {', '.join(missing)}; save it there with `save_pretrained` of model and "
-            "tokenizer, or fetch the model again"
-        )
-    return path
 
 
 def check_adapter(folder: str | Path) -> str:
@@ -55,16 +27,16 @@ def load_tokenizer(folder: str | Path, chat: dict[str, Any] | None = None) -> An
 
 
 def stop_tokens(folder: str | Path, tokenizer: Any) -> tuple[int, ...]:
-    """Return the ids that end a response.
+    """Return the ids that end a response, sorted.
 
-    They are the generation config's ``eos_token_id``, else the tokenizer's, and the token that the chat template puts
-    after the model's turn, which training teaches; or those alone that config names.
+    They are the tokens that config names. Without any, they are the generation config's ``eos_token_id``, else the
+    tokenizer's, and the token that the chat template puts after the model's turn, which training teaches.
     """
     rules = rules_of(tokenizer)
     if rules.stop:
         return tuple(sorted(set(tokenizer.convert_tokens_to_ids(list(rules.stop)))))
     path = Path(folder) / "generation_config.json"
-    stop = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
+    stop = read_json(path).get("eos_token_id") if path.is_file() else None
     stop = tokenizer.eos_token_id if stop is None else stop
     if stop is None:
         raise ValueError(
@@ -75,7 +47,7 @@ def stop_tokens(folder: str | Path, tokenizer: Any) -> tuple[int, ...]:
 
 
 def text_of(tokenizer: Any, tokens: Sequence[int], stop: Collection[int]) -> str:
-    """Return generated tokens as text: think tags kept and written as stored, the stop token at the end removed."""
+    """Return generated tokens as text, with think tags in their stored form and without the stop token at the end."""
     tokens = list(tokens[:-1] if tokens and tokens[-1] in stop else tokens)
     tags = rules_of(tokenizer).think
     think = {n for n, token in tokenizer.added_tokens_decoder.items() if token.special and token.content in tags}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from thinksafe.files import IDENTITY
+from thinksafe.files import IDENTITY, read_json
 from thinksafe.hub.cache import cached_snapshot
+
+FILES = {
+    "config.json": ("config.json",),
+    "weights (*.safetensors)": ("*.safetensors",),
+    "a tokenizer (tokenizer.json or tokenizer.model)": ("tokenizer.json", "tokenizer.model"),
+}
 
 
 def locate(source: dict[str, Any], inputs: Sequence[str | Path]) -> Path:
@@ -20,6 +25,11 @@ def locate(source: dict[str, Any], inputs: Sequence[str | Path]) -> Path:
         One of ``{"built": kind}``, ``{"folder": path}``, ``{"hub": id, "revision": commit}``.
     inputs : sequence of path
         The files that stand for the model among a job's inputs; for a built model its identity.
+
+    Raises
+    ------
+    ValueError
+        If it is not a whole Hugging Face model folder; says what is missing.
     """
     if "built" in source:
         folder = Path(str(inputs[0]).removesuffix(IDENTITY))
@@ -27,22 +37,24 @@ def locate(source: dict[str, Any], inputs: Sequence[str | Path]) -> Path:
         folder = Path(source["folder"])
     else:
         folder = cached_snapshot(source["hub"], "model", source.get("revision"))
-    if not (folder / "config.json").is_file():
-        raise ValueError(f"{folder}: no model here (config.json is missing); name another folder in `models`")
+    missing = [name for name, patterns in FILES.items() if not any(any(folder.glob(pattern)) for pattern in patterns)]
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        if lost := sorted(part for part in parts if not (folder / part).is_file()):
-            raise ValueError(f"{folder}: {', '.join(lost)} missing, which {index.name} names; fetch or copy it again")
+        shards = set(read_json(index)["weight_map"].values())
+        missing += sorted(shard for shard in shards if not (folder / shard).is_file())
+    if missing:
+        raise ValueError(
+            f"{folder}: the model folder lacks {', '.join(missing)}; fetch or copy the model again, save it there with "
+            "`save_pretrained` of model and tokenizer, or name another folder in `models`"
+        )
     return folder
 
 
 def context_tokens(folder: str | Path) -> int:
-    """Return how many tokens, prompt and response together, the model's positions reach."""
-    config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
-    return int(config["max_position_embeddings"])
+    """Return the length of the model's context in tokens, prompt and response together."""
+    return int(read_json(Path(folder) / "config.json")["max_position_embeddings"])
 
 
 def base_of(source: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return what an adapter says that it belongs to: the model's name on the hub or its folder, and its revision."""
+    """Return how an adapter names the model that it belongs to: its name on the hub or its folder, and its revision."""
     return {"name": source.get("hub") or source.get("folder") or name, "revision": source.get("revision")}
