@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from thinksafe.files import IDENTITY, read_rows
-from thinksafe.inference.sampling import sample, share_of
+from thinksafe.inference.sampling import sample, shard_of
 from thinksafe.models.location import locate
 
 
@@ -27,7 +27,7 @@ def sample_answers(
     spec : dict
         As in `scripts.generation.sample_responses`; ``steering`` is ``{prompt}``: nothing is prepended.
     """
-    rows = share_of(read_rows(prompts), spec["shard"], spec["shards"])
+    rows = shard_of(read_rows(prompts), spec["shard"], spec["shards"])
     folder = adapter[0].removesuffix(IDENTITY) if adapter else None
     sample(rows, str(locate(spec["model"], model)), spec, answers, key, adapter=folder, progress=progress)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from thinksafe.files import read_rows
-from thinksafe.inference.sampling import sample, share_of, taken
+from thinksafe.inference.sampling import sample, shard_of, take_prompts
 from thinksafe.models.location import locate
 
 
@@ -26,7 +26,7 @@ def sample_responses(
         ``model``, ``chat``, ``steering``, ``samples``, ``sampling``, ``engine``, ``seed``, ``take`` (how many of the
         prompts, or None), ``shard``, ``shards``.
     """
-    rows = share_of(taken(read_rows(prompts), spec["take"]), spec["shard"], spec["shards"])
+    rows = shard_of(take_prompts(read_rows(prompts), spec["take"]), spec["shard"], spec["shards"])
     sample(rows, str(locate(spec["model"], model)), spec, responses, key, progress=progress)
 
 

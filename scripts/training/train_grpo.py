@@ -10,12 +10,11 @@ from typing import Any
 from thinksafe.files import Row, read_rows
 from thinksafe.inference.guard_server import ask, guard_server
 from thinksafe.inference.guards import Guard
-from thinksafe.inference.sampling import taken
+from thinksafe.inference.sampling import take_prompts
 from thinksafe.jobs.distributed import in_processes
 from thinksafe.jobs.server import LOCAL, free_port, served
 from thinksafe.models.location import base_of, locate
 from thinksafe.seeds import seed_for
-from thinksafe.training.grpo import reinforce
 
 
 def train_grpo(
@@ -36,14 +35,14 @@ def train_grpo(
 
     Parameters
     ----------
+    prompts : paths of the prompt sets
     model, guard : files of the student and of the guard among the job's inputs
     form : the guard's prompt format, for a guard whose tokenizer has none
     spec : dict
         ``model``, ``student``, ``chat``, ``grpo``, ``training``, ``epochs``, ``guard``, ``engine``, ``seed``, ``take``
         (the number of prompts from each file, or None for all).
-    log : path of the job's log, beside which the servers have theirs
-    gpus : int
-        Devices of the job; those that no server needs share the policy, one process each.
+    log : path of the job's log; those of the servers are beside it
+    gpus : devices of the job; those that no server needs share the policy, one process each
     """
     folder = str(locate(spec["model"], model))
     judge = dict(
@@ -70,14 +69,16 @@ def train_grpo(
 
 
 def train(files: list[str], take: list[int | None], guard: Row, **arguments: Any) -> None:
-    """Do one process's part of `train_grpo`; ``guard`` is served at an ``address``, or loaded here."""
+    """Run one process of `train_grpo`; ``guard`` is served at an ``address``, or loaded here."""
+    from thinksafe.training.grpo import reinforce
+
     asking = partial(ask, guard["address"]) if "address" in guard else Guard(**guard).verdicts
     print(reinforce(rows_of(files, take), ask=asking, **arguments))
 
 
 def rows_of(files: list[str], take: list[int | None]) -> list[Row]:
     """Return the prompts of all files; of each, those that responses are sampled to."""
-    return [row for path, count in zip(files, take, strict=True) for row in taken(read_rows(path), count)]
+    return [row for path, count in zip(files, take, strict=True) for row in take_prompts(read_rows(path), count)]
 
 
 @contextmanager
@@ -86,14 +87,14 @@ def _servers(
 ) -> Iterator[tuple[int, Row, str | None]]:
     """Yield the number of processes that share the policy, where the guard is, and the address that serves rollouts.
 
-    With transformers each process holds the guard. With vLLM the guard is a server, since its engine and the trainer's
+    With transformers each process loads the guard. With vLLM the guard is a server, since its engine and the trainer's
     cannot share a process.
     """
     if spec["engine"]["name"] == "transformers":
         yield max(1, gpus), guard, None
         return
     serves, wide = spec["grpo"]["sampler"] == "server", spec["engine"]["tensor_parallel"]
-    policy, sampler, judge = shares(_gpus(max(gpus, 1 + serves + wide)), serves, wide)
+    policy, sampler, judge = gpus_of_roles(_gpus(max(gpus, 1 + serves + wide)), serves, wide)
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(policy)  # before CUDA starts in this process
     waiting = partial(progress, 0, 1)
     with ExitStack() as stack:
@@ -112,14 +113,14 @@ def _servers(
         yield len(policy), {"address": address}, rollouts
 
 
-def shares(gpus: list[str], serves: bool, wide: int) -> tuple[list[str], list[str], list[str]]:
-    """Return the GPUs of the policy, of a server of rollouts (one, if any) and of the guard (the last ones)."""
+def gpus_of_roles(gpus: list[str], serves: bool, wide: int) -> tuple[list[str], list[str], list[str]]:
+    """Return the GPUs of the policy, of the server of rollouts (one, if any) and of the guard (the last ones)."""
     policy = len(gpus) - serves - wide
     return gpus[:policy], gpus[policy : policy + serves], gpus[policy + serves :]
 
 
 def _gpus(wanted: int) -> list[str]:
-    """Return the names of as many visible GPUs as are wanted; RuntimeError if there are fewer."""
+    """Return the names of ``wanted`` visible GPUs; RuntimeError if there are fewer."""
     import torch
 
     named = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -43,7 +43,7 @@ def train_student(
 
 
 def train(dataset: str, **arguments: Any) -> None:
-    """Do one process's part of `train_student`."""
+    """Run one process of `train_student`."""
     print(finetune(read_rows(dataset), **arguments))
 
 

@@ -1,10 +1,9 @@
-"""One's own model: the report on its chat format, and the budget of prompts."""
+"""One's own model: the report on its chat format."""
 
 import pytest
 
 from scripts.data.describe_chat import describe
 from tests import tiny
-from thinksafe.inference.sampling import taken
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +42,3 @@ def test_what_is_unclear_is_told_with_the_keys_to_set(stranger):
     assert lines[1].startswith("- chat.opens_think: true is wrong") and lines[2].startswith(
         "- chat.stop: the end is no"
     )
-
-
-def test_prompts_are_taken_once_and_for_all():
-    rows = [{"id": f"harmful-{n:05d}"} for n in range(50)]
-    few, more = taken(rows, 10), taken(rows, 30)
-    assert len(few) == 10 and len(more) == 30 and taken(rows, None) == rows == taken(rows, 50)
-    assert all(row in more for row in few) and few == [row for row in rows if row in few] and few != rows[:10]
-    assert taken(rows[::-1], 10) == few[::-1]
-    with pytest.raises(ValueError, match="60 are asked for and there are 50"):
-        taken(rows, 60)

@@ -1,4 +1,4 @@
-"""Jobs that are killed, stopped or left behind: what they had finished is kept, and the bytes come out the same."""
+"""Sampling: which prompts; jobs that are killed or stopped keep what they had finished, and give the same bytes."""
 
 import os
 import random
@@ -11,7 +11,7 @@ import torch
 
 from tests import tiny
 from thinksafe.files import read_rows
-from thinksafe.inference.sampling import sample
+from thinksafe.inference.sampling import sample, shard_of, take_prompts
 from thinksafe.jobs import signals
 from thinksafe.jobs.journal import Journal
 from thinksafe.jobs.log import Progress
@@ -83,6 +83,23 @@ def kept(output):
         return len(journal.rows)
 
 
+def test_prompts_are_taken_once_and_for_all():
+    rows = [{"id": f"harmful-{n:05d}"} for n in range(50)]
+    few, more = take_prompts(rows, 10), take_prompts(rows, 30)
+    assert len(few) == 10 and len(more) == 30 and take_prompts(rows, None) == rows == take_prompts(rows, 50)
+    assert all(row in more for row in few) and few == [row for row in rows if row in few] and few != rows[:10]
+    assert take_prompts(rows[::-1], 10) == few[::-1]
+    with pytest.raises(ValueError, match="60 are asked for and there are 50"):
+        take_prompts(rows, 60)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 50])
+def test_shards_are_all_rows_in_order_and_of_one_size(count):
+    shards = [shard_of([{"id": n} for n in range(count)], shard, 8) for shard in range(8)]
+    assert [row["id"] for shard in shards for row in shard] == list(range(count))
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
 def test_the_rows_are_as_they_should_be(undisturbed, folder, tmp_path):
     (tmp_path / "a.parquet").write_bytes(undisturbed[0])
     rows = read_rows(tmp_path / "a.parquet")
@@ -105,6 +122,7 @@ def test_no_room_for_any_response_is_an_error(folder, tmp_path):
     assert not (tmp_path / "part-0.parquet").exists()
 
 
+@pytest.mark.slow
 def test_killed_at_random_again_and_again_the_bytes_are_the_same(folder, undisturbed, tmp_path):
     expected, seconds = undisturbed
     chance = random.Random(20)

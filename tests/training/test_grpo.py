@@ -10,10 +10,10 @@ import pytest
 import torch
 from trl import GRPOTrainer
 
-from scripts.training.train_grpo import rows_of, shares
+from scripts.training.train_grpo import gpus_of_roles, rows_of
 from tests import tiny
 from thinksafe.files import write_rows
-from thinksafe.inference.sampling import taken
+from thinksafe.inference.sampling import take_prompts
 from thinksafe.jobs.distributed import in_processes
 from thinksafe.jobs.signals import Stopped
 from thinksafe.models.chat import prompt_tokens
@@ -120,7 +120,7 @@ def test_of_each_file_the_prompts_that_are_taken(tmp_path):
         files[role] = [{"id": f"{role}-{n}", "prompt": f"{role} {n}"} for n in range(9)]
         write_rows(tmp_path / role, files[role], dict(id=str, prompt=str))
     paths = [str(tmp_path / role) for role in files]
-    assert rows_of(paths, [4, None]) == list(taken(files["harmful"], 4)) + files["benign"]
+    assert rows_of(paths, [4, None]) == list(take_prompts(files["harmful"], 4)) + files["benign"]
 
 
 def test_prompts_keep_control_tokens_as_letters(folder):
@@ -265,9 +265,9 @@ def test_a_loss_that_is_not_finite_names_the_prompts_of_its_batch(folder, tmp_pa
 
 
 def test_gpus_that_no_server_needs_share_the_policy():
-    assert shares(list("01"), False, 1) == (["0"], [], ["1"])
-    assert shares(list("0123"), False, 1) == (["0", "1", "2"], [], ["3"])
-    assert shares(list("01234"), True, 2) == (["0", "1"], ["2"], ["3", "4"])
+    assert gpus_of_roles(list("01"), False, 1) == (["0"], [], ["1"])
+    assert gpus_of_roles(list("0123"), False, 1) == (["0", "1", "2"], [], ["3"])
+    assert gpus_of_roles(list("01234"), True, 2) == (["0", "1"], ["2"], ["3", "4"])
 
 
 def test_prompts_without_room_are_counted_and_too_few_are_an_error(folder, tmp_path):

@@ -1,7 +1,7 @@
-"""A guard as a server on loopback: for GRPO, whose own process and GPU are busy with the policy (paper Sec. 5.3, E.2).
+"""A guard as a server on loopback, for GRPO, whose own process and GPU are busy with the policy (paper Sec. 5.3, E.2).
 
-It listens once the guard is loaded. ``GET /health`` answers 200; ``POST /verdicts`` takes
-``{"pairs": [[prompt, response], ...]}`` and gives ``{"verdicts": [...]}``, or another status with ``{"error": text}``.
+It listens once the guard is loaded. ``GET /health`` answers 200. ``POST /verdicts`` takes
+``{"pairs": [[prompt, response], ...]}`` and returns ``{"verdicts": [...]}``, or ``{"error": text}`` and another status.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,9 +18,6 @@ from threading import Lock
 from typing import Any
 
 from thinksafe.jobs.server import LOCAL, free_port, served
-
-Pair = tuple[str, str]
-Ask = Callable[[Sequence[Pair]], Sequence[dict[str, Any]]]
 
 
 @contextmanager
@@ -32,7 +29,7 @@ def guard_server(
     environment: dict[str, str] | None = None,
     waiting: Callable[[], None] = lambda: None,
 ) -> Iterator[str]:
-    """Give the address at which a guard beside this process is asked for verdicts (`ask`)."""
+    """Start a guard in a process of its own and give its address (`ask`); the process ends with the block."""
     port = free_port()
     settings = json.dumps({"folder": folder, "spec": spec, "format_file": format_file, "port": port})
     command = [sys.executable, "-m", __name__, settings]
@@ -41,8 +38,8 @@ def guard_server(
         yield address
 
 
-def ask(address: str, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-    """Return the verdicts of the guard at ``address``; RuntimeError with its own words if it fails."""
+def ask(address: str, pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return the verdicts of the guard at ``address``; RuntimeError with its message if it fails."""
     request = urllib.request.Request(
         f"{address}/verdicts",
         data=json.dumps({"pairs": pairs}).encode(),
@@ -55,9 +52,9 @@ def ask(address: str, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
         raise RuntimeError(f"guard server: {error.code}: {error.read().decode(errors='replace')[:500]}") from None
 
 
-def serve(verdicts: Ask, port: int) -> None:
-    """Answer until this process is ended."""
-    lock = Lock()  # one engine, one request at a time
+def serve(verdicts: Callable[[Sequence[tuple[str, str]]], Iterable[dict[str, Any]]], port: int) -> None:
+    """Answer requests until this process is ended."""
+    lock = Lock()  # the engine takes one request at a time
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
@@ -65,10 +62,10 @@ def serve(verdicts: Ask, port: int) -> None:
 
         def do_POST(self) -> None:  # noqa: N802
             try:
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                pairs = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["pairs"]
                 with lock:
-                    found = list(verdicts(asked["pairs"]))
-            except Exception as error:  # whatever it is, the asker must hear of it
+                    found = list(verdicts(pairs))
+            except Exception as error:  # whatever it is, the client must learn of it
                 self._answer(500, {"error": f"{type(error).__name__}: {error}"})
             else:
                 self._answer(200, {"verdicts": found})
@@ -87,12 +84,9 @@ def serve(verdicts: Ask, port: int) -> None:
     ThreadingHTTPServer((LOCAL, port), Handler).serve_forever()
 
 
-def _main() -> None:
+if __name__ == "__main__":
     from thinksafe.inference.guards import Guard
 
     settings = json.loads(sys.argv[1])
-    serve(Guard(settings["folder"], settings["spec"], settings["format_file"]).verdicts, settings["port"])
-
-
-if __name__ == "__main__":
-    _main()
+    port = settings.pop("port")
+    serve(Guard(**settings).verdicts, port)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from thinksafe.files import write_rows
+from thinksafe.files import Row, write_rows
 from thinksafe.inference.engines import load_engine
-from thinksafe.inference.requests import Request, Sampling
+from thinksafe.inference.requests import Completion, Request, Sampling
 from thinksafe.jobs.journal import Journal
-from thinksafe.models.chat import opens_think, prompt_tokens, stored_response
+from thinksafe.models.chat import prompt_tokens, stored_response
 from thinksafe.models.chat_template import require_rules
 from thinksafe.models.folder import load_tokenizer
 from thinksafe.models.location import context_tokens
@@ -20,18 +20,18 @@ COLUMNS: dict[str, type] = dict(
 )
 
 
-def share_of(rows: Sequence[dict[str, Any]], shard: int, shards: int) -> list[dict[str, Any]]:
+def shard_of(rows: Sequence[Row], shard: int, shards: int) -> list[Row]:
     """Return the rows of one shard; shards differ in size by at most one row and keep the order."""
     return list(rows[len(rows) * shard // shards : len(rows) * (shard + 1) // shards])
 
 
-def taken(rows: Sequence[dict[str, Any]], take: int | None) -> list[dict[str, Any]]:
-    """Return ``take`` of the prompts in their order, drawn once for all students: more of them contain the fewer.
+def take_prompts(rows: Sequence[Row], take: int | None) -> list[Row]:
+    """Return ``take`` random prompts in their order, the same for all students; fewer are a subset of more.
 
     Raises
     ------
     ValueError
-        If there are not so many.
+        If there are fewer.
     """
     if take is None:
         return list(rows)
@@ -42,7 +42,7 @@ def taken(rows: Sequence[dict[str, Any]], take: int | None) -> list[dict[str, An
 
 
 def sample(
-    prompts: Sequence[dict[str, Any]],
+    prompts: Sequence[Row],
     folder: str,
     spec: dict[str, Any],
     output: str,
@@ -59,7 +59,7 @@ def sample(
         ``steering`` (text with ``{prompt}``), ``samples``, ``sampling``, ``engine``, ``seed`` (list of parts)
         and, where config has it, ``chat`` (what the model's template does not say about its format).
     key : str
-        Digest of all that the responses depend on; names the journal.
+        Digest of everything that the responses depend on; names the journal.
     """
     jobs = [
         dict(
@@ -72,8 +72,7 @@ def sample(
         for row in prompts
         for draw in range(spec["samples"])
     ]
-    batch = spec["engine"]["batch_size"]
-    with Journal(output, key, batch) as journal:
+    with Journal(output, key, spec["engine"]["batch_size"]) as journal:
         progress(len(journal.rows), len(jobs))
         if len(journal.rows) < len(jobs):
             _sample_rest(jobs, folder, spec, journal, adapter, progress)
@@ -81,54 +80,49 @@ def sample(
 
 
 def _sample_rest(
-    jobs: list[dict[str, Any]],
+    jobs: list[Row],
     folder: str,
     spec: dict[str, Any],
     journal: Journal,
     adapter: str | None,
     progress: Callable[[int, int], None],
 ) -> None:
-    sampling = Sampling(**spec["sampling"])
-    limit = context_tokens(folder)
+    sampling, settings, limit = Sampling(**spec["sampling"]), spec["engine"], context_tokens(folder)
+    tokenizer = load_tokenizer(folder, spec.get("chat"))
+    opened = require_rules(tokenizer).opened
+    tokens = {asked: tuple(prompt_tokens(tokenizer, asked)) for asked in dict.fromkeys(job["asked"] for job in jobs)}
+    needs = [len(prompt) + sampling.max_tokens for prompt in tokens.values()]
+    if not (fitting := [need for need in needs if need <= limit]):
+        shortest = min(needs) - sampling.max_tokens
+        raise ValueError(
+            f"{spec.get('student', folder)}: no prompt has room for a response. max_tokens is {sampling.max_tokens}, "
+            f"the shortest prompt has {shortest} tokens and the model's context {limit}; set "
+            f"sampling.(data|safety|reasoning).max_tokens below {max(limit - shortest, 0) + 1}, less by the length of "
+            "the longer prompts"
+        )
     engine = load_engine(
-        spec["engine"]["name"],
+        settings["name"],
         folder,
-        dtype=spec["engine"]["dtype"],
-        batch_size=spec["engine"]["batch_size"],
-        tensor_parallel=spec["engine"]["tensor_parallel"],
-        max_model_tokens=limit if spec["engine"]["name"] == "transformers" else _longest(jobs, folder, spec, limit),
+        dtype=settings["dtype"],
+        batch_size=settings["batch_size"],
+        tensor_parallel=settings["tensor_parallel"],
+        max_model_tokens=max(fitting),  # vLLM reserves memory for it
         adapters=[adapter] if adapter else [],
         chat=spec.get("chat"),
     )
-    require_rules(engine.tokenizer)
-    _require_room(jobs, engine.tokenizer, sampling.max_tokens, limit, spec.get("student", folder))
-    opened = opens_think(engine.tokenizer)
-    batch = spec["engine"]["batch_size"]
-    for start in range(len(journal.rows), len(jobs), batch):
+    for start in range(len(journal.rows), len(jobs), settings["batch_size"]):
         requests = [
-            Request(str(number), tuple(prompt_tokens(engine.tokenizer, job["asked"])), job["seed"], adapter)
-            for number, job in enumerate(jobs[start : start + batch])
+            Request(str(number), tokens[job["asked"]], job["seed"], adapter)
+            for number, job in enumerate(jobs[start : start + settings["batch_size"]])
         ]
-        # A prompt that leaves no room for a response is kept as a row without one: counted later, never dropped here.
-        fitting = [request for request in requests if len(request.tokens) + sampling.max_tokens <= limit]
-        done = {c.id: c for completions in engine.generate(fitting, sampling) for c in completions}
+        # A prompt that leaves no room for a response is kept as a row without one, which filter and scores count.
+        possible = [request for request in requests if len(request.tokens) + sampling.max_tokens <= limit]
+        done = {c.id: c for completions in engine.generate(possible, sampling) for c in completions}
         journal.append([_row(done.get(request.id), opened) for request in requests])
         progress(len(journal.rows), len(jobs))
 
 
-def _require_room(jobs: list[dict[str, Any]], tokenizer: Any, max_tokens: int, limit: int, model: str) -> None:
-    """Raise ValueError if no prompt leaves room for a response: rows without one would then be all there is."""
-    needs = (len(prompt_tokens(tokenizer, job["asked"])) for job in jobs)
-    if (shortest := next((need for need in needs if need + max_tokens <= limit), None)) is None:
-        shortest = min(len(prompt_tokens(tokenizer, job["asked"])) for job in jobs)
-        raise ValueError(
-            f"{model}: no prompt has room for a response. max_tokens is {max_tokens}, the shortest prompt has "
-            f"{shortest} tokens and the model's context {limit}; set sampling.(data|safety|reasoning).max_tokens below "
-            f"{max(limit - shortest, 0) + 1}, less by the length of the longer prompts"
-        )
-
-
-def _row(completion: Any, opened: bool) -> dict[str, Any]:
+def _row(completion: Completion | None, opened: bool) -> Row:
     if completion is None:
         return dict(response="", tokens=0, finish_reason="prompt_too_long", logprob=None)
     return dict(
@@ -137,10 +131,3 @@ def _row(completion: Any, opened: bool) -> dict[str, Any]:
         finish_reason=completion.finish_reason,
         logprob=float(sum(completion.logprobs)),
     )
-
-
-def _longest(jobs: list[dict[str, Any]], folder: str, spec: dict[str, Any], limit: int) -> int:
-    """Return the context that these requests need: an engine reserves memory for what it is told."""
-    tokenizer = load_tokenizer(folder, spec.get("chat"))
-    needs = [len(prompt_tokens(tokenizer, job["asked"])) + spec["sampling"]["max_tokens"] for job in jobs]
-    return max((need for need in needs if need <= limit), default=limit)

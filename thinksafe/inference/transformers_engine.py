@@ -1,19 +1,23 @@
 """Sampling with Hugging Face models, one decode loop for a batch (paper A.1, B; the miniature's engine).
 
-``generate`` of transformers has one seed for a batch; here each request has its own stream of random numbers, so what
-is sampled for it does not depend on its neighbours (but for the last digits of floating-point sums). Semantics are
-vLLM's and Hugging Face's: temperature, then top-k, then top-p on what top-k left.
+``generate`` of transformers has one seed for a batch; here each request has its own stream of random numbers, so its
+response does not depend on its neighbours (but for the last digits of floating-point sums). The order is vLLM's and
+Hugging Face's: temperature, then top-k, then top-p on what top-k left.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy
+import torch
 
 from thinksafe.inference.requests import Completion, Engine, Request, Sampling
 from thinksafe.models.folder import check_adapter, load_tokenizer, stop_tokens, text_of
 
-BLOCK = 64  # tokens: how far caches grow, and random numbers are drawn, at once
+BLOCK = 64  # tokens by which caches grow, and for which random numbers are drawn, at once
 HEAD = 64  # likeliest tokens to look at before the whole vocabulary is sorted for top-p
 PREFILL_TOKENS = {"cpu": 2048, "cuda": 32768}  # tokens of prompts, padding included, in one forward pass
 FUSED = 512 * 512  # attention scores per head from which the fused kernel, which does not store them, is used
@@ -21,22 +25,17 @@ GROUPED = ("llama", "mistral", "qwen2", "qwen3")  # architectures whose attentio
 
 
 class Sampler:
-    """Samples with a model as it is now, such as a student in training; adapters and seeds are whoever calls's.
-
-    ``stop`` are the tokens that end a response.
-    """
+    """Samples with a model as it is now, such as a student in training; ``stop`` are the tokens that end a response."""
 
     def __init__(self, model: Any, tokenizer: Any, stop: Sequence[int]) -> None:
         self.model, self.tokenizer, self.stop = model, tokenizer, tuple(stop)
         self.device, self.dtype = model.device.type, model.dtype
 
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        """Answer requests together: the prompts at once, then token by token. The model has to be in eval mode.
+        """Answer requests together: the prompts at once, then token by token. The model must be in eval mode.
 
-        Rows that have ended stay in the batch until an eighth of it has, then their caches are dropped together.
+        Rows that have ended stay in the batch until they are an eighth of it, then their caches are dropped together.
         """
-        import torch
-
         limit, count = sampling.max_tokens, len(requests)
         cache, logits = self._prefill([request.tokens for request in requests], keep=limit > 1)
         lengths = torch.tensor([len(request.tokens) for request in requests], device=self.device)
@@ -77,11 +76,9 @@ class Sampler:
     def _prefill(self, prompts: Sequence[tuple[int, ...]], keep: bool) -> tuple[KeyValues, Any]:
         """Return the cache of all prompts, padded on the left, and the logits (prompts, vocabulary) after each.
 
-        Equal prompts are computed once, and prompts of like length together, so that little is padding. With ``keep``
-        off the cache stays empty: nothing will be generated after the first token.
+        Equal prompts are computed once, and prompts of similar length together, so that little is padding. Without
+        ``keep`` the cache stays empty, since nothing is generated after the first token.
         """
-        import torch
-
         owners: dict[tuple[int, ...], list[int]] = {}
         for row, prompt in enumerate(prompts):
             owners.setdefault(prompt, []).append(row)
@@ -142,7 +139,6 @@ class TransformersEngine(Sampler, Engine):
         adapters: Sequence[str] = (),
         chat: dict[str, Any] | None = None,
     ) -> None:
-        import torch
         from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM
         from transformers.utils import logging
 
@@ -166,17 +162,13 @@ class TransformersEngine(Sampler, Engine):
         # Adapters live inside the base model's layers, so the wrapper need not be called at every token.
         model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
         for weight in model.parameters():
-            # Own memory: weights mapped from a file lie where its header's length puts them, and sums follow that.
+            # Own memory: the alignment of weights mapped from a file, and with it sums, depends on the file's header.
             weight.data = weight.data.clone()
         tokenizer = load_tokenizer(folder, chat)
         super().__init__(model, tokenizer, stop_tokens(folder, tokenizer))
 
     def _slice(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         """Answer a slice, adapter by adapter in order of appearance."""
-        import contextlib
-
-        import torch
-
         done: dict[int, Completion] = {}
         for adapter in dict.fromkeys(request.adapter for request in requests):
             places = [place for place, request in enumerate(requests) if request.adapter == adapter]
@@ -227,8 +219,6 @@ def choose(logits: Any, uniform: Any, sampling: Sampling) -> Any:
 
 def _nucleus(tokens: Any, mass: Any, uniform: Any, top_p: float) -> Any:
     """Choose among ``tokens``, likeliest first with probabilities ``mass``: the fewest that reach ``top_p``."""
-    import torch
-
     cumulated = mass.cumsum(-1)
     last = (cumulated - mass < top_p).sum(-1, keepdim=True) - 1  # the last token that top-p keeps
     place = _first_above(cumulated, uniform * cumulated.gather(-1, last).squeeze(-1))
@@ -260,19 +250,14 @@ def _label_logprobs(logits: Any, requests: Sequence[Request]) -> list[dict[int, 
 
 
 class _Streams:
-    """Random numbers of each request, from its own seed and in its own order, whoever else is in the batch."""
+    """Random numbers of each request, from its own seed, whatever else is in the batch."""
 
     def __init__(self, seeds: Sequence[int], device: str) -> None:
-        import numpy
-
         self.generators = [numpy.random.Generator(numpy.random.Philox(key=seed)) for seed in seeds]
         self.device = device
 
     def uniform(self, rows: Any, step: int) -> Any:
         """Return the numbers (rows,), float64 in [0, 1), with which these requests choose their token ``step``."""
-        import numpy
-        import torch
-
         if step % BLOCK == 0:
             self.drawn = numpy.zeros((len(self.generators), BLOCK))
             for row in rows.tolist():
@@ -283,7 +268,7 @@ class _Streams:
 
 # -------------------------------------------------------------------------------------------- prompts and caches
 def _chunks(prompts: Sequence[tuple[int, ...]], limit: int) -> Iterator[list[tuple[int, ...]]]:
-    """Cut prompts, shortest first, into runs of at most ``limit`` tokens when padded to their longest."""
+    """Yield runs of prompts, shortest first, of at most ``limit`` tokens when padded to their longest."""
     chunk: list[tuple[int, ...]] = []
     for prompt in prompts:
         if chunk and (len(chunk) + 1) * len(prompt) > limit:
@@ -296,10 +281,8 @@ def _chunks(prompts: Sequence[tuple[int, ...]], limit: int) -> Iterator[list[tup
 def _prompt_bias(lengths: Any, dtype: Any) -> Any:
     """Return what is added to the attention scores (batch, 1, width, width) of prompts padded on the left.
 
-    A padding token attends to itself: a row of nothing would be NaN.
+    A padding token attends to itself, since an empty row would be NaN.
     """
-    import torch
-
     width = int(lengths.max())
     place = torch.arange(width, device=lengths.device)
     real = place >= (width - lengths)[:, None]
@@ -311,8 +294,6 @@ def _prompt_bias(lengths: Any, dtype: Any) -> Any:
 
 def _padding_bias(lengths: Any, limit: int, dtype: Any) -> Any:
     """Return what is added to the scores (batch, 1, 1, width + limit) of one generated token."""
-    import torch
-
     width = int(lengths.max())
     padding = torch.arange(width + limit, device=lengths.device) < (width - lengths)[:, None]
     bias = torch.zeros(padding.shape, dtype=dtype, device=lengths.device)
@@ -320,7 +301,7 @@ def _padding_bias(lengths: Any, limit: int, dtype: Any) -> Any:
 
 
 class _Collected:
-    """Takes a cache's place in a forward pass over prompts and hands out the keys and values afterwards."""
+    """Replaces the cache in a forward pass over prompts, and keeps the keys and values for `KeyValues.place`."""
 
     def __init__(self) -> None:
         self.layers: list[tuple[Any, Any]] = []
@@ -336,8 +317,8 @@ class _Collected:
 class KeyValues:
     """Keys and values of a batch, in memory that grows a block of tokens at a time.
 
-    Stands in for transformers' DynamicCache, which copies everything at every token. ``length`` counts the tokens
-    held, padding included; the decode loop moves it on after each token.
+    Replaces transformers' DynamicCache, which copies everything at every token. ``length`` counts the tokens held,
+    padding included; the decode loop increments it after each token.
     """
 
     def __init__(self, rows: int, length: int) -> None:
@@ -384,11 +365,9 @@ def grouped_attention(
 ) -> tuple[Any, None]:
     """Return attention (batch, length, heads, size) without copying keys for each query head that shares them.
 
-    Half as long as transformers' `sdpa` for a token of a small model on CPU. Long prompts go to the fused kernel,
+    Twice as fast as transformers' `sdpa` for a token of a small model on CPU. Long prompts go to the fused kernel,
     whose memory does not grow with the square of the length.
     """
-    import torch
-
     batch, heads, length, size = query.shape
     shared = key.shape[1]
     if length * key.shape[2] > FUSED or (length > 1 and query.is_cuda):
@@ -407,7 +386,7 @@ def grouped_attention(
 
 # -------------------------------------------------------------------------------------------- adapters
 def _with_adapters(model: Any, names: dict[str, str]) -> Any:
-    """Load LoRA adapters into the model's layers, in the model's own precision, and return what switches them."""
+    """Load LoRA adapters into the model's layers, in the model's own precision, and return PEFT's model of both."""
     from peft import PeftModel
 
     peft = None

@@ -1,8 +1,8 @@
 """Online reinforcement learning with GRPO (paper Sec. 5.3, App. E), by TRL's trainer.
 
 Rollouts are sampled from the student in training: by vLLM at the paper's scale, by the trainer itself in the miniature,
-where each has its own stream of random numbers, whatever the number of processes. Rewards are the guard's P(safe) and
-a well-formed think block (`thinksafe.training.rewards`).
+where each has its own stream of random numbers, so that the number of processes does not matter. Rewards are the
+guard's P(safe) and a well-formed think block (`thinksafe.training.rewards`).
 """
 
 from __future__ import annotations
@@ -50,15 +50,11 @@ def reinforce(
     prompts : rows with ``prompt``, as users wrote them, and ``id``, which names them in errors
     spec : dict
         ``grpo`` and ``training`` (config), ``epochs``, ``seed`` and ``base`` (the model that the adapter belongs to).
-    key, checkpoint_steps : as of `thinksafe.training.sft.finetune`
-    ask : callable
-        Returns the guard's verdicts on pairs of prompt and response.
-    judged_text : {"full", "answer"}
-        What of a response the guard sees.
-    per_device_batch : int
-        Rollouts that one device computes gradients of at once; accumulation makes up the step.
-    server : str
-        Address of the vLLM server that samples, where ``grpo.sampler`` is ``server``.
+    key, checkpoint_steps : as for `thinksafe.training.sft.finetune`
+    ask : returns the guard's verdicts on pairs of prompt and response
+    judged_text : {"full", "answer"}, what of a response the guard sees
+    per_device_batch : rollouts of which one device computes gradients at once; accumulation makes up the step
+    server : address of the vLLM server that samples, if ``grpo.sampler`` is ``server``
 
     Returns
     -------
@@ -101,7 +97,7 @@ def grpo_settings(
     longest_prompt: int,
     server: str | None = None,
 ) -> GRPOConfig:
-    """Return TRL's settings; every one that bears on the objective is set here, whatever TRL's default is today."""
+    """Return TRL's settings; every one that affects the objective is set here, whatever TRL's default is."""
     settings = spec["grpo"]
     prompts, rollouts = settings["prompts_per_step"], settings["rollouts"]
     what = f"grpo: {prompts} prompts x {rollouts} rollouts a step"
@@ -138,7 +134,7 @@ def grpo_settings(
         use_vllm=settings["sampler"] != "trainer",
         vllm_mode="server" if settings["sampler"] == "server" else "colocate",
         vllm_server_base_url=server,
-        vllm_group_port=free_port(),  # TRL: one number, for which two runs on a machine would fight
+        vllm_group_port=free_port(),  # TRL: one fixed port, which two runs on a machine cannot share
         vllm_gpu_memory_utilization=float(os.environ.get("THINKSAFE_ROLLOUT_MEMORY", "0.3")),
         vllm_max_model_length=longest_prompt + settings["max_tokens"],
         vllm_importance_sampling_correction=False,  # TRL: on. Neither the paper nor TRL as it was then has it
@@ -153,7 +149,7 @@ def grpo_settings(
 
 
 class Trainer(GRPOTrainer):
-    """TRL's trainer with our prompts, a frozen base that stays frozen, and a stop where the loss is no number.
+    """TRL's trainer with our prompts and sampler; it restores the frozen base and stops if the loss is not finite.
 
     ``stop`` are the tokens that end a response, ``ids`` the names of the prompts by ``row``.
     """
@@ -164,11 +160,11 @@ class Trainer(GRPOTrainer):
         self._logged: tuple[float, int] | None = None  # when the log was written last, and after how many tokens
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
-        """Return prompts in the student's chat template; control tokens that they spell out stay letters."""
+        """Return prompts in the student's chat template; control tokens that they spell out are encoded as letters."""
         return [prompt_tokens(self.processing_class, prompt) for prompt in prompts], None, {}
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **options: Any) -> Any:
-        """Sample without dropout (TRL's own sampling leaves it on), and leave the base weights as they were."""
+        """Sample without dropout (TRL's own sampling leaves it on), and restore the base weights."""
         self.model.eval()
         try:
             if not self.use_vllm:
@@ -179,7 +175,7 @@ class Trainer(GRPOTrainer):
             self.model.train()
 
     def _sampled(self, prompt_ids: list[list[int]]) -> list[list[int]]:
-        """Return this process's rollouts of the step: each as if it were alone."""
+        """Return this process's rollouts of the step; none depends on the others."""
         first = self.accelerator.process_index * len(prompt_ids)
         step = ("rollout", self.args.seed, self.state.global_step)
         requests = [
@@ -191,7 +187,7 @@ class Trainer(GRPOTrainer):
             return [list(completion.tokens) for completion in sampler.answer(requests, sampling)]
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """Sample and judge the step's rollouts, which stay with the number of their prompt."""
+        """Sample and judge the step's rollouts, and keep the number of each one's prompt."""
         if self._logged is None:
             self._logged = time.monotonic(), self.state.num_input_tokens_seen
         self._rows = torch.tensor([row["row"] for row in inputs], device=self.accelerator.device)
@@ -214,7 +210,7 @@ class Trainer(GRPOTrainer):
         raise NotFinite(f"{what} is not finite at step {self.state.global_step + 1}; prompts: {', '.join(names)}")
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log tokens per second and the rollouts' share of them too, each over all devices."""
+        """Log tokens per second and the fraction of them in rollouts too, each over all devices."""
         if "loss" in logs:
             now, seen = time.monotonic(), self.state.num_input_tokens_seen
             (then, before), figures = self._logged, self._metrics["train"]
@@ -227,12 +223,12 @@ class Trainer(GRPOTrainer):
 
 @contextmanager
 def unchanged(model: Any) -> Iterator[None]:
-    """Give the layers under an adapter their weights back after the block.
+    """Restore the weights of the layers under an adapter after the block.
 
-    To hand its weights to vLLM, TRL adds the adapter to the base and subtracts it again. In bfloat16 the difference is
-    not what was there before: over thousands of steps the base, which is the reference, would drift.
+    To give its weights to vLLM, TRL adds the adapter to the base and subtracts it again. In bfloat16 the difference is
+    not exact: over thousands of steps the base, which is the reference, would drift.
     """
-    layers = [part for part in model.modules() if hasattr(part, "base_layer")]
+    layers = [module for module in model.modules() if hasattr(module, "base_layer")]
     kept = [layer.base_layer.weight.detach().clone() for layer in layers]
     try:
         yield

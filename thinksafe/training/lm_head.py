@@ -1,7 +1,7 @@
 """The language-model head in pieces: likelihoods and divergences without a (tokens, vocabulary) tensor.
 
 16,384 tokens of a vocabulary of 152,000 are 10 GB in float32. Here a few hundred tokens at a time pass through the
-head; where gradients are wanted, a piece's logits are computed again in the backward pass instead of being kept.
+head; for gradients, the logits of a piece are computed again in the backward pass instead of being kept.
 """
 
 from __future__ import annotations
@@ -10,15 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-LOGITS = 2**26  # float32 logits that exist at once, 256 MB; a sum's last digits may follow the pieces
+import torch
+from torch.nn.functional import cross_entropy, linear
+from torch.utils.checkpoint import checkpoint
+
+LOGITS = 2**26  # float32 logits that exist at once, 256 MB; the last digits of a sum may depend on it
 
 
 @contextmanager
 def bare_head(head: Any) -> Iterator[None]:
-    """Let the model of this head return the states before it in the place of logits, through whatever wraps it.
+    """Let the model of this head return the states before it in place of logits.
 
-    A call through the wrappers (PEFT, DDP, mixed precision) keeps their hooks alive, which a call of the backbone
-    alone would pass by.
+    A call of the whole model runs the hooks of its wrappers (PEFT, DDP, mixed precision); a call of the backbone alone
+    would not.
     """
     own = vars(head).get("forward")
     head.forward = lambda states: states
@@ -47,7 +51,6 @@ def token_nll(states: Any, labels: Any, head: Any, logits: int = LOGITS) -> Any:
     -------
     Tensor, (tokens,), at least float32
     """
-    from torch.nn.functional import cross_entropy
 
     def piece(states: Any, labels: Any) -> Any:
         return cross_entropy(_logits(states, head), labels, reduction="none")
@@ -76,17 +79,12 @@ def token_kl(states: Any, reference: Any, head: Any, logits: int = LOGITS) -> An
 
 def _logits(states: Any, head: Any) -> Any:
     """Return logits in float32 (float64 stays), as computed in the head's own number type."""
-    import torch
-
-    found = torch.nn.functional.linear(states.to(head.weight.dtype), head.weight)
+    found = linear(states.to(head.weight.dtype), head.weight)
     return found.to(torch.promote_types(found.dtype, torch.float32))
 
 
 def _in_pieces(piece: Any, head: Any, logits: int, states: Any, other: Any) -> Any:
     """Return ``piece`` of all positions, a few at a time; the backward pass computes each piece again."""
-    import torch
-    from torch.utils.checkpoint import checkpoint
-
     size = max(1, logits // head.weight.shape[0])
     keep = torch.is_grad_enabled() and states.requires_grad
     found = [

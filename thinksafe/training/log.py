@@ -1,9 +1,9 @@
-"""What a training run says of itself: JSON lines and TensorBoard events beside the adapter.
+"""The log of a training run: JSON lines and TensorBoard events beside the adapter.
 
 ``<adapter>.training.jsonl`` holds one line of facts per attempt and one per logged step; ``<adapter>.tensorboard/`` the
-same numbers for TensorBoard. Neither is a declared output of the rule: times differ from run to run, so they may not
-count for the adapter's identity, and what a stopped job has logged is kept. Weights & Biases gets the numbers too if
-the environment names a project (WANDB_PROJECT).
+same numbers for TensorBoard. Neither is a declared output of the rule: times differ from run to run, so they must not
+count for the adapter's identity, and the log of a stopped job is kept. Weights & Biases gets the numbers too if the
+environment names a project (WANDB_PROJECT).
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+from thinksafe.files import Row
 
-def log_callback(output: str | Path, facts: dict[str, Any]) -> Any:
+
+def log_callback(output: str | Path, facts: Row) -> Any:
     """Return a trainer's callback that writes the log of the adapter in ``output``; ``facts`` begin every attempt."""
     from transformers import TrainerCallback
 
     output = Path(output)
     lines, events = (output.with_name(output.name + ending) for ending in (".training.jsonl", ".tensorboard"))
+
+    def write(row: Row) -> None:
+        with lines.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row | {"time": round(time.time(), 3)}) + "\n")
 
     class Log(TrainerCallback):
         writer: Any = None
@@ -31,9 +37,10 @@ def log_callback(output: str | Path, facts: dict[str, Any]) -> Any:
             from tensorboardX import SummaryWriter
 
             kept = _lines_until(lines, state.global_step)
-            start = {"attempt": sum("attempt" in line for line in kept) + 1, "from_step": state.global_step}
             lines.parent.mkdir(parents=True, exist_ok=True)
-            _write(lines, [*kept, start | {"steps": state.max_steps, "processes": args.world_size} | facts | _now()])
+            lines.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+            start = {"attempt": sum("attempt" in line for line in kept) + 1, "from_step": state.global_step}
+            write(start | {"steps": state.max_steps, "processes": args.world_size} | facts)
             if not state.global_step:
                 for old in events.glob("events.*"):
                     old.unlink()
@@ -42,8 +49,7 @@ def log_callback(output: str | Path, facts: dict[str, Any]) -> Any:
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
             if self.writer is None:
                 return
-            with lines.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": state.global_step} | logs | _now()) + "\n")
+            write({"step": state.global_step} | logs)
             for name, value in logs.items():
                 self.writer.add_scalar(f"train/{name}", value, state.global_step)
 
@@ -59,12 +65,8 @@ def reporters() -> list[str]:
     return ["wandb"] if os.environ.get("WANDB_PROJECT") else ["none"]
 
 
-def _now() -> dict[str, float]:
-    return {"time": round(time.time(), 3)}
-
-
-def _lines_until(path: Path, step: int) -> list[dict[str, Any]]:
-    """Return the lines of a log up to ``step``, from which training goes on; none where it begins."""
+def _lines_until(path: Path, step: int) -> list[Row]:
+    """Return the lines of a log up to ``step``, from which training continues; none where it begins."""
     if not step or not path.exists():
         return []
     found = []
@@ -76,7 +78,3 @@ def _lines_until(path: Path, step: int) -> list[dict[str, Any]]:
         if line.get("step", line.get("from_step", 0)) <= step:
             found.append(line)
     return found
-
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""What GRPO rewards: a response that the guard calls safe, and a sound think block (paper App. E.2, E.3).
+"""What GRPO rewards: a response that the guard calls safe, and a well-formed think block (paper App. E.2, E.3).
 
-A guard that fails ends the run. (The authors' code takes a failed request for a reward of 0 for the whole batch.)
+A guard that fails ends the run. (The authors' code gives the whole batch a reward of 0 if a request fails.)
 """
 
 from __future__ import annotations
@@ -18,18 +18,13 @@ Ask = Callable[[Sequence[Pair]], Sequence[dict[str, Any]]]
 
 
 class GuardError(RuntimeError):
-    """The guard gave no verdict to be rewarded by."""
+    """The guard gave no verdict that could be a reward."""
 
 
 def format_reward(completion: str, opened: bool) -> float:
     """Return 1 for exactly one think block, else 0 (E.3).
 
-    Parameters
-    ----------
-    completion : str
-        What the model wrote after its prompt.
-    opened : bool
-        Whether the prompt itself opens the think block (DeepSeek-R1-Distill): then no opening tag may follow.
+    ``opened`` says that the prompt itself opens the think block (DeepSeek-R1-Distill): then no opening tag may follow.
     """
     if completion.count(CLOSE) != 1 or completion.count(OPEN) != (0 if opened else 1):
         return 0.0

@@ -16,13 +16,13 @@ from thinksafe.training.log import log_callback, reporters
 
 
 def loss_of(spec: Row) -> tuple[Any, Row]:
-    """Return the loss that ``spec["loss"]`` names (`thinksafe.training.losses`), as a class, and its settings."""
+    """Return the class of the loss that ``spec["loss"]`` names (`thinksafe.training.losses`), and its settings."""
     ((name, settings),) = spec["loss"].items()
     return importlib.import_module(f"thinksafe.training.losses.{name}").Loss, settings
 
 
 def tokenise(loss: Any, tokenizer: Any, rows: Sequence[Row], settings: Row, max_tokens: int) -> tuple[list[Row], int]:
-    """Return the examples of a loss, and how many rows were left out because they are too long; none is cut."""
+    """Return the examples of a loss, and how many rows are left out because they are too long; none is cut."""
     examples = [loss.example(tokenizer, row, settings) | {"row": number} for number, row in enumerate(rows)]
     kept = [example for example in examples if len(example["input_ids"]) <= max_tokens]
     return kept, len(examples) - len(kept)
@@ -37,7 +37,7 @@ def finetune(
     per_device_batch: int,
     checkpoint_steps: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, Any]:
+) -> Row:
     """Train an adapter of the model in ``folder`` on ``rows`` and save it in the folder ``output``.
 
     Parameters
@@ -46,12 +46,9 @@ def finetune(
     spec : dict
         ``training`` and ``loss`` (config), ``epochs``, ``seed`` and ``base`` (the model that the adapter belongs to).
     key : str
-        Digest of everything that the adapter depends on. It names the checkpoints beside the output, which whoever
-        runs the job removes.
-    per_device_batch : int
-        Rows per step and device; accumulation makes up the batch size of config.
-    checkpoint_steps : int
-        Steps between checkpoints; they change no number.
+        Digest of everything that the adapter depends on. It names the checkpoints, which the caller removes.
+    per_device_batch : rows per step and device; accumulation makes up the batch size of config
+    checkpoint_steps : steps between checkpoints; they change no number
 
     Returns
     -------
@@ -93,7 +90,7 @@ def checkpoints_of(output: str | Path, key: str) -> Path:
 def model_and_callbacks(
     folder: str | Path, output: str | Path, spec: Row, facts: Row, progress: Callable[[int, int], None]
 ) -> Row:
-    """Return what TRL's trainers need for every adapter; draws of random numbers start from the training's seed."""
+    """Return the arguments that all of TRL's trainers need; sets the random seed of the training."""
     import torch
     from transformers import AutoModelForCausalLM, set_seed
 
@@ -107,7 +104,7 @@ def model_and_callbacks(
 
 
 def run(trainer: Any, output: str | Path, base: Row) -> Row:
-    """Train on from the last whole checkpoint and save the adapter; return ``steps`` and ``loss``.
+    """Continue from the last whole checkpoint and save the adapter; return ``steps`` and ``loss``.
 
     Called in each of the processes that share a training; the first one saves.
     """
@@ -136,7 +133,7 @@ def lora_config(lora: Row) -> Any:
 
 
 def trainer_settings(spec: Row, checkpoints: Path, per_device_batch: int, checkpoint_steps: int) -> Any:
-    """Return TRL's settings for learning from a training set."""
+    """Return TRL's settings of supervised fine-tuning."""
     from trl import SFTConfig
 
     rows = spec["training"]["batch_size"]
@@ -166,7 +163,7 @@ def accumulation(rows: int, per_device_batch: int, what: str, rule: str) -> int:
 
 
 def shared_settings(spec: Row, checkpoints: Path, per_device_batch: int, checkpoint_steps: int) -> Row:
-    """Return the settings of all of TRL's trainers; every default that differs from the paper's set-up is set here."""
+    """Return the settings of all of TRL's trainers, with every default that differs from the paper's set-up."""
     import torch
 
     settings, seed = spec["training"], spec["seed"] % 2**32
@@ -199,9 +196,9 @@ def shared_settings(spec: Row, checkpoints: Path, per_device_batch: int, checkpo
 
 
 def last_whole_checkpoint(folder: Path, processes: int = 1) -> str | None:
-    """Return the newest checkpoint that was written to its end, or None; a broken one is deleted.
+    """Return the newest checkpoint that was written completely, or None; a broken one is deleted.
 
-    Each of several processes writes a random state of its own, and the others do not wait for it.
+    Each process writes a random state of its own, and the others do not wait for it.
     """
     states = [f"rng_state_{rank}.pth" for rank in range(processes)] if processes > 1 else []
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)

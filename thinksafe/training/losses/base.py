@@ -1,12 +1,9 @@
-"""What all losses share: tokenised rows, an order of rows that no number of devices changes, and what is logged.
+"""The base of all losses: tokenised rows, an order of rows that does not depend on the number of devices, the log.
 
-The base is TRL's trainer on rows that are tokenised already, and its loss is TRL's own: the negative log-likelihood of
-the labelled tokens, divided by their number in the optimiser step over all devices and micro-batches.
-
-Each other module of this folder is one loss, found by its name in config (`methods.*.loss`), and exports `Loss`, a
-subclass of `Supervised`: how a row becomes supervised tokens (`example`), what the loss of a micro-batch is
-(`objective`), and whatever else is learnt beside the adapter. A new loss is a new file here and its settings in
-config's schema. Only the chosen module counts for an adapter's staleness (`Study.code_of`).
+Each other module of this folder is one loss, named as in config (`methods.*.loss`). It exports `Loss`, a subclass of
+`Supervised`: how a row becomes supervised tokens (`example`), what the loss of a micro-batch is (`objective`), and what
+else is learnt beside the adapter. A new loss is a new file here and its settings in thinksafe/config/types.py. Only the
+chosen module counts for an adapter's staleness (`Study.code_of`).
 """
 
 from __future__ import annotations
@@ -30,27 +27,27 @@ from thinksafe.seeds import seed_for
 IGNORED = -100
 TOKENS = ("input_ids", "labels")
 
-# Several processes without GPUs resume on devices that accelerate numbers (cpu:1), which torch.load does not know.
+# Processes without GPUs resume on devices that accelerate numbers (cpu:1), which torch.load does not know.
 torch.serialization.register_package(
     100, lambda storage: None, lambda storage, location: storage if location.startswith("cpu:") else None
 )
 
 
 class NotFinite(RuntimeError):  # noqa: N818 - says what was found
-    """The loss or its gradient is no number any more; the message names the step and the rows."""
+    """The loss or its gradient is not finite; the message names the step and the rows."""
 
 
 class Supervised(SFTTrainer):
-    """TRL's trainer on rows with ``input_ids``, ``labels``, ``row`` and whatever numbers a loss reads beside them.
+    """TRL's trainer on rows with ``input_ids``, ``labels``, ``row`` and the numbers that a loss reads beside them.
+
+    Its own loss is TRL's: the negative log-likelihood of the labelled tokens, divided by their number in the optimiser
+    step over all devices and micro-batches.
 
     Parameters
     ----------
-    ids : sequence of str
-        The rows' names, by ``row``.
-    settings : dict
-        The loss's own share of config.
-    options
-        What TRL's trainer takes.
+    ids : the rows' names, by ``row``
+    settings : the loss's settings in config
+    options : arguments of TRL's trainer
 
     Notes
     -----
@@ -95,12 +92,12 @@ class Supervised(SFTTrainer):
         return super().compute_loss(model, tokens, num_items_in_batch=num_items_in_batch)
 
     def add_term(self, name: str, value: torch.Tensor) -> None:
-        """Count a part of the loss, already divided as the loss is, for the log."""
+        """Log a term of the loss, already divided as the loss is."""
         self._terms[name] = self._terms[name] + value.detach()
 
     @property
     def processes(self) -> int:
-        """Devices that share a step."""
+        """Number of devices that share a step."""
         return self.accelerator.num_processes
 
     def step_total(self, count: Callable[[dict[str, Any]], torch.Tensor]) -> torch.Tensor:
@@ -114,7 +111,7 @@ class Supervised(SFTTrainer):
         self.head, self.head_file = head.to(self.args.device, torch.float32), file
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """Return the optimiser, with the head among what it moves; biases do not decay."""
+        """Return the optimiser, of the head's weights too; biases do not decay."""
         made = super().create_optimizer(model)
         if self.head is not None:
             # Paper: SafeKey's code leaves the bias of its head out of the optimiser.
@@ -127,7 +124,7 @@ class Supervised(SFTTrainer):
         if self.head is None:
             norm = super()._clip_grad_norm(model)
         else:
-            # The wrapper of several devices averages the model's gradients and knows nothing of the head.
+            # DDP averages the gradients of the model, but not of the head.
             learnt = [weights for weights in self.head.parameters() if weights.grad is not None]
             for weights in learnt:
                 weights.grad = self.accelerator.reduce(weights.grad, "mean")
@@ -174,7 +171,7 @@ class Supervised(SFTTrainer):
         return loss
 
     def _guilty(self, rows: list[int], inputs: dict[str, Any], num_items_in_batch: Any) -> list[int]:
-        """Return the rows of a micro-batch whose loss alone is not finite; all of them where that cannot be told."""
+        """Return the rows of a micro-batch whose own loss is not finite; all of them if that is not known."""
         if self.processes > 1 or len(rows) == 1:  # one device cannot compute while the others wait
             return rows
         found = []
@@ -200,7 +197,7 @@ class Supervised(SFTTrainer):
         return Order(len(self.ids), multiple, self.args.seed, lambda: int(self.state.epoch or 0))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log the loss's terms, tokens per second and the supervised share too, each over all devices."""
+        """Log the loss's terms, tokens per second and the fraction of supervised tokens too, each over all devices."""
         if "loss" in logs:
             steps = self.state.global_step - self._logged
             terms = [float(value) for _, value in sorted(self._terms.items())]
@@ -220,7 +217,7 @@ class Supervised(SFTTrainer):
 
 @dataclass
 class Collator(DataCollatorForLanguageModeling):
-    """Pads tokens on the right and hands on the other columns, one number per row."""
+    """Pads tokens on the right and adds the other columns, one number per row."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         """Return a batch of tensors: (rows, tokens) for tokens, (rows,) for everything else."""
@@ -229,10 +226,10 @@ class Collator(DataCollatorForLanguageModeling):
 
 
 class Order(Sampler[int]):
-    """Rows in an order drawn anew for every epoch, then blanks until all devices have the same number.
+    """Rows in a new random order for every epoch, then blank rows until all devices have the same number.
 
-    A step takes the next rows of this order whatever the number of devices and their batches, so that a step's rows
-    are always the same. The blank row, which teaches nothing, is the one after the last.
+    A step uses the next rows of this order, so that its rows do not depend on the number of devices and their batches.
+    The blank row, which has no supervised token, is the one after the last.
     """
 
     def __init__(self, rows: int, multiple: int, seed: int, epoch: Callable[[], int]) -> None:

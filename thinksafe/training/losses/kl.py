@@ -3,9 +3,9 @@
 L = (sum of NLL over the supervised tokens of harmful rows + weight * sum of KL(reference || model) over those of benign
 rows) / (supervised tokens of the optimiser step). The divergence is token-wise, over the whole vocabulary.
 
-Paper: gives neither a weight nor what the sums are divided by; the weight is config's, 1 unless said otherwise, and the
-divisor is that of ThinkSafe without KL. (The authors' code takes a mean per micro-batch, learns the prompts too, and
-for R1-Distill does not learn to stop.)
+Paper: gives neither a weight nor a divisor of the sums. Here the weight is config's, 1 by default, and the divisor is
+that of ThinkSafe without KL. (The authors' code takes a mean per micro-batch, learns the prompts too, and for
+R1-Distill does not learn to stop.)
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Loss(Supervised):
         nll = token_nll(states[learnt], labels[learnt], head).sum()
         reference = states[kept].detach()
         if kept.any():
-            # The whole micro-batch again: in the same shapes the two agree to the last bit where the weights do.
+            # The whole micro-batch again: equal weights give equal states to the last bit only in equal shapes.
             with torch.no_grad(), self.accelerator.unwrap_model(self.model).disable_adapter():
                 reference = _states(self.model, head, inputs)[kept]
         kl = token_kl(states[kept], reference, head).sum()

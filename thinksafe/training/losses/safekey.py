@@ -33,7 +33,7 @@ class Loss(Supervised):
     """``likelihood + mask_weight * query_mask + head_weight * head``, the last two in the last ``last_epochs`` only.
 
     Settings: ``mask_weight``, ``head_weight``, ``theta`` (weight of the head's path over U alone) and ``last_epochs``.
-    The head is saved beside the adapter's weights, as ``safety_head.safetensors``; answering needs it no more.
+    The head is saved beside the adapter's weights, as ``safety_head.safetensors``; sampling does not use it.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -96,10 +96,9 @@ class Loss(Supervised):
         return likelihood + self.settings["mask_weight"] * query_mask + self.settings["head_weight"] * head
 
     def terms(self, model: Any, inputs: dict[str, Any], supervised: Any) -> tuple[torch.Tensor, ...]:
-        """Return likelihood, query-mask and head term of a micro-batch, from one forward of twice its rows.
+        """Return likelihood, query-mask and head term of a micro-batch, from one forward pass of twice its rows.
 
-        The second half are the same rows with all of X hidden. Their positions are those of the first half, which
-        a model that counts only what it attends to would shift.
+        The second half are the same rows with X masked. Position ids are given, so that the mask does not shift them.
         """
         seen = inputs["attention_mask"]
         place, key = key_tokens(inputs)
@@ -125,15 +124,15 @@ class Loss(Supervised):
             own = self.head.understanding(mean_state(states, understanding))[:, 0]
             whole = self.head.whole(mean_state(states, before_key))[:, 0]
             summed = sum(
-                share * functional.binary_cross_entropy_with_logits(logits, wanted, counted, reduction="sum")
-                for share, logits in ((theta, own), (1 - theta, whole))
+                weight * functional.binary_cross_entropy_with_logits(logits, wanted, counted, reduction="sum")
+                for weight, logits in ((theta, own), (1 - theta, whole))
             )
         head = summed / self.step_total(lambda batch: taught(batch).sum()).clamp(min=1)
         return tuple(term * self.processes for term in (likelihood, query_mask, head))
 
 
 def key_tokens(inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each token's place in its row, on whichever side it is padded, and whether it belongs to K."""
+    """Return each token's place in its row, whichever side is padded, and whether it belongs to K."""
     place = inputs["attention_mask"].cumsum(-1) - 1
     key = (place >= inputs["key_start"][:, None]) & (place < inputs["key_end"][:, None])
     return place, key & (inputs["labels"] != IGNORED)
@@ -151,5 +150,5 @@ def taught(batch: dict[str, torch.Tensor]) -> torch.Tensor:
 
 def mean_state(states: torch.Tensor, span: torch.Tensor) -> torch.Tensor:
     """Return the mean of hidden states (rows, tokens, width) over a span (rows, tokens); zero where it is empty."""
-    share = span.float() / span.sum(-1, keepdim=True).clamp(min=1)
-    return torch.einsum("rtw,rt->rw", states, share)
+    weights = span.float() / span.sum(-1, keepdim=True).clamp(min=1)
+    return torch.einsum("rtw,rt->rw", states, weights)
