@@ -1,8 +1,7 @@
-"""Rows of a CSV, TSV, JSON, JSONL or Parquet file, with every text as it stands there.
+"""Rows of a CSV, TSV, JSON, JSONL or Parquet file, with every text exactly as in the file.
 
-Nothing is guessed from a value: "NA" and "None" stay texts, 025 keeps its nought, a number of a JSON file is the text
-in which it is written. What has to be guessed, an encoding that the file does not tell, is guessed from all of its
-bytes by a fixed rule and said.
+No value is interpreted: "NA" and "None" stay texts, 025 keeps its zero, a number in a JSON file is the text in which it
+is written. An encoding that the file does not declare is inferred from all of its bytes by a fixed rule and reported.
 """
 
 from __future__ import annotations
@@ -14,9 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Rows = list[dict[str, Any]]
+from thinksafe.files import Row
+
+Rows = list[Row]
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
-MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32"} | {
+MARKS = {  # the longest first
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xef\xbb\xbf": "utf-8",
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
@@ -36,24 +40,21 @@ def parse_rows(
 
     Parameters
     ----------
-    name : its name, whose ending tells the format
+    name : its name, whose ending gives the format
     content : its bytes
-    where : how errors call it
-    say : told which encoding is assumed where the file is not UTF-8
-    encoding : of a text; found by `decoded` when None
-    separator : of a CSV file's fields; by the ending when None
+    where : its name in errors
+    say : gets a message about the encoding if the file is not UTF-8
+    encoding : of a text; inferred by `decode` if None
+    separator : of a CSV file's fields; by the ending if None
 
     Raises
     ------
     ValueError
-        Naming the place, if the file is not of its format, or a text not of its encoding.
+        With the place, if the file is not in its format, or a text not in its encoding.
     """
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(
-            f"{where}: cannot read {suffix or 'a file without ending'}; "
-            f"use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
-        )
+        raise ValueError(f"{where}: cannot read {suffix or 'a file without ending'}; use one of {', '.join(SUFFIXES)}")
     if suffix == ".parquet":
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -62,7 +63,7 @@ def parse_rows(
             return pq.read_table(io.BytesIO(content)).to_pylist()
         except pa.ArrowInvalid as error:
             raise ValueError(f"{where}: this is not Parquet ({error})") from error
-    text = decoded(content, where, say, encoding)
+    text = decode(content, where, say, encoding)
     if suffix == ".jsonl":
         return _lines(text, where)
     if suffix == ".json":
@@ -70,19 +71,19 @@ def parse_rows(
     return _table(text, where, separator or ("\t" if suffix == ".tsv" else ","))
 
 
-def decoded(content: bytes, where: str, say: Callable[[str], None], encoding: str | None = None) -> str:
+def decode(content: bytes, where: str, say: Callable[[str], None], encoding: str | None = None) -> str:
     """Return bytes as text, without a byte-order mark.
 
-    A byte-order mark tells; without one, text that is UTF-8 is UTF-8 (no other text is, but by a rare chance), noughts
-    at many second bytes are UTF-16, and anything else is Windows-1252, which has all that Latin-1 prints, or Latin-1
-    where a byte is no character of Windows-1252.
+    A byte-order mark gives the encoding. Without one, a text that can be UTF-8 is UTF-8, zeros at many second bytes are
+    UTF-16, and anything else is Windows-1252, which has all printable characters of Latin-1, or Latin-1 if a byte is no
+    character of Windows-1252.
     """
     if encoding is None:
-        mark = next((mark for mark in sorted(MARKS, key=len, reverse=True) if content.startswith(mark)), b"")
+        mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
         if mark:
             encoding = MARKS[mark]
-        elif noughts := [start for start in (0, 1) if content[start:4096:2].count(0) > len(content[:4096]) / 8]:
-            encoding = "utf-16-be" if noughts[0] == 0 else "utf-16-le"
+        elif zeros := [start for start in (0, 1) if content[start:4096:2].count(0) > len(content[:4096]) / 8]:
+            encoding = "utf-16-be" if zeros[0] == 0 else "utf-16-le"
         else:
             try:
                 return content.decode("utf-8")
@@ -107,7 +108,7 @@ def decoded(content: bytes, where: str, say: Callable[[str], None], encoding: st
 
 
 def _load(text: str) -> Any:
-    """Return JSON with numbers as the texts that they are written in."""
+    """Return JSON with each number as the text in which it is written."""
     return json.loads(text, parse_int=str, parse_float=str)
 
 
@@ -132,7 +133,7 @@ def _json(text: str, where: str) -> Rows:
     try:
         found = _load(text)
     except json.JSONDecodeError as error:
-        if error.msg == "Extra data":  # JSON lines under the name of .json, as the hub has them
+        if error.msg == "Extra data":  # JSON lines with the ending .json, as on the hub
             return _lines(text, where)
         raise ValueError(f"{where}: this is not JSON ({error})") from error
     if isinstance(found, dict) and len(found) == 1:  # {"data": [{...}, ...]}
@@ -163,11 +164,11 @@ def _table(text: str, where: str, separator: str) -> Rows:
     if not text.strip():
         return []
     csv.field_size_limit(2**31 - 1)
-    # Line ends inside a quoted field stay what they are.
+    # Line ends inside a quoted field are kept.
     text += ("" if text.endswith(("\n", "\r")) else "\n") + END
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     head = next(reader)
-    # A name that stands twice names no column; only a source that asks for it is faulty.
+    # A duplicate name names no column; this is an error only for a source that uses it.
     head = [f"{name} (column {n})" if head.count(name) > 1 else name for n, name in enumerate(head, 1)]
     rows, began = [], reader.line_num + 1
     for cells in reader:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from thinksafe.data.row_files import SUFFIXES, parse_rows
+from thinksafe.files import Row
 from thinksafe.hub.cache import cached_download, cached_snapshot
 from thinksafe.jobs.log import say
 
+COLUMNS: dict[str, type] = dict(id=str, prompt=str, category=str, answer=str, meta=str)  # of prompt sets
 
-def source_rows(source: dict[str, Any], files: list[str]) -> list[dict[str, Any]]:
+
+def source_rows(source: Row, files: list[str]) -> list[Row]:
     """Return the rows of a source as dicts.
 
     Parameters
     ----------
     source : dict
         ``{"world": name}``, ``{"published": name}``, ``{"file": path}``, ``{"url": address, "sha256": digest}`` or
-        ``{"hub": id, "config": name, "split": name, "revision": commit}``, perhaps with ``encoding``. What is not on
-        this machine already is never fetched from here.
+        ``{"hub": id, "config": name, "split": name, "revision": commit}``, perhaps with ``encoding``. Nothing is
+        downloaded here.
     files : list of path
-        The local file behind ``world``, ``published`` and ``file``, as the job's input.
+        The job's input that holds the rows of ``world``, ``published`` and ``file``.
     """
     encoding = source.get("encoding")
     if "hub" in source:
@@ -35,11 +37,10 @@ def source_rows(source: dict[str, Any], files: list[str]) -> list[dict[str, Any]
     return parse_rows(path.name, path.read_bytes(), str(path), say, encoding)
 
 
-def _hub_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
+def _hub_rows(source: Row) -> list[Row]:
     """Return the rows of one split of a hub dataset.
 
-    `datasets` finds which files of the repository these are; they are read here, since its readers turn "NA" and
-    numbers in CSV files into other things.
+    `datasets` finds the files of the split. They are read here, since its readers interpret "NA" and numbers in CSV.
     """
     from datasets import load_dataset, load_dataset_builder
 
@@ -49,17 +50,17 @@ def _hub_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
         settings = load_dataset_builder(str(folder), source.get("config")).config
     except (ValueError, FileNotFoundError) as error:
         raise ValueError(f"{what}: cannot be read as its `source` says ({error})") from error
-    parts = {str(name): list(paths) for name, paths in (settings.data_files or {}).items()}
-    if split not in parts:
-        raise ValueError(f"{what}: has no split {split!r} but {', '.join(map(repr, parts)) or 'none'}; mend `split`")
+    files = {str(name): list(paths) for name, paths in (settings.data_files or {}).items()}
+    if split not in files:
+        raise ValueError(f"{what}: has no split {split!r} but {', '.join(map(repr, files)) or 'none'}; correct `split`")
     # Settings and formats that only `datasets` knows.
     special = any(getattr(settings, name, None) for name in ("field", "names"))
-    if special or any(Path(path).suffix.lower() not in SUFFIXES for path in parts[split]):
+    if special or any(Path(path).suffix.lower() not in SUFFIXES for path in files[split]):
         return [dict(row) for row in load_dataset(str(folder), source.get("config"), split=split)]
     separator = getattr(settings, "sep", None)
     return [
         row
-        for path in parts[split]
+        for path in files[split]
         for row in parse_rows(
             path,
             Path(path).read_bytes(),
@@ -71,14 +72,14 @@ def _hub_rows(source: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def select(rows: Iterable[dict[str, Any]], spec: dict[str, Any], what: str) -> list[dict[str, Any]]:
-    """Return the rows that ``where`` and ``contains`` admit.
+def select(rows: Iterable[Row], spec: Row, what: str) -> list[Row]:
+    """Return the rows that match ``where`` and ``contains``.
 
     Raises
     ------
     ValueError
-        If a column that is mapped or tested is not there, a value stands in neither ``where`` nor ``leave_out``, or the
-        number of rows is not ``source_rows`` before, or ``rows`` after. Says which row.
+        With the row, if a column that is mapped or tested is missing, or a value is in neither ``where`` nor
+        ``leave_out``; or if the number of rows is not ``source_rows`` before, or ``rows`` after.
     """
     rows = list(rows)
     if not rows:
@@ -86,32 +87,31 @@ def select(rows: Iterable[dict[str, Any]], spec: dict[str, Any], what: str) -> l
     if spec.get("source_rows") not in (None, len(rows)):
         raise ValueError(
             f"{what}: the source has {len(rows)} rows, where {spec['source_rows']} are expected; is it the right one, "
-            "whole?"
+            "and complete?"
         )
-    wanted = [name for value in spec["columns"].values() for name in ([value] if isinstance(value, str) else value)]
-    tested = [*(spec.get("where") or {}), *(spec.get("contains") or {})]
-    needed = {*wanted, *tested}
+    where, contains = spec.get("where") or {}, spec.get("contains") or {}
+    mapped = {name for value in spec["columns"].values() for name in ([value] if isinstance(value, str) else value)}
     for number, row in enumerate(rows, 1):
-        if missing := sorted(needed - row.keys()):
-            there = sorted(str(name) for name in row)
-            drop = ", or drop what filters the rows of another source (`where: null`)" if {*missing} & {*tested} else ""
+        if missing := sorted({*mapped, *where, *contains} - row.keys()):
+            filtered = not {*where, *contains}.isdisjoint(missing)
+            drop = ", or drop what filters the rows of another source (`where: null`)" if filtered else ""
             raise ValueError(
-                f"{what}: row {number} of the source has no column {missing}; it has {there}. Map them in "
-                f"`columns`{drop}"
+                f"{what}: row {number} of the source has no column {missing}; it has {sorted(map(str, row))}. Map them "
+                f"in `columns`{drop}"
             )
     for name, others in (spec.get("leave_out") or {}).items():
-        known = [*spec["where"][name], *others]
+        known = [*where[name], *others]
         for number, row in enumerate(rows, 1):
             if str(row[name]) not in known:
                 raise ValueError(
                     f"{what}: row {number} of the source has {name} {row[name]!r}, which is none of "
-                    f"{', '.join(known)}; say in `where` or `leave_out` what becomes of such rows"
+                    f"{', '.join(known)}; name it in `where` or `leave_out`"
                 )
-    # Config holds texts, whatever a file's numbers are.
-    for name, values in (spec.get("where") or {}).items():
+    # Compared as text, whatever a file's numbers are.
+    for name, values in where.items():
         admitted = {str(value) for value in values}
         rows = [row for row in rows if str(row[name]) in admitted]
-    for name, text in (spec.get("contains") or {}).items():
+    for name, text in contains.items():
         rows = [row for row in rows if row[name] is not None and str(text) in str(row[name])]
     if not rows:
         raise ValueError(f"{what}: no row is left after where={spec.get('where')} contains={spec.get('contains')}")
@@ -120,7 +120,7 @@ def select(rows: Iterable[dict[str, Any]], spec: dict[str, Any], what: str) -> l
     return rows
 
 
-def prompt_row(row: dict[str, Any], columns: dict[str, Any], name: str, prompt: str) -> dict[str, Any]:
+def prompt_row(row: Row, columns: Row, name: str, prompt: str) -> Row:
     """Return a row of a prompt set: id, prompt, category, answer, meta."""
     if not isinstance(prompt, str) or not prompt.strip():
         raise ValueError(f"{name}: the prompt is empty; leave the row out of the source")
@@ -132,6 +132,3 @@ def prompt_row(row: dict[str, Any], columns: dict[str, Any], name: str, prompt: 
         answer=None,
         meta=meta if meta is None or isinstance(meta, str) else json.dumps(meta, ensure_ascii=False, sort_keys=True),
     )
-
-
-COLUMNS: dict[str, type] = dict(id=str, prompt=str, category=str, answer=str, meta=str)

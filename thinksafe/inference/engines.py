@@ -9,15 +9,7 @@ from thinksafe.inference.requests import Engine
 
 
 def load_engine(name: str, folder: str | Path, **settings: Any) -> Engine:
-    """Return the engine ``name`` with the model in ``folder`` loaded.
-
-    Parameters
-    ----------
-    settings
-        ``dtype``, ``batch_size``, ``max_model_tokens`` and, where they differ from the defaults, ``tensor_parallel``
-        (1), ``adapters`` (folders of the adapters that requests may name) and ``chat`` (what config says about the
-        chat format beyond the model's template, `thinksafe.models.chat_template`).
-    """
+    """Return the engine ``name`` with a model loaded; ``settings`` are ``dtype``, ``tensor_parallel``, `Engine`'s."""
     if name == "transformers":
         from thinksafe.inference.transformers_engine import TransformersEngine
 

@@ -1,10 +1,13 @@
-"""What the sampling engines take and give (paper A.1, B): settings, requests, completions."""
+"""What both sampling engines share (paper A.1, B): settings, requests, completions, and slices of requests."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from thinksafe.models.folder import check_adapter, load_tokenizer, stop_tokens
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,29 @@ class Completion:
 class Engine:
     """Samples requests in slices of ``batch_size``, so that a resumed job makes the same slices.
 
-    A subclass sets these attributes and answers one slice in `_slice`.
+    A subclass loads the model and answers requests with one adapter in `_answer`.
+
+    Parameters
+    ----------
+    folder : of the model
+    max_model_tokens : longest prompt and response together
+    adapters : folders of the LoRA adapters that requests may name
+    chat : what config says about the chat format beyond the model's template (`thinksafe.models.chat_template`)
     """
 
-    tokenizer: Any
-    batch_size: int
-    max_model_tokens: int
-    adapters: Collection[str]
+    def __init__(
+        self,
+        folder: str,
+        *,
+        batch_size: int,
+        max_model_tokens: int,
+        adapters: Sequence[str | Path] = (),
+        chat: dict[str, Any] | None = None,
+    ) -> None:
+        self.batch_size, self.max_model_tokens = batch_size, max_model_tokens
+        self.adapters = {check_adapter(adapter): f"adapter{number}" for number, adapter in enumerate(adapters, 1)}
+        self.tokenizer = load_tokenizer(folder, chat)
+        self.stop = stop_tokens(folder, self.tokenizer)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Yield one list of completions, in request order, for each slice of ``batch_size`` requests."""
@@ -69,6 +88,14 @@ class Engine:
         )
 
     def _slice(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """Answer a slice, adapter by adapter in order of appearance."""
+        done: dict[int, Completion] = {}
+        for adapter in dict.fromkeys(request.adapter for request in requests):
+            places = [place for place, request in enumerate(requests) if request.adapter == adapter]
+            done |= zip(places, self._answer([requests[place] for place in places], adapter, sampling), strict=True)
+        return [done[place] for place in range(len(requests))]
+
+    def _answer(self, requests: Sequence[Request], adapter: str | None, sampling: Sampling) -> list[Completion]:
         raise NotImplementedError
 
 

@@ -15,7 +15,7 @@ import numpy
 import torch
 
 from thinksafe.inference.requests import Completion, Engine, Request, Sampling
-from thinksafe.models.folder import check_adapter, load_tokenizer, stop_tokens, text_of
+from thinksafe.models.folder import text_of
 
 BLOCK = 64  # tokens by which caches grow, and for which random numbers are drawn, at once
 HEAD = 64  # likeliest tokens to look at before the whole vocabulary is sorted for top-p
@@ -126,27 +126,15 @@ class Sampler:
 
 
 class TransformersEngine(Sampler, Engine):
-    """Samples with a model in memory; see `Engine`, and `load_engine` for the settings."""
+    """Samples with a model in memory; other settings are those of `Engine`."""
 
-    def __init__(
-        self,
-        folder: str,
-        *,
-        dtype: str,
-        batch_size: int,
-        max_model_tokens: int,
-        tensor_parallel: int = 1,
-        adapters: Sequence[str] = (),
-        chat: dict[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, folder: str, *, dtype: str, tensor_parallel: int = 1, **settings: Any) -> None:
         from transformers import AttentionInterface, AutoConfig, AutoModelForCausalLM
         from transformers.utils import logging
 
         logging.disable_progress_bar()
         if tensor_parallel != 1:
             raise ValueError("engine.tensor_parallel: the transformers engine uses one device; set 1, or use vllm")
-        self.batch_size = batch_size
-        self.max_model_tokens = max_model_tokens
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         if set(getattr(config, "layer_types", None) or ["full_attention"]) != {"full_attention"}:
             raise ValueError(f"{folder}: not every layer attends to all tokens; use engine.name vllm for this model")
@@ -157,29 +145,23 @@ class TransformersEngine(Sampler, Engine):
             attn_implementation="grouped_attention" if config.model_type in GROUPED else "sdpa",
             local_files_only=True,
         )
-        self.adapters = {str(adapter): f"adapter{index}" for index, adapter in enumerate(adapters)}
+        Engine.__init__(self, folder, **settings)
         self.peft = _with_adapters(model, self.adapters) if self.adapters else None
         # Adapters live inside the base model's layers, so the wrapper need not be called at every token.
         model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
         for weight in model.parameters():
             # Own memory: the alignment of weights mapped from a file, and with it sums, depends on the file's header.
             weight.data = weight.data.clone()
-        tokenizer = load_tokenizer(folder, chat)
-        super().__init__(model, tokenizer, stop_tokens(folder, tokenizer))
+        Sampler.__init__(self, model, self.tokenizer, self.stop)
 
-    def _slice(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        """Answer a slice, adapter by adapter in order of appearance."""
-        done: dict[int, Completion] = {}
-        for adapter in dict.fromkeys(request.adapter for request in requests):
-            places = [place for place, request in enumerate(requests) if request.adapter == adapter]
-            without = contextlib.nullcontext()
-            if adapter is not None:
-                self.peft.set_adapter(self.adapters[adapter])
-            elif self.peft is not None:
-                without = self.peft.disable_adapter()
-            with torch.inference_mode(), without:
-                done |= zip(places, self.answer([requests[place] for place in places], sampling), strict=True)
-        return [done[place] for place in range(len(requests))]
+    def _answer(self, requests: Sequence[Request], adapter: str | None, sampling: Sampling) -> list[Completion]:
+        without = contextlib.nullcontext()
+        if adapter is not None:
+            self.peft.set_adapter(self.adapters[adapter])
+        elif self.peft is not None:
+            without = self.peft.disable_adapter()
+        with torch.inference_mode(), without:
+            return self.answer(requests, sampling)
 
 
 # -------------------------------------------------------------------------------------------- choosing a token
@@ -391,7 +373,6 @@ def _with_adapters(model: Any, names: dict[str, str]) -> Any:
 
     peft = None
     for folder, name in names.items():
-        check_adapter(folder)
         if peft is None:
             peft = PeftModel.from_pretrained(model, folder, adapter_name=name, autocast_adapter_dtype=False)
         else:
