@@ -1,4 +1,4 @@
-"""Tell what a student's chat format was found to be, and what config has to say where it was not (paper A.1)."""
+"""Report what a student's chat format was found to be, and what to set in config where it is not clear (paper A.1)."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from thinksafe.models.chat_template import STORED, rules_of
 from thinksafe.models.folder import load_tokenizer, stop_tokens
 from thinksafe.models.location import context_tokens, locate
 
-ASKED = "What is 2 + 3?"
-SAID = f"{STORED[0]}\n2 + 3 is 5.\n{STORED[1]}\n\nIt is 5."
+PROMPT = "What is 2 + 3?"
+RESPONSE = f"{STORED[0]}\n2 + 3 is 5.\n{STORED[1]}\n\nIt is 5."
 
 
 def describe_chat(model: list[str], spec: dict[str, Any], report: str) -> None:
-    """Write the report on one student, and say it on the terminal.
+    """Write the report on one student, and print it on the terminal.
 
     Parameters
     ----------
@@ -28,8 +28,7 @@ def describe_chat(model: list[str], spec: dict[str, Any], report: str) -> None:
     ValueError
         If something could not be found; names the keys to set.
     """
-    folder = locate(spec["model"], model)
-    lines = describe(folder, spec)
+    lines = describe(locate(spec["model"], model), spec)
     for line in lines:
         say(line)
     write_text(report, "\n".join(lines) + "\n")
@@ -44,10 +43,10 @@ def describe(folder: str | Path, spec: dict[str, Any]) -> list[str]:
             f"the chat format of {spec['student']} is not clear. For each point set the key under "
             f"families.{spec['family']} in config:\n" + "\n".join(f"- {problem}" for problem in rules.problems)
         )
-    tags = [f"`{tag}` ({_how(tokenizer, tag)})" for tag in rules.think]
+    tags = [f"`{tag}` ({_encoding(tokenizer, tag)})" for tag in rules.think]
     stops = [f"`{token}`" for token in tokenizer.convert_ids_to_tokens(list(stop_tokens(folder, tokenizer)))]
-    prompt = prompt_tokens(tokenizer, ASKED)
-    learnt = completion_tokens(tokenizer, SAID, opens_think(tokenizer))
+    prompt = prompt_tokens(tokenizer, PROMPT)
+    bos = prompt.count(tokenizer.bos_token_id) if tokenizer.bos_token_id is not None else 0
     context = context_tokens(folder)
     lines = [
         f"# The chat format of {spec['student']}",
@@ -55,31 +54,25 @@ def describe(folder: str | Path, spec: dict[str, Any]) -> list[str]:
         f"- think tags: {' and '.join(tags)}{'' if rules.think == STORED else '; stored as `<think>` and `</think>`'}",
         f"- the think block is opened by {'the generation prompt' if rules.opened else 'the model itself'}",
         f"- a turn ends with `{rules.end}`; a response stops at {', '.join(stops)}",
-        f"- special tokens at the start of a prompt: {_starts(tokenizer, prompt)}",
+        f"- special tokens at the start of a prompt: {f'{bos} x `{tokenizer.bos_token}`' if bos else 'no BOS'}",
         f"- context: {context:,} tokens, prompt and response together; up to {spec['max_tokens']:,} are asked for",
         "",
         "A row of the training set, the part that is learnt after the arrow:",
         "",
         f"    {tokenizer.decode(prompt)!r}",
-        f"    -> {tokenizer.decode(learnt)!r}",
+        f"    -> {tokenizer.decode(completion_tokens(tokenizer, RESPONSE, opens_think(tokenizer)))!r}",
     ]
     if context <= spec["max_tokens"]:
         lines += ["", f"Lower `max_tokens` under `sampling`: no prompt fits beside {spec['max_tokens']:,} tokens."]
     return lines
 
 
-def _how(tokenizer: Any, tag: str) -> str:
-    """Return how the tokenizer writes a tag."""
+def _encoding(tokenizer: Any, tag: str) -> str:
     ids = tokenizer.encode(tag, add_special_tokens=False)
     added = tokenizer.added_tokens_decoder.get(ids[0])
     if len(ids) > 1:
         return f"{len(ids)} tokens"
     return "a special token" if added is not None and added.special else "one token"
-
-
-def _starts(tokenizer: Any, prompt: list[int]) -> str:
-    bos = prompt.count(tokenizer.bos_token_id) if tokenizer.bos_token_id is not None else 0
-    return f"{bos} x `{tokenizer.bos_token}`" if bos else "no BOS"
 
 
 if __name__ == "__main__":

@@ -22,12 +22,11 @@ def token_sums(
     ----------
     examples : dicts with ``input_ids`` and ``labels``
         A token with the label -100, such as the prompt's, is read and not counted.
-    folder : path
-        Folder of the model, which stays as it is.
-    dtype : str
-        Number type of its weights; likelihoods are taken in float32.
+    folder : path of the model
+    dtype : number type of its weights; likelihoods are computed in float32
     """
     import torch
+    from torch.nn.utils.rnn import pad_sequence
     from transformers import AutoModelForCausalLM
 
     from thinksafe.training.lm_head import bare_head, token_nll
@@ -41,30 +40,29 @@ def token_sums(
     progress(0, len(examples))
     for places in batches([len(example["input_ids"]) for example in examples]):
         rows = [examples[place] for place in places]
-        longest = max(len(row["input_ids"]) for row in rows)
-        ids = torch.zeros(len(rows), longest, dtype=torch.long, device=device)
-        labels = torch.full_like(ids, IGNORED)
-        there = torch.zeros_like(ids)
-        for number, row in enumerate(rows):
-            length = len(row["input_ids"])
-            ids[number, :length] = torch.tensor(row["input_ids"], device=device)
-            labels[number, :length] = torch.tensor(row["labels"], device=device)
-            there[number, :length] = 1
+        ids, labels, mask = (
+            pad_sequence([torch.tensor(values) for values in columns], batch_first=True, padding_value=fill).to(device)
+            for columns, fill in (
+                ([row["input_ids"] for row in rows], 0),
+                ([row["labels"] for row in rows], IGNORED),
+                ([[1] * len(row["input_ids"]) for row in rows], 0),
+            )
+        )
         with torch.inference_mode():
             with bare_head(head):
-                states = model(input_ids=ids, attention_mask=there, use_cache=False).logits[:, :-1]
+                states = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
             learnt = labels[:, 1:] != IGNORED
             losses = token_nll(states[learnt], labels[:, 1:][learnt], head).double()
         counts = learnt.sum(1).tolist()
-        for place, count, part in zip(places, counts, losses.split(counts), strict=True):
-            found[place] = (count, float(part.sum()))
+        for place, count, own in zip(places, counts, losses.split(counts), strict=True):
+            found[place] = (count, float(own.sum()))
         done += len(rows)
         progress(done, len(examples))
     return found
 
 
 def batches(lengths: Sequence[int], limit: int = BATCH_TOKENS) -> Iterator[list[int]]:
-    """Yield the places of examples that are read together: by length, the longest first, as many as ``limit`` holds."""
+    """Yield the places of the examples of each batch, the longest first, as many as fit in ``limit`` tokens."""
     order = sorted(range(len(lengths)), key=lambda place: (-lengths[place], place))
     while order:
         size = max(1, limit // max(1, lengths[order[0]]))

@@ -10,7 +10,9 @@ does nothing, and its broad excepts would catch a signal's exception.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -28,17 +30,8 @@ from thinksafe.models.responses import well_formed
 
 LONGEST = 200  # characters of an extracted answer that are kept; gpqa's "answer" can be the whole text
 MEMORY = 4 << 30  # bytes the comparing process may take
-COLUMNS: dict[str, type] = {
-    "id": str,
-    "draw": int,
-    "extracted": str,
-    "correct": bool,
-    "extracted_strict": str,
-    "strict": bool,
-    "failure": str,
-    "well_formed": bool,
-    "finish_reason": str,
-}
+COLUMNS: dict[str, type] = dict(id=str, draw=int, extracted=str, correct=bool, extracted_strict=str, strict=bool)
+COLUMNS |= dict(failure=str, well_formed=bool, finish_reason=str)
 
 
 def reasoning_score(
@@ -71,17 +64,11 @@ def reasoning_score(
             loose = scorer.score(task, row["response"], golds[row["id"]])
             strict = scorer.score(task, row["response"], golds[row["id"]], strict=True)
             rows.append(
-                {
-                    "id": row["id"],
-                    "draw": row["draw"],
-                    "extracted": loose["extracted"],
-                    "correct": loose["correct"],
-                    "extracted_strict": strict["extracted"],
-                    "strict": strict["correct"],
-                    "failure": loose["failure"] or strict["failure"],
-                    "well_formed": well_formed(row["response"], row["finish_reason"]),
-                    "finish_reason": row["finish_reason"],
-                }
+                {name: row[name] for name in ("id", "draw", "finish_reason")}
+                | {"well_formed": well_formed(row["response"], row["finish_reason"])}
+                | {"extracted": loose["extracted"], "correct": loose["correct"]}
+                | {"extracted_strict": strict["extracted"], "strict": strict["correct"]}
+                | {"failure": loose["failure"] or strict["failure"]}
             )
     progress(len(answers), len(answers))
     right, strictly = Counter(), Counter()
@@ -162,10 +149,10 @@ def score(task: str, response: str, gold: str) -> dict[str, Any]:
 
 
 class Scorer:
-    """Scores answers in one lasting process that is killed, and replaced, when a comparison passes its limit.
+    """Scores answers in a process of its own, which is killed and replaced when a comparison takes too long.
 
-    The limit counts the comparing process's own CPU seconds, so that a busy machine gives the same scores; ten times
-    as long by the clock ends it as well.
+    The limit is on the CPU seconds of that process, so that a busy machine gives the same scores; ten times as long by
+    the clock ends it as well.
 
     >>> with Scorer(seconds=10) as scorer:
     ...     scorer.score("gsm8k", "<think>\\n2 + 3 = 5\\n</think>\\n\\nThe final answer is 5.", "5")
@@ -209,7 +196,7 @@ class Scorer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[2],
-            env=_environment(),
+            env={**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},  # no order that changes between runs
             text=True,
             encoding="utf-8",
             errors="surrogatepass",
@@ -223,31 +210,20 @@ class Scorer:
         if process is None:
             return None
         for pipe in (process.stdin, process.stdout):
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-            except BrokenPipeError:
-                pass
         return process.wait()
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of the comparing process: one thread, and no order that changes between runs."""
-    import os
-
-    return {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
 
 
 def serve(seconds: float) -> None:
     """Answer requests from standard input, one JSON line each, until it ends; die by signal when one takes too long.
 
-    The timers' signals keep their default action, which no ``except`` in the comparison can swallow.
+    The timers' signals keep their default action, which no ``except`` in the comparison can catch.
     """
-    import contextlib
-    import os
     import resource
 
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # nothing that a library prints may look like a reply
+    os.dup2(2, 1)  # what a library prints must not look like a reply
     # Before the clock starts: SkyThought is imported, and sympy loads its parsers on first use.
     score("math500", r"\boxed{\frac{1}{2}x}", "x/2+y")
     with contextlib.suppress(OSError, ValueError):  # not every system has this limit

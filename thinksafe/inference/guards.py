@@ -19,18 +19,8 @@ from thinksafe.models.chat import encode, encode_plain, field, fill, render
 from thinksafe.models.location import context_tokens
 from thinksafe.models.responses import view
 
-COLUMNS: dict[str, type] = dict(
-    id=str,
-    draw=int,
-    harm=str,
-    p_unsafe=float,
-    log_safe=float,
-    log_unsafe=float,
-    refusal=str,
-    p_refusal=float,
-    truncated=bool,
-    output=str,
-)
+COLUMNS: dict[str, type] = dict(id=str, draw=int, harm=str, p_unsafe=float, log_safe=float, log_unsafe=float)
+COLUMNS |= dict(refusal=str, p_refusal=float, truncated=bool, output=str)
 ANSWER_TOKENS = 32  # the longest answer of a guard
 Pair = tuple[str, str]  # prompt as the user wrote it (never the steered one), response as the guard sees it
 
