@@ -5,8 +5,6 @@ to write it, opened by ``<think>`` whatever the family (thinksafe/models/chat.py
 that form is dropped and counted by its reason; none is repaired into something that its authors did not write.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections import Counter

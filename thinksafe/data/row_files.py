@@ -4,8 +4,6 @@ No value is interpreted: "NA" and "None" stay texts, 025 keeps its zero, a numbe
 is written. An encoding that the file does not declare is inferred from all of its bytes by a fixed rule and reported.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

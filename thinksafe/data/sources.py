@@ -1,7 +1,5 @@
 """Rows of a prompt source: a file of the user's, the miniature's world, a pinned download, or a hub dataset."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

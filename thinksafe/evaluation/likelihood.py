@@ -1,7 +1,5 @@
 """Likelihood of a training set under a frozen model (paper Sec. 5.5)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any

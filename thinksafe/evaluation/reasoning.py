@@ -8,8 +8,6 @@ is in `thinksafe.evaluation.strict_reasoning`.
 does nothing, and its broad excepts would catch a signal's exception.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -163,7 +161,7 @@ class Scorer:
         self.seconds = seconds
         self._process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> Scorer:
+    def __enter__(self) -> "Scorer":
         return self
 
     def __exit__(self, *_: object) -> None:

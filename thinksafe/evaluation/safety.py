@@ -1,7 +1,5 @@
 """The fraction of harmful responses, or of refusals, on one safety benchmark (paper Sec. 5.1, Tables 1 and 2)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 

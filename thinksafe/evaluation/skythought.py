@@ -8,8 +8,6 @@ Nothing of this can change a verdict: no function of the handlers used here refe
 package is imported as it is (envs/scoring-py310.yaml).
 """
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import signal

@@ -6,8 +6,6 @@ changes when it is applied a second time. Formulas are still compared by SkyThou
 agree to a ten-thousandth included.
 """
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal, InvalidOperation
 from typing import Any

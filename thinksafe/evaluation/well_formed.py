@@ -4,8 +4,6 @@ What makes one response well-formed is in thinksafe/models/responses.py, which g
 here never judges anything again.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Training sets made of filtered ones: a teacher's refusals, or refusals without their reasoning (paper Sec. 5.4)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from thinksafe.files import Row

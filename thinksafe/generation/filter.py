@@ -1,7 +1,5 @@
 """Keep the prompts whose responses the guard calls safe (paper Sec. 4 "Filtering", Eq. 2, 5.4)."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 

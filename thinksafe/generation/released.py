@@ -1,7 +1,5 @@
 """Training sets that others have released, in the form of our own (docs/running-the-paper.md)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Load a sampling engine by its name in config (``engine.name``)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -4,8 +4,6 @@ It listens once the guard is loaded. ``GET /health`` answers 200. ``POST /verdic
 ``{"pairs": [[prompt, response], ...]}`` and returns ``{"verdicts": [...]}``, or ``{"error": text}`` and another status.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import urllib.error

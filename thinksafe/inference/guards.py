@@ -4,8 +4,6 @@ A verdict is ``safe``, ``unsafe`` or ``unknown``. An answer of the guard that sa
 counts as safe. (The authors' code takes it for safe in both guards.)
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence

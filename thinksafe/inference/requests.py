@@ -1,7 +1,5 @@
 """What both sampling engines share (paper A.1, B): settings, requests, completions, and slices of requests."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

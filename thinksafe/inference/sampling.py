@@ -1,7 +1,5 @@
 """Sample responses to prompts, in batches that an interrupted job does not lose (paper Sec. 4, A.1, B)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ response does not depend on its neighbours (but for the last digits of floating-
 Hugging Face's: temperature, then top-k, then top-p on what top-k left.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -73,7 +71,7 @@ class Sampler:
             cache.length += 1
         return self._completions(requests, tokens, logprobs, ends, labels)
 
-    def _prefill(self, prompts: Sequence[tuple[int, ...]], keep: bool) -> tuple[KeyValues, Any]:
+    def _prefill(self, prompts: Sequence[tuple[int, ...]], keep: bool) -> tuple[Any, Any]:
         """Return the cache of all prompts, padded on the left, and the logits (prompts, vocabulary) after each.
 
         Equal prompts are computed once, and prompts of similar length together, so that little is padding. Without

@@ -6,8 +6,6 @@ same kind of device and version give the same responses; batches are not invaria
 set where the GPU supports it.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Any

@@ -6,8 +6,6 @@ puts that tag into the prompt, and its tags are ``<think>`` and ``</think>``, wh
 control token that is spelt out in it is encoded as letters.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -5,8 +5,6 @@ The paper's two families are read like any other model (A.1). What a template do
 ``</think>`` whatever a model's own tags are (thinksafe.models.chat).
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """What is read in a model folder besides its weights: tokenizer, stop tokens, generated tokens as text."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Where a model's weights are: built by this workflow, in a folder of the user's, or on the hub."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

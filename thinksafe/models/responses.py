@@ -4,8 +4,6 @@ A stored response always opens with ``<think>``, in both families (docs/deviatio
 all see one form.
 """
 
-from __future__ import annotations
-
 OPEN = "<think>"
 CLOSE = "</think>"
 

@@ -5,8 +5,6 @@ where each has its own stream of random numbers, so that the number of processes
 guard's P(safe) and a well-formed think block (`thinksafe.training.rewards`).
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -4,8 +4,6 @@
 head; for gradients, the logits of a piece are computed again in the backward pass instead of being kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -6,8 +6,6 @@ count for the adapter's identity, and the log of a stopped job is kept. Weights 
 environment names a project (WANDB_PROJECT).
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time

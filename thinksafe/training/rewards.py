@@ -3,8 +3,6 @@
 A guard that fails ends the run. (The authors' code gives the whole batch a reward of 0 if a request fails.)
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Fine-tune a LoRA adapter on a training set (paper Eq. 2, Sec. 5.1) with TRL's trainer."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import shutil

@@ -6,8 +6,6 @@ else is learnt beside the adapter. A new loss is a new file here and its setting
 chosen module counts for an adapter's staleness (`Study.code_of`).
 """
 
-from __future__ import annotations
-
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence

@@ -8,8 +8,6 @@ that of ThinkSafe without KL. (The authors' code takes a mean per micro-batch, l
 R1-Distill does not learn to stop.)
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

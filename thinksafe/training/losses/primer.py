@@ -3,8 +3,6 @@
 Jeung et al. 2025 ("SAFEPATH"); the mean is over the primer's tokens of an optimiser step.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from thinksafe.models.chat import THINK, completion_tokens, opens_think, prompt_tokens

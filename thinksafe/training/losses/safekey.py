@@ -5,8 +5,6 @@ prompt with its markup, U the response up to the key sentence K. Every term is d
 optimiser step, where the authors average over micro-batches, so that no split of a step changes it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
