@@ -25,9 +25,7 @@ def benchmark_row(
 ) -> dict[str, Any]:
     """Return one row: the prompt as it is asked, and for reasoning the gold answer.
 
-    Parameters
-    ----------
-    stream : what orders the options of all questions, one after another; each question has its own when None
+    ``stream`` orders the options of all questions, one after another; if None, each question has a stream of its own.
     """
     columns = spec["columns"]
     if spec["kind"] != "reasoning":
@@ -45,17 +43,13 @@ def benchmark_row(
 
 
 def multiple_choice(row: dict[str, Any], columns: dict[str, Any], stream: random.Random) -> tuple[str, str]:
-    """Return the question with its four options in an order drawn from ``stream``, and the letter of the right one.
-
-    # Paper: silent. In SkyThought's global order a question's letter depends on all questions before it; by default
-    # each row has a stream of its own here.
-    """
+    """Return the question with its options in an order drawn from ``stream``, and the letter of the right one."""
+    # Paper: silent. With SkyThought's one stream a question's letter depends on all questions before it.
     options = [str(row[columns["correct"]]), *(str(row[column]) for column in columns["incorrect"])]
     order = list(range(len(options)))
     stream.shuffle(order)
-    letters = "ABCD"[: len(options)]
-    listed = ", ".join(f"{letter}) {options[i].strip()}" for letter, i in zip(letters, order, strict=True))
-    return f"{row[columns['problem']]}\n{listed}", letters[order.index(0)]
+    listed = ", ".join(f"{letter}) {options[i].strip()}" for letter, i in zip("ABCD", order, strict=True))
+    return f"{row[columns['problem']]}\n{listed}", "ABCD"[order.index(0)]
 
 
 if __name__ == "__main__":

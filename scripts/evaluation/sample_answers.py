@@ -19,13 +19,8 @@ def sample_answers(
 ) -> None:
     """Write one student's answers to one shard of a benchmark, with its adapter served live.
 
-    Parameters
-    ----------
-    prompts : path of the benchmark
-    model : files that stand for the model among the job's inputs
-    adapter : the adapter's identity, or nothing for the initial student
-    spec : dict
-        As in `scripts.generation.sample_responses`; ``steering`` is ``{prompt}``: nothing is prepended.
+    ``model`` are the files that stand for the model, ``adapter`` is the adapter's identity, or nothing for the initial
+    student. ``spec`` is as in `sample_responses`; its ``steering`` is ``{prompt}``: nothing is added.
     """
     rows = shard_of(read_rows(prompts), spec["shard"], spec["shards"])
     folder = adapter[0].removesuffix(IDENTITY) if adapter else None

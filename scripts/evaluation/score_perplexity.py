@@ -1,4 +1,4 @@
-"""Read a method's training set with the student as it was before any training (paper Sec. 5.5, Figure 8)."""
+"""Likelihood of a method's training set under the student before any training (paper Sec. 5.5, Figure 8)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,32 +18,21 @@ def score_perplexity(
     """Write, for each row, how many tokens the method learns from it and the sum of their NLL in nats.
 
     Paper: does not say over which tokens. Here: those that the method learns, so not the prompt.
-
-    Parameters
-    ----------
-    dataset : path of the training set
-    model : files that stand for the student among the job's inputs
-    spec : dict
-        ``model``, ``loss``, ``dtype``.
     """
     learnt = read_rows(dataset)
     folder = locate(spec["model"], model)
     loss, settings = loss_of(spec)
-    examples, too_long = tokenise(
-        loss, load_tokenizer(folder, spec.get("chat")), learnt, settings, context_tokens(folder)
-    )
+    tokenizer = load_tokenizer(folder, spec.get("chat"))
+    examples, too_long = tokenise(loss, tokenizer, learnt, settings, context_tokens(folder))
     if not examples:
         raise ValueError(f"{dataset}: none of {len(learnt)} rows fits into the model's context")
     print(f"{len(examples)} rows; {too_long} left out, longer than the context")
     sums = token_sums(examples, folder, spec["dtype"], progress)
-    write_rows(
-        rows,
-        [
-            dict(id=learnt[example["row"]]["id"], role=learnt[example["row"]]["role"], tokens=tokens, nll=nll)
-            for example, (tokens, nll) in zip(examples, sums, strict=True)
-        ],
-        COLUMNS,
-    )
+    scored = [
+        learnt[example["row"]] | {"tokens": tokens, "nll": nll}
+        for example, (tokens, nll) in zip(examples, sums, strict=True)
+    ]
+    write_rows(rows, scored, COLUMNS)
 
 
 if __name__ == "__main__":

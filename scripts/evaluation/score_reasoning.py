@@ -16,13 +16,7 @@ def score_reasoning(
     rows: str,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Write the score (`thinksafe.evaluation.reasoning.reasoning_score`) and one row per answer.
-
-    Parameters
-    ----------
-    answers : paths of the shards of the sampled answers
-    prompts : path of the benchmark's rows, with ``id`` and the gold ``answer``
-    """
+    """Write the score (`reasoning_score`) and one row per answer."""
     golds = {row["id"]: row["answer"] for row in read_rows(prompts)}
     found, scored = reasoning_score(read_rows(answers), golds, task, timeout_seconds, confidence, progress)
     write_rows(rows, scored, COLUMNS)

@@ -17,12 +17,9 @@ def score_safety(
     score: str,
     rows: str,
 ) -> None:
-    """Write the score (`thinksafe.evaluation.safety.safety_score`) and one row per response.
+    """Write the score (`safety_score`) and one row per response.
 
-    Parameters
-    ----------
-    answers, verdicts : paths of the shards of the answers and of the guard's verdicts on them
-    audits : paths of the shards of further guards' verdicts on the same answers, each in its guard's folder
+    ``audits`` are the shards of further guards' verdicts on the same answers, each in its guard's folder.
     """
     answered = read_rows(answers)
     if not answered:

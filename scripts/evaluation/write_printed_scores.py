@@ -18,19 +18,11 @@ def write_printed_scores(
 
     Parameters
     ----------
-    tables : sequence of paths
-        The paper's tables: ``student``, ``method``, ``metric``, ``value`` in per cent; the first with a cell counts.
-    cells : sequence of dict
-        ``student``, ``method``, ``benchmark``.
-    benchmarks : dict
-        ``kind``, ``rows`` (prompts) and ``samples`` of each benchmark.
-    scores : sequence of paths
-        Where the score of each cell goes.
-
-    Raises
-    ------
-    ValueError
-        If a cell is in none of the tables.
+    tables : paths of the paper's tables: ``student``, ``method``, ``metric``, ``value`` in per cent; the first with a
+        cell counts
+    cells : ``student``, ``method``, ``benchmark`` of each
+    benchmarks : ``kind``, ``rows`` (prompts) and ``samples`` of each benchmark
+    scores : the path of each cell's score
     """
     values: dict[tuple[str, str, str], float] = {}
     for table in tables:

@@ -7,14 +7,7 @@ from thinksafe.generation.filter import COLUMNS
 
 
 def derive_training_set(harmful: str, benign: str, strip_reasoning: bool, dataset: str) -> None:
-    """Write the harmful rows of one training set and the benign rows of another, in their order.
-
-    Parameters
-    ----------
-    harmful, benign : paths of filtered training sets, of which the rows of that role are used
-    strip_reasoning : whether the harmful rows keep only their answers
-    dataset : path of the new training set
-    """
+    """Write the harmful rows of one filtered training set and the benign rows of another, in their order."""
     write_rows(dataset, derived_rows(read_rows(harmful), read_rows(benign), strip_reasoning), COLUMNS)
 
 

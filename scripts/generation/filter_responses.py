@@ -13,13 +13,7 @@ def filter_responses(
     dataset: str,
     statistics: str,
 ) -> None:
-    """Write the training set, harmful rows first, and how many prompts were kept and why others were not.
-
-    Parameters
-    ----------
-    harmful_responses, benign_responses : paths of the shards of the sampled responses
-    harmful_verdicts, benign_verdicts : paths of the shards of the guard's verdicts on them
-    """
+    """Write the training set, harmful rows first, and how many prompts were kept and why others were not."""
     halves = {"harmful": (harmful_responses, harmful_verdicts), "benign": (benign_responses, benign_verdicts)}
     rows: list[Row] = []
     counts: dict[str, Row] = {}

@@ -14,12 +14,8 @@ def import_released(
 ) -> None:
     """Write the set in the form that `filter_responses` gives its own, harmful rows first, and what was dropped.
 
-    Parameters
-    ----------
-    harmful, benign : the local file behind each half's source, if it has one
-    model : files that stand for the student among the job's inputs; its tokenizer counts the tokens
-    spec : dict
-        ``student``, ``method``, ``model``, ``chat``, ``seed``, and for each half the settings of its source.
+    ``harmful`` and ``benign`` are the local file behind each half's source, if it has one; ``model`` are the files that
+    stand for the student, whose tokenizer counts the tokens.
     """
     tokenizer = load_tokenizer(locate(spec["model"], model), spec.get("chat"))
     rows: list[Row] = []

@@ -18,15 +18,10 @@ def judge_responses(
     progress: Callable[[int, int], None],
     engine: dict[str, Any] | None = None,
 ) -> None:
-    """Write one verdict per response.
+    """Write one verdict per response of a shard.
 
-    Parameters
-    ----------
-    responses : path of one shard of the sampled responses
-    model : files that stand for the guard among the job's inputs
-    form : the guard's prompt format, for a guard whose tokenizer has none
-    guard : the guard's entry in config
-    engine : settings of the inference engine; the oracle needs none
+    ``model`` are the files that stand for the guard, ``form`` is its prompt format if its tokenizer has none, ``guard``
+    its entry in config, ``engine`` the settings of the inference engine, which the oracle does not need.
     """
     rows = read_rows(responses)
     if not rows:

@@ -18,13 +18,8 @@ def sample_responses(
 ) -> None:
     """Write the responses of one model to one shard of a prompt set.
 
-    Parameters
-    ----------
-    prompts : path of the prompt set
-    model : files that stand for the model among the job's inputs
-    spec : dict
-        ``model``, ``chat``, ``steering``, ``samples``, ``sampling``, ``engine``, ``seed``, ``take`` (how many of the
-        prompts, or None), ``shard``, ``shards``.
+    ``model`` are the files that stand for the model. ``spec`` has its source (``model``), ``take`` (how many of the
+    prompts, or None), ``shard``, ``shards``, and what `thinksafe.inference.sampling.sample` needs.
     """
     rows = shard_of(take_prompts(read_rows(prompts), spec["take"]), spec["shard"], spec["shards"])
     sample(rows, str(locate(spec["model"], model)), spec, responses, key, progress=progress)

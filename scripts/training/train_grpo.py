@@ -33,16 +33,9 @@ def train_grpo(
 ) -> None:
     """Train and save one adapter.
 
-    Parameters
-    ----------
-    prompts : paths of the prompt sets
-    model, guard : files of the student and of the guard among the job's inputs
-    form : the guard's prompt format, for a guard whose tokenizer has none
-    spec : dict
-        ``model``, ``student``, ``chat``, ``grpo``, ``training``, ``epochs``, ``guard``, ``engine``, ``seed``, ``take``
-        (the number of prompts from each file, or None for all).
-    log : path of the job's log; those of the servers are beside it
-    gpus : devices of the job; those that no server needs share the policy, one process each
+    ``model`` and ``guard`` are the files that stand for the two, ``form`` is the guard's prompt format if its tokenizer
+    has none. The servers' logs are beside ``log``. Those of the ``gpus`` that no server needs share the policy, one
+    process each. ``spec["take"]`` is the number of prompts from each file, or None for all.
     """
     folder = str(locate(spec["model"], model))
     judge = dict(

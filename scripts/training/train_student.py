@@ -21,14 +21,7 @@ def train_student(
     gpus: int,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Train and save one adapter, in one process for each of the ``gpus``.
-
-    Parameters
-    ----------
-    model : the student's files among the job's inputs
-    spec : dict
-        ``model``, ``student``, ``training``, ``epochs``, ``loss``, ``seed``, ``chat``.
-    """
+    """Train and save one adapter, in one process for each of the ``gpus``; ``model`` are the student's files."""
     processes = max(1, gpus)
     arguments = dict(
         dataset=dataset,
