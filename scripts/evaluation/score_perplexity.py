@@ -7,7 +7,6 @@ from thinksafe.evaluation.likelihood import token_sums
 from thinksafe.files import read_rows, write_rows
 from thinksafe.models.folder import load_tokenizer
 from thinksafe.models.location import context_tokens, locate
-from thinksafe.training.sft import loss_of, tokenise
 
 COLUMNS: dict[str, type] = dict(id=str, role=str, tokens=int, nll=float)
 
@@ -19,6 +18,8 @@ def score_perplexity(
 
     Paper: does not say over which tokens. Here: those that the method learns, so not the prompt.
     """
+    from thinksafe.training.sft import loss_of, tokenise
+
     learnt = read_rows(dataset)
     folder = locate(spec["model"], model)
     loss, settings = loss_of(spec)

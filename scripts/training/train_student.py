@@ -7,7 +7,6 @@ from thinksafe.files import Row, read_rows
 from thinksafe.jobs.distributed import in_processes
 from thinksafe.models.location import base_of, locate
 from thinksafe.seeds import seed_for
-from thinksafe.training.sft import finetune
 
 
 def train_student(
@@ -37,6 +36,8 @@ def train_student(
 
 def train(dataset: str, **arguments: Any) -> None:
     """Run one process of `train_student`."""
+    from thinksafe.training.sft import finetune
+
     print(finetune(read_rows(dataset), **arguments))
 
 

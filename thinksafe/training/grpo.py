@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
 from thinksafe.files import Row
@@ -59,8 +60,6 @@ def reinforce(
     dict
         ``prompts``, ``too_long``, ``steps`` and ``loss``.
     """
-    from datasets import Dataset
-
     settings = spec["grpo"]
     tokenizer = load_tokenizer(folder, spec.get("chat"))
     stop = stop_tokens(folder, tokenizer)

@@ -12,50 +12,47 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tensorboardX import SummaryWriter
+from transformers import TrainerCallback
+
 from thinksafe.files import Row
 
 
-def log_callback(output: str | Path, facts: Row) -> Any:
-    """Return a trainer's callback that writes the log of the adapter in ``output``; ``facts`` begin every attempt."""
-    from transformers import TrainerCallback
+class Log(TrainerCallback):
+    """Writes the log of the adapter in ``output``; ``facts`` begin every attempt."""
 
-    output = Path(output)
-    lines, events = (output.with_name(output.name + ending) for ending in (".training.jsonl", ".tensorboard"))
+    def __init__(self, output: str | Path, facts: Row) -> None:
+        output = Path(output)
+        self.lines, self.events = (output.with_name(output.name + end) for end in (".training.jsonl", ".tensorboard"))
+        self.facts, self.writer = facts, None
 
-    def write(row: Row) -> None:
-        with lines.open("a", encoding="utf-8") as file:
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if not state.is_world_process_zero:
+            return
+        kept = _lines_until(self.lines, state.global_step)
+        self.lines.parent.mkdir(parents=True, exist_ok=True)
+        self.lines.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        start = {"attempt": sum("attempt" in line for line in kept) + 1, "from_step": state.global_step}
+        self._write(start | {"steps": state.max_steps, "processes": args.world_size} | self.facts)
+        if not state.global_step:
+            for old in self.events.glob("events.*"):
+                old.unlink()
+        self.writer = SummaryWriter(str(self.events), purge_step=state.global_step or None)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
+        if self.writer is None:
+            return
+        self._write({"step": state.global_step} | logs)
+        for name, value in logs.items():
+            self.writer.add_scalar(f"train/{name}", value, state.global_step)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+    def _write(self, row: Row) -> None:
+        with self.lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row | {"time": round(time.time(), 3)}) + "\n")
-
-    class Log(TrainerCallback):
-        writer: Any = None
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if not state.is_world_process_zero:
-                return
-            from tensorboardX import SummaryWriter
-
-            kept = _lines_until(lines, state.global_step)
-            lines.parent.mkdir(parents=True, exist_ok=True)
-            lines.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-            start = {"attempt": sum("attempt" in line for line in kept) + 1, "from_step": state.global_step}
-            write(start | {"steps": state.max_steps, "processes": args.world_size} | facts)
-            if not state.global_step:
-                for old in events.glob("events.*"):
-                    old.unlink()
-            self.writer = SummaryWriter(str(events), purge_step=state.global_step or None)
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-            if self.writer is None:
-                return
-            write({"step": state.global_step} | logs)
-            for name, value in logs.items():
-                self.writer.add_scalar(f"train/{name}", value, state.global_step)
-
-        def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if self.writer is not None:
-                self.writer.close()
-
-    return Log()
 
 
 def reporters() -> list[str]:

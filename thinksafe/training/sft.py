@@ -8,9 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, TrainerCallback, set_seed
+from trl import SFTConfig
+
 from thinksafe.files import Row, read_json, write_json
+from thinksafe.jobs.signals import Stopped
 from thinksafe.models.folder import load_tokenizer
-from thinksafe.training.log import log_callback, reporters
+from thinksafe.training.log import Log, reporters
+from thinksafe.training.losses.base import blank
 
 
 def loss_of(spec: Row) -> tuple[Any, Row]:
@@ -53,10 +61,6 @@ def finetune(
     dict
         ``rows``, ``too_long``, ``steps`` and ``loss`` (mean over training, nats per supervised token).
     """
-    from datasets import Dataset
-
-    from thinksafe.training.losses.base import blank
-
     limit = spec["training"]["max_tokens"]
     loss, settings = loss_of(spec)
     tokenizer = load_tokenizer(folder, spec.get("chat"))
@@ -89,15 +93,12 @@ def model_and_callbacks(
     folder: str | Path, output: str | Path, spec: Row, facts: Row, progress: Callable[[int, int], None]
 ) -> Row:
     """Return the arguments that all of TRL's trainers need; sets the random seed of the training."""
-    import torch
-    from transformers import AutoModelForCausalLM, set_seed
-
     set_seed(spec["seed"] % 2**32)
     settings = spec["training"]
     return dict(
         model=AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, settings["dtype"])),
         peft_config=lora_config(settings["lora"]),
-        callbacks=[log_callback(output, facts), progress_callback(progress)],
+        callbacks=[Log(output, facts), Steps(progress)],
     )
 
 
@@ -116,10 +117,8 @@ def run(trainer: Any, output: str | Path, base: Row) -> Row:
     return {"steps": trainer.state.global_step, "loss": result.training_loss}
 
 
-def lora_config(lora: Row) -> Any:
+def lora_config(lora: Row) -> LoraConfig:
     """Return PEFT's settings for query and value projections (Sec. 5.1)."""
-    from peft import LoraConfig
-
     return LoraConfig(
         r=lora["rank"],
         lora_alpha=lora["alpha"],
@@ -130,10 +129,8 @@ def lora_config(lora: Row) -> Any:
     )
 
 
-def trainer_settings(spec: Row, checkpoints: Path, per_device_batch: int, checkpoint_steps: int) -> Any:
+def trainer_settings(spec: Row, checkpoints: Path, per_device_batch: int, checkpoint_steps: int) -> SFTConfig:
     """Return TRL's settings of supervised fine-tuning."""
-    from trl import SFTConfig
-
     rows = spec["training"]["batch_size"]
     batches = accumulation(rows, per_device_batch, f"training.batch_size={rows}", "train_student")
     return SFTConfig(
@@ -162,8 +159,6 @@ def accumulation(rows: int, per_device_batch: int, what: str, rule: str) -> int:
 
 def shared_settings(spec: Row, checkpoints: Path, per_device_batch: int, checkpoint_steps: int) -> Row:
     """Return the settings of all of TRL's trainers, with every default that differs from the paper's set-up."""
-    import torch
-
     settings, seed = spec["training"], spec["seed"] % 2**32
     gpu = torch.cuda.is_available()
     return dict(
@@ -221,37 +216,30 @@ def save_adapter(model: Any, output: str | Path, base: Row) -> None:
     write_json(output / "adapter_config.json", config | {"target_modules": sorted(config["target_modules"])})
 
 
-def progress_callback(progress: Callable[[int, int], None]) -> Any:
-    """Return a callback that reports each step, and saves a checkpoint when the job is asked to stop.
+class Steps(TrainerCallback):
+    """Reports each step, and saves a checkpoint when the job is asked to stop.
 
     Several processes stop at the same step, whichever of them was asked.
     """
-    import torch
-    from transformers import TrainerCallback
 
-    from thinksafe.jobs.signals import Stopped
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self.progress, self.stopped = progress, False
 
-    class Steps(TrainerCallback):
-        stopped = False
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.progress(state.global_step, state.max_steps)
 
-        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            progress(state.global_step, state.max_steps)
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        try:
+            self.progress(state.global_step, state.max_steps)
+        except Stopped:
+            self.stopped = True
+        if args.world_size > 1:
+            stopped = torch.tensor([int(self.stopped)], device=args.device)
+            torch.distributed.all_reduce(stopped, torch.distributed.ReduceOp.MAX)
+            self.stopped = bool(stopped)
+        if self.stopped:
+            control.should_save = control.should_training_stop = True
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            asked = False
-            try:
-                progress(state.global_step, state.max_steps)
-            except Stopped:
-                asked = True
-            if args.world_size > 1:
-                said = torch.tensor([int(asked)], device=args.device)
-                torch.distributed.all_reduce(said, torch.distributed.ReduceOp.MAX)
-                asked = bool(said)
-            if asked:
-                self.stopped = control.should_save = control.should_training_stop = True
-
-        def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if self.stopped:
-                raise Stopped
-
-    return Steps()
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.stopped:
+            raise Stopped
