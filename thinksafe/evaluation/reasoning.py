@@ -16,8 +16,8 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from thinksafe.evaluation.skythought import HANDLERS, handler
 from thinksafe.evaluation.strict_reasoning import score_strict
@@ -62,8 +62,7 @@ def reasoning_score(
             loose = scorer.score(task, row["response"], golds[row["id"]])
             strict = scorer.score(task, row["response"], golds[row["id"]], strict=True)
             rows.append(
-                {name: row[name] for name in ("id", "draw", "finish_reason")}
-                | {"well_formed": well_formed(row["response"], row["finish_reason"])}
+                {**row, "well_formed": well_formed(row["response"], row["finish_reason"])}
                 | {"extracted": loose["extracted"], "correct": loose["correct"]}
                 | {"extracted_strict": strict["extracted"], "strict": strict["correct"]}
                 | {"failure": loose["failure"] or strict["failure"]}
@@ -78,10 +77,7 @@ def reasoning_score(
     score = {
         "kind": "reasoning",
         "task": task,
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "n": len(rows),
+        **asdict(estimate),
         "count": sum(right.values()),
         "problems": len(right),
         "draws": samples,
@@ -102,14 +98,13 @@ def _samples(answers: Sequence[Row], golds: Mapping[str, str | None]) -> int:
     """Return how many samples each problem has, having checked that it is one number."""
     if not answers or not golds:
         raise ValueError(f"{len(answers)} responses to {len(golds)} problems: nothing to score")
-    found: dict[str, set[int]] = {name: set() for name in golds}
+    draws: dict[str, list[int]] = {name: [] for name in golds}
     for row in answers:
-        if row["id"] not in found:
+        if row["id"] not in draws:
             raise ValueError(f"a response to {row['id']!r}, which is no problem of this benchmark")
-        found[row["id"]].add(row["draw"])
+        draws[row["id"]].append(row["draw"])
     samples = len(answers) // len(golds)
-    wrong = [name for name, draws in found.items() if draws != set(range(samples))]
-    if wrong or len(answers) != samples * len(golds):
+    if wrong := [name for name, found in draws.items() if sorted(found) != list(range(samples))]:
         raise ValueError(
             f"{len(answers)} responses to {len(golds)} problems: {len(wrong)} problems do not have draws 0 to "
             f"{samples - 1} once each, such as {sorted(wrong)[:3]}"
@@ -119,16 +114,14 @@ def _samples(answers: Sequence[Row], golds: Mapping[str, str | None]) -> int:
     return samples
 
 
-def score(task: str, response: str, gold: str) -> dict[str, Any]:
+def score(task: str, response: str, gold: str) -> Row:
     """Return ``{"extracted": str, "correct": bool}`` as SkyThought's handler for ``task`` decides it.
 
     Parameters
     ----------
     task : {"aime24", "math500", "gsm8k", "gpqa"}
-    response : str
-        The whole generation; a truncated one is scored like any other.
-    gold : str
-        Number or LaTeX; for gsm8k the number with or without the text before ``#### ``; for gpqa the letter.
+    response : the whole response; a truncated one is scored like any other
+    gold : number or LaTeX; for gsm8k the number with or without the text before ``#### ``; for gpqa the letter
     """
     from skythought.evals.util.math_parsing_util import extract_answer, get_multiple_choice_answer
 
@@ -138,11 +131,9 @@ def score(task: str, response: str, gold: str) -> dict[str, Any]:
     if task == "gsm8k" and "####" not in gold:
         gold = f"#### {gold}"  # the handler looks for the mark
     correct = judge.update_results({judge.task_config.answer_key: gold}, text)["correctness"]
-    if task == "gpqa":
-        extracted = get_multiple_choice_answer(text)
-    else:
-        extracted = extract_answer(text)
-        extracted = judge.sanitize_answer(extracted) if task == "gsm8k" else extracted
+    extracted = get_multiple_choice_answer(text) if task == "gpqa" else extract_answer(text)
+    if task == "gsm8k":
+        extracted = judge.sanitize_answer(extracted)
     return {"extracted": extracted, "correct": bool(correct)}
 
 
@@ -167,14 +158,8 @@ class Scorer:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def score(self, task: str, response: str, gold: str, *, strict: bool = False) -> dict[str, Any]:
-        """Return ``extracted``, ``correct`` and ``failure``: None, or ``timeout`` or ``error``, both of them wrong.
-
-        Raises
-        ------
-        RuntimeError
-            If the comparing process cannot be started.
-        """
+    def score(self, task: str, response: str, gold: str, *, strict: bool = False) -> Row:
+        """Return ``extracted``, ``correct`` and ``failure``: None, or ``timeout`` or ``error``, both of them wrong."""
         process = self._process or self._start()
         try:
             process.stdin.write(json.dumps([task, response, gold, strict]) + "\n")
@@ -184,8 +169,7 @@ class Scorer:
             line = ""
         if line:
             return json.loads(line)
-        ended = self._stop()
-        slow = ended in (-signal.SIGPROF, -signal.SIGALRM)
+        slow = self._stop() in (-signal.SIGPROF, -signal.SIGALRM)
         return {"correct": False, "extracted": "", "failure": "timeout" if slow else "error"}
 
     def _start(self) -> subprocess.Popen[str]:
@@ -205,12 +189,9 @@ class Scorer:
 
     def _stop(self) -> int | None:
         process, self._process = self._process, None
-        if process is None:
-            return None
-        for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-        return process.wait()
+        if process:
+            process.communicate()
+            return process.returncode
 
 
 def serve(seconds: float) -> None:

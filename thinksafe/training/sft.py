@@ -80,7 +80,7 @@ def finetune(
     )
     facts |= run(trainer, output, spec["base"])
     if trainer.is_world_process_zero():
-        trainer.save_head(output)
+        trainer.save_extra(output)
     return facts
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch.utils.data import Sampler
 from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
+from thinksafe.files import Row
 from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
 from thinksafe.seeds import seed_for
 
@@ -54,19 +54,18 @@ class Supervised(SFTTrainer):
     the result is then the same under every split of a step into devices and micro-batches.
     """
 
-    def __init__(self, *, ids: Sequence[str], settings: dict[str, Any], **options: Any) -> None:
+    def __init__(self, *, ids: Sequence[str], settings: Row, **options: Any) -> None:
         self.ids, self.settings = list(ids), settings
-        self._terms: dict[str, Any] = defaultdict(float)
+        self._terms: Row = defaultdict(float)
         self._counts = [0, 0]  # tokens and supervised tokens since the last log
         self._clock, self._logged = 0.0, -1  # when, and after which step, was logged last
         self._seen: list[int] = []  # rows of the optimiser step so far
-        self.head: torch.nn.Module | None = None
         super().__init__(**options)
         self.data_collator = Collator(pad_token_id=self.processing_class.pad_token_id)
 
     # ------------------------------------------------------------ what a loss may change
     @staticmethod
-    def example(tokenizer: Any, row: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    def example(tokenizer: Any, row: Row, settings: Row) -> Row:
         """Return a row's ``input_ids`` and ``labels``, and single numbers that `objective` reads as tensors (rows,).
 
         The prompt is the original one, never the steered one (Eq. 2). It gets no loss; everything after it does.
@@ -75,7 +74,7 @@ class Supervised(SFTTrainer):
         completion = completion_tokens(tokenizer, row["response"], opens_think(tokenizer))
         return {"input_ids": prompt + completion, "labels": [IGNORED] * len(prompt) + completion}
 
-    def objective(self, model: Any, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | None) -> torch.Tensor:
+    def objective(self, model: Any, inputs: Row, num_items_in_batch: torch.Tensor | None) -> torch.Tensor:
         """Return the loss of one micro-batch on one device, such that the sum over the step is the step's loss.
 
         Parameters
@@ -98,65 +97,23 @@ class Supervised(SFTTrainer):
         """Number of devices that share a step."""
         return self.accelerator.num_processes
 
-    def step_total(self, count: Callable[[dict[str, Any]], torch.Tensor]) -> torch.Tensor:
+    def step_total(self, count: Callable[[Row], torch.Tensor]) -> torch.Tensor:
         """Return the sum of ``count`` over all micro-batches and devices of the current optimiser step."""
         total = sum(count(batch) for batch in self._step_batches).to(self.args.device)
         return self.accelerator.gather(total.reshape(1)).sum() if self.processes > 1 else total
 
-    # ------------------------------------------------------------ what is learnt beside the adapter
-    def attach(self, head: torch.nn.Module, file: str) -> None:
-        """Train ``head`` with the adapter, in float32; it is saved as ``file`` and no part of the model."""
-        self.head, self.head_file = head.to(self.args.device, torch.float32), file
+    def clip_gradient(self, model: Any) -> torch.Tensor:
+        """Clip the gradient and return its norm before."""
+        return super()._clip_grad_norm(model)
 
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """Return the optimiser, of the head's weights too; biases do not decay."""
-        made = super().create_optimizer(model)
-        if self.head is not None:
-            # Paper: SafeKey's code leaves the bias of its head out of the optimiser.
-            for name, weights in self.head.named_parameters():
-                decay = 0.0 if name.endswith("bias") else self.args.weight_decay
-                made.add_param_group({"params": [weights], "weight_decay": decay})
-        return made
-
-    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
-        if self.head is None:
-            norm = super()._clip_grad_norm(model)
-        else:
-            # DDP averages the gradients of the model, but not of the head.
-            learnt = [weights for weights in self.head.parameters() if weights.grad is not None]
-            for weights in learnt:
-                weights.grad = self.accelerator.reduce(weights.grad, "mean")
-            norm = self.accelerator.clip_grad_norm_([*model.parameters(), *learnt], self.args.max_grad_norm)
-        if not torch.isfinite(torch.as_tensor(norm)):
-            seen = torch.tensor(self._seen, device=self.args.device)
-            self._stop("the gradient", self.accelerator.gather(seen).tolist())
-        return norm
-
-    def save_head(self, folder: str | Path) -> None:
-        """Write the head, if there is one, into a folder."""
-        if self.head is not None:
-            save_file(self.head.state_dict(), Path(folder) / self.head_file)
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        super()._save(output_dir, state_dict)
-        self.save_head(output_dir or self.args.output_dir)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        if self.head is not None:
-            self.head.load_state_dict(load_file(Path(resume_from_checkpoint) / self.head_file))
+    def save_extra(self, folder: str | Path) -> None:
+        """Write what is learnt beside the adapter, if anything, into a folder."""
 
     # ------------------------------------------------------------ the same for all
     def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        self, model: Any, inputs: Row, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        """Return `objective`, which must be a finite number.
-
-        Raises
-        ------
-        NotFinite
-            With the step and the rows, if it is not.
-        """
+        """Return `objective`; raise NotFinite with the step and the rows if it is not a finite number."""
         if self._logged < 0:
             self._clock, self._logged = time.monotonic(), self.state.global_step
         rows = inputs.pop("row").tolist()
@@ -168,26 +125,28 @@ class Supervised(SFTTrainer):
             self._stop("the loss", self._guilty(rows, inputs, num_items_in_batch))
         return loss
 
-    def _guilty(self, rows: list[int], inputs: dict[str, Any], num_items_in_batch: Any) -> list[int]:
+    def _guilty(self, rows: list[int], inputs: Row, num_items_in_batch: Any) -> list[int]:
         """Return the rows of a micro-batch whose own loss is not finite; all of them if that is not known."""
         if self.processes > 1 or len(rows) == 1:  # one device cannot compute while the others wait
             return rows
-        found = []
+        alone = [{name: value[n : n + 1] for name, value in inputs.items()} for n in range(len(rows))]
         with torch.no_grad():
-            for place, row in enumerate(rows):
-                alone = {name: value[place : place + 1] for name, value in inputs.items()}
-                if not torch.isfinite(self.objective(self.model, alone, num_items_in_batch)):
-                    found.append(row)
-        return found or rows
+            losses = [self.objective(self.model, row, num_items_in_batch) for row in alone]
+        return [row for row, loss in zip(rows, losses, strict=True) if not torch.isfinite(loss)] or rows
 
     def _stop(self, what: str, rows: Sequence[int]) -> None:
         names = [self.ids[row] for row in rows if row < len(self.ids)]
         raise NotFinite(f"{what} is not finite at step {self.state.global_step + 1}; rows: {', '.join(names)}")
 
+    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        norm = self.clip_gradient(model)
+        if not torch.isfinite(torch.as_tensor(norm)):
+            seen = torch.tensor(self._seen, device=self.args.device)
+            self._stop("the gradient", self.accelerator.gather(seen).tolist())
+        return norm
+
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Any:
         self._step_batches, self._seen = batch_samples, []  # a step begins
-        if self.head is not None:
-            self.head.zero_grad()
         return super()._get_num_items_in_batch(batch_samples, device)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
@@ -217,7 +176,7 @@ class Supervised(SFTTrainer):
 class Collator(DataCollatorForLanguageModeling):
     """Pads tokens on the right and adds the other columns, one number per row."""
 
-    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+    def torch_call(self, examples: list[Row]) -> Row:
         """Return a batch of tensors: (rows, tokens) for tokens, (rows,) for everything else."""
         others = {name: torch.tensor([row[name] for row in examples]) for name in examples[0] if name not in TOKENS}
         return super().torch_call(examples) | others
@@ -243,7 +202,7 @@ class Order(Sampler[int]):
         yield from [self.rows] * self.blanks
 
 
-def blank(example: dict[str, Any]) -> dict[str, Any]:
+def blank(example: Row) -> Row:
     """Return a row like ``example`` of which no token is supervised."""
     tokens = (example["input_ids"] * 2)[:2]
     return example | {"input_ids": tokens, "labels": [IGNORED] * len(tokens)}

@@ -5,15 +5,19 @@ prompt with its markup, U the response up to the key sentence K. Every term is d
 optimiser step, where the authors average over micro-batches, so that no split of a step changes it.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from thinksafe.jobs.log import say
 from thinksafe.models.chat import THINK, completion_tokens, opens_think, own_tags, prompt_tokens, response_spans
 from thinksafe.seeds import seed_for
 from thinksafe.training.losses.base import IGNORED, Supervised
+
+HEAD = "safety_head.safetensors"
 
 
 class SafetyHead(torch.nn.Module):
@@ -37,7 +41,8 @@ class Loss(Supervised):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         width = self.model.config.get_text_config().hidden_size
-        self.attach(SafetyHead(width, seed_for("safety head", self.args.seed)), "safety_head.safetensors")
+        head = SafetyHead(width, seed_for("safety head", self.args.seed))
+        self.head = head.to(self.args.device, torch.float32)
         self.hidden: torch.Tensor | None = None
         self.model.get_base_model().base_model.register_forward_hook(self._keep)
         if self.is_world_process_zero() and len(set(self.train_dataset["unsafe"][: len(self.ids)])) == 1:
@@ -45,6 +50,38 @@ class Loss(Supervised):
 
     def _keep(self, module: Any, arguments: Any, output: Any) -> None:
         self.hidden = output.last_hidden_state
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return the optimiser, of the head's weights too; biases do not decay."""
+        made = super().create_optimizer(model)
+        # Paper: SafeKey's code leaves the bias of its head out of the optimiser.
+        for name, weights in self.head.named_parameters():
+            decay = 0.0 if name.endswith("bias") else self.args.weight_decay
+            made.add_param_group({"params": [weights], "weight_decay": decay})
+        return made
+
+    def clip_gradient(self, model: Any) -> torch.Tensor:
+        """Clip the gradient of model and head together; DDP averages only the model's over devices."""
+        learnt = [weights for weights in self.head.parameters() if weights.grad is not None]
+        for weights in learnt:
+            weights.grad = self.accelerator.reduce(weights.grad, "mean")
+        return self.accelerator.clip_grad_norm_([*model.parameters(), *learnt], self.args.max_grad_norm)
+
+    def save_extra(self, folder: str | Path) -> None:
+        """Write the head into a folder."""
+        save_file(self.head.state_dict(), Path(folder) / HEAD)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        super()._save(output_dir, state_dict)
+        self.save_extra(output_dir or self.args.output_dir)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        self.head.load_state_dict(load_file(Path(resume_from_checkpoint) / HEAD))
+
+    def _get_num_items_in_batch(self, *step: Any) -> Any:
+        self.head.zero_grad()
+        return super()._get_num_items_in_batch(*step)
 
     @staticmethod
     def example(tokenizer: Any, row: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
