@@ -1,8 +1,8 @@
-"""The baselines' training data, from the forms in which their authors publish it into one (paper Sec. 5.1, Table 4).
+"""The baselines' training data, from its authors' formats to one (paper Sec. 5.1, Table 4).
 
-Every training set ends as rows of `COLUMNS`: the prompt as the user wrote it, and the response as a model would have
-to write it, opened by ``<think>`` whatever the family (thinksafe/models/chat.py). A row that cannot be brought into
-that form is dropped and counted by its reason; none is repaired into something that its authors did not write.
+Every training set has rows of `COLUMNS`: the prompt as the user wrote it, and the response as a model would have to
+write it, opened by ``<think>`` whatever the family (thinksafe/models/chat.py). A row that cannot be converted is
+dropped and counted by its reason; none is changed into something that its authors did not write.
 """
 
 import random
@@ -21,20 +21,19 @@ COLUMNS: dict[str, type] = dict(id=str, role=str, prompt=str, response=str, quer
 ROLES = ("harmful", "benign")
 
 
-class Unusable(ValueError):  # noqa: N818 - a row's fate, not an error
-    """A row that has not the form that its authors describe; the text is the reason as it is counted."""
+class Unusable(ValueError):  # noqa: N818 - drops one row, and is no error
+    """A row is not in the format that its authors describe; the message is the reason that is counted."""
 
 
 def convert(rows: Sequence[Row], spec: Row, role: str, corpus: str) -> tuple[list[Row], Row]:
-    """Return the training rows of one role of a corpus, and the counts of its rows, as `usable_rows` does."""
-    form, where = FORMATS[spec["format"]], f"corpora.{corpus}.{role}"
-    return usable_rows(rows, spec, role, form, where, f"{corpus}-{role}")
+    """Return the training rows of one role of a corpus, and the counts of its rows (`usable_rows`)."""
+    return usable_rows(rows, spec, role, FORMATS[spec["format"]], f"corpora.{corpus}.{role}", f"{corpus}-{role}")
 
 
 def usable_rows(
     rows: Sequence[Row], spec: Row, role: str, form: Callable[[Row, Row], Row], where: str, name: str
 ) -> tuple[list[Row], Row]:
-    """Return the training rows that the rows of a source become, and how many were used and dropped.
+    """Return the training rows that are made of a source's rows, and how many were used and dropped.
 
     Parameters
     ----------
@@ -49,26 +48,24 @@ def usable_rows(
     Raises
     ------
     ValueError
-        If no row, or fewer than ``take``, can be used, or `thinksafe.data.sources.select` refuses the source.
+        If no row, or fewer than ``take``, can be used, or `select` raises it.
     """
     settings = spec[role]
     rows = select(rows, settings, where)
     order = list(range(len(rows)))
     if settings.get("order") == "random":
         random.Random(seed_for(*spec["seed"], role)).shuffle(order)
-    kept: list[Row] = []
-    dropped: Counter[str] = Counter()
+    kept, dropped = [], Counter()
     for number in order:
         if len(kept) == settings.get("take"):
             break
         given = {key: rows[number][column] for key, column in settings["columns"].items()}
         try:
             _text(given["prompt"], "no_prompt")
-            made = form(given, spec)
+            row = {"id": f"{name}-{number:06d}", "role": role, "prompt": given["prompt"]}
+            kept.append(row | form(given, spec))
         except Unusable as reason:
             dropped[str(reason)] += 1
-        else:
-            kept.append({"id": f"{name}-{number:06d}", "role": role, "prompt": given["prompt"]} | made)
     if len(kept) < (settings.get("take") or 1):
         raise ValueError(
             f"{where}: {len(kept)} usable rows of {len(rows)}, where {settings.get('take') or 'some'} are wanted; "
@@ -78,7 +75,7 @@ def usable_rows(
     return kept, {"source": len(rows), "kept": len(kept), "dropped": dict(sorted(dropped.items()))}
 
 
-# ---------------------------------------------------------------- one function per form
+# ---------------------------------------------------------------- one function per format
 def direct_refusal(row: Row, spec: Row) -> Row:
     """A fixed thought and the refusal, which the source gives as "Question: <prompt>", newline, "Answer: <refusal>".
 
@@ -98,12 +95,12 @@ def direct_refusal(row: Row, spec: Row) -> Row:
 
 def safechain(row: Row, spec: Row) -> Row:
     """Reasoning, ``</think>``, answer, with no opening tag: the teacher's template had opened it."""
-    return {"response": respond(*taken_apart(row["response"]))}
+    return {"response": respond(*split_response(row["response"]))}
 
 
 def star1(row: Row, spec: Row) -> Row:
     r"""A whole response; some slashes are escaped (``\/``), as in JSON, which the authors' code undoes."""
-    return {"response": respond(*taken_apart(_text(row["response"]).replace(r"\/", "/")))}
+    return {"response": respond(*split_response(_text(row["response"]).replace(r"\/", "/")))}
 
 
 def safepath(row: Row, spec: Row) -> Row:
@@ -114,8 +111,8 @@ def safepath(row: Row, spec: Row) -> Row:
 def safekey(row: Row, spec: Row) -> Row:
     """A response of STAR-1's form with two character offsets into it.
 
-    ``query_end`` is where the query is understood and ``key_end`` where the key sentence ends. Sources without these
-    columns get the ends of the first and of the second sentence.
+    ``query_end`` is the end of the query's understanding, ``key_end`` that of the key sentence. If a source has no such
+    columns, they are the ends of the first and the second sentence.
     """
     # Paper: how the authors' offsets were made is not known, and STAR-1 and its benign companion hold none.
     response = star1(row, spec)["response"]
@@ -141,11 +138,11 @@ FORMATS: dict[str, Callable[[Row, Row], Row]] = {
 
 # ---------------------------------------------------------------- what they share
 def respond(thought: str, answer: str) -> str:
-    """Return a whole response: one newline inside the think block's tags, one blank line after it."""
+    """Return a response: one newline inside the think block's tags, one blank line after it."""
     return f"{THINK}{thought}\n{CLOSE}\n\n{answer}"
 
 
-def taken_apart(response: Any) -> tuple[str, str]:
+def split_response(response: Any) -> tuple[str, str]:
     """Return reasoning and answer of a response with one closing tag; the opening one may be missing."""
     text = _text(response).removeprefix(OPEN)
     # Paper: the released code keeps rows that never close their reasoning.

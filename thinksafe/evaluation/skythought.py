@@ -1,11 +1,11 @@
 """SkyThought's own task handlers, also on the Python versions that its package does not import on (paper App. B).
 
-skythought 0.1.0 declares Python below 3.11, and importing any of its handlers imports all of them, the coding tasks
-included. Those want packages that scoring never uses: one cannot be built on Python 3.11 (``pyext``), the others are
-large (``torch`` to seed, ``datasets`` and ``pandas`` to load rows). While the package is imported, empty modules stand
-in for them, and ``inspect.getargspec``, which Python 3.11 removed and a coding task wraps at import, is there again.
-Nothing of this can change a verdict: no function of the handlers used here refers to any of it. On Python 3.10 the
-package is imported as it is (envs/scoring-py310.yaml).
+skythought 0.1.0 declares Python below 3.11, and importing one of its handlers imports all of them, the coding tasks
+included. Those need packages that scoring never uses: one cannot be built on Python 3.11 (``pyext``), the others are
+large (``torch`` to seed, ``datasets`` and ``pandas`` to load rows). During the import, empty modules replace them, and
+``inspect.getargspec`` exists, which Python 3.11 removed and a coding task wraps at import. None of this can change a
+verdict: no function of the handlers used here refers to any of it. On Python 3.10 the package is imported as it is
+(envs/scoring-py310.yaml).
 """
 
 import importlib
@@ -24,7 +24,7 @@ STAND_INS = {
     "datasets": ("Dataset", "load_dataset"),
     "pandas": ("DataFrame",),
 }
-# Our tasks' names for SkyThought's: the handler's class, and where its row holds question and gold answer.
+# By our names of the tasks: the handler's class, and the columns of its question and gold answer.
 HANDLERS = {
     "aime24": ("AIMETaskHandler", "problem", "answer"),
     "math500": ("MathTaskHandler", "problem", "answer"),
@@ -35,9 +35,9 @@ HANDLERS = {
 
 @cache
 def handler(task: str) -> Any:
-    """Return SkyThought's handler of ``task``: a key of ``HANDLERS``.
+    """Return SkyThought's handler of ``task``, a key of ``HANDLERS``.
 
-    It is given no template and no data set: the prompts are ours (config), as the paper's differ from the package's.
+    It has no template and no data set: the prompts are in config, as the paper's differ from the package's.
     """
     name, question, answer = HANDLERS[task]
     tasks = _tasks()
@@ -46,7 +46,7 @@ def handler(task: str) -> Any:
 
 
 def math_equal(prediction: str, reference: str) -> bool:
-    """Return whether SkyThought's math handler takes two normalised answers for one (its ``math_equal``)."""
+    """Return whether two normalised answers are equal for SkyThought's math handler (its ``math_equal``)."""
     return importlib.import_module(type(handler("math500")).__module__).math_equal(prediction, reference)
 
 
@@ -58,7 +58,7 @@ def _tasks() -> ModuleType:
     module = importlib.import_module("skythought.evals.tasks.math.math_handler")
     compare = module.math_equal
 
-    # Draws of one problem often agree. SymPy tries random numbers where algebra fails: seeded, the verdict depends on
+    # Samples of one problem often agree. SymPy tries random numbers where algebra fails; seeded, the verdict depends on
     # the two strings alone.
     @lru_cache(maxsize=100_000)
     def remembered(prediction: str, reference: str) -> bool:
@@ -75,13 +75,13 @@ def _tasks() -> ModuleType:
 def _importable() -> Iterator[None]:
     """Make ``skythought.evals.tasks`` importable for as long as the import lasts, and leave nothing behind."""
     alarm = signal.getsignal(signal.SIGALRM)  # two coding tasks set their own at import
-    as_it_is = hasattr(inspect, "getargspec")
-    missing = [] if as_it_is else [name for name in STAND_INS if name not in sys.modules]
+    old_python = hasattr(inspect, "getargspec")
+    missing = [] if old_python else [name for name in STAND_INS if name not in sys.modules]
     for name in missing:
         module = sys.modules[name] = ModuleType(name)
         for attribute in STAND_INS[name]:
             setattr(module, attribute, type(attribute, (), {}))
-    if not as_it_is:
+    if not old_python:
         inspect.getargspec = inspect.getfullargspec
     try:
         yield
@@ -89,5 +89,5 @@ def _importable() -> Iterator[None]:
         signal.signal(signal.SIGALRM, alarm)
         for name in missing:
             del sys.modules[name]
-        if not as_it_is:
+        if not old_python:
             del inspect.getargspec

@@ -1,9 +1,9 @@
 r"""The strict score of a reasoning answer, beside SkyThought's (paper: none; docs/scoring.md says what each accepts).
 
-It reads the answer after ``</think>`` only, where SkyThought reads the trace as well, and mends SkyThought's known
-faults: thousands separators, numbers taken for percentages, kinds of brackets, and golds that SkyThought's normaliser
-changes when it is applied a second time. Formulas are still compared by SkyThought's ``math_equal``, decimals that
-agree to a ten-thousandth included.
+It reads the answer after ``</think>`` only, where SkyThought reads the reasoning as well, and corrects SkyThought's
+known faults: thousands separators, numbers read as percentages, kinds of brackets, and golds that SkyThought's
+normaliser changes when it is applied a second time. Formulas are still compared by SkyThought's ``math_equal``, which
+accepts decimals that agree to a ten-thousandth.
 """
 
 import re
@@ -15,7 +15,7 @@ from thinksafe.models.responses import parts
 
 SEPARATOR = r"(?:,|\{,\}|\\[,!:; ]|,\\!\s?)"  # between thousands
 THOUSANDS = re.compile(rf"(?<=\d){SEPARATOR}(?=\d{{3}}(?!\d))")
-# A number with such separators, which is neither in a list of numbers nor in brackets.
+# A number with such separators that is neither in a list of numbers nor in brackets.
 GROUPED = re.compile(rf"(?<![\d,(\[{{.])\d{{1,3}}(?:{SEPARATOR}\d{{3}})+(?!\s*[\d,)\]}}])")
 NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 SPACE = re.compile(r"(?<!\\)\\[,!:; ]|\\(?:left|right)(?![a-z])|[\s$]+")
@@ -27,7 +27,7 @@ def score_strict(task: str, response: str, gold: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    task, response, gold : as of `thinksafe.evaluation.reasoning.score`
+    task, response, gold : as for `thinksafe.evaluation.reasoning.score`
 
     Notes
     -----
@@ -36,10 +36,9 @@ def score_strict(task: str, response: str, gold: str) -> dict[str, Any]:
     readers = {"aime24": _math, "math500": _math, "gsm8k": _gsm8k, "gpqa": _gpqa}
     if task not in readers:
         raise ValueError(f"task: no answers are read for {task!r}; choose one of {', '.join(readers)}")
-    answer = parts(response)[1]
-    if not answer:
-        return {"extracted": "", "correct": False}
-    extracted, correct = readers[task](answer.replace("\u2212", "-"), gold.replace("\u2212", "-"))
+    answer, extracted, correct = parts(response)[1], "", False
+    if answer:
+        extracted, correct = readers[task](answer.replace("\u2212", "-"), gold.replace("\u2212", "-"))
     return {"extracted": extracted, "correct": correct}
 
 
@@ -80,28 +79,26 @@ def _math(answer: str, gold: str) -> tuple[str, bool]:
 
 
 def same(found: str, gold: str) -> bool:
-    """Return whether two answers are one: letter by letter, or as numbers, or as SkyThought compares formulas."""
+    """Return whether two answers are equal as text, as numbers, or as formulas by SkyThought."""
     if SPACE.sub("", found) == SPACE.sub("", gold):
         return True
-    one, other = (settled(GROUPED.sub(_joined, text)) for text in (found, gold))
+    one, other = (settled(GROUPED.sub(lambda match: THOUSANDS.sub("", match.group()), text)) for text in (found, gold))
     a, b = number(one), number(other)
     if a is not None and b is not None:
-        # A percentage may be written as a share of one, where one of the two says that it is a percentage.
-        shares = (100 * a, a / 100) if "%" in found + gold else ()
-        return b in (a, *shares) or _rounded(a, b)
-    if {ends(one), ends(other)} <= ENDS and ends(one) != ends(other):
+        # A percentage may be written as a fraction, if one of the two has the sign.
+        fractions = (100 * a, a / 100) if "%" in found + gold else ()
+        # A number with decimals may differ from the gold by a ten-thousandth of it, as in SkyThought.
+        return b in (a, *fractions) or (b != b.to_integral_value() and abs(a - b) <= abs(b) / 10_000)
+    brackets = [(text[:1], text[-1:]) for text in (one, other)]
+    if ENDS.issuperset(brackets) and brackets[0] != brackets[1]:
         return False
     return math_equal(one, other)
 
 
-def _joined(group: re.Match[str]) -> str:
-    return THOUSANDS.sub("", group.group())
-
-
 def settled(text: str) -> str:
-    """Return ``text`` as SkyThought's normaliser leaves it when applied until nothing changes.
+    """Return ``text`` after SkyThought's normaliser, applied until nothing changes.
 
-    Its handler normalises the answer twice and the gold once, which are not always the same.
+    Its handler normalises the answer twice and the gold once, which does not always give the same.
     """
     from skythought.evals.util.math_parsing_util import strip_answer_string
 
@@ -118,13 +115,3 @@ def number(text: str) -> Decimal | None:
         return Decimal(text.rstrip(".")) if NUMBER.fullmatch(text) else None
     except InvalidOperation:
         return None
-
-
-def _rounded(a: Decimal, b: Decimal) -> bool:
-    """Return whether a number with decimals agrees with the gold to a ten-thousandth of it, as SkyThought has it."""
-    return b != b.to_integral_value() and abs(a - b) <= abs(b) / 10_000
-
-
-def ends(text: str) -> tuple[str, str]:
-    """Return the first and the last character."""
-    return text[:1], text[-1:]
