@@ -10,7 +10,7 @@ from thinksafe.models.folder import check_adapter, load_tokenizer, stop_tokens
 
 @dataclass(frozen=True)
 class Sampling:
-    """Decoding settings; ``temperature`` 0 is greedy, ``top_k`` 0 is off, ``max_tokens`` counts generated tokens."""
+    """Decoding settings: ``temperature`` 0 is greedy, ``top_k`` 0 is off, ``max_tokens`` counts generated tokens."""
 
     temperature: float
     top_p: float

@@ -69,7 +69,19 @@ class Sampler:
                 logits_to_keep=1,
             ).logits[:, -1]
             cache.length += 1
-        return self._completions(requests, tokens, logprobs, ends, labels)
+        return [
+            Completion(
+                id=request.id,
+                text=text_of(self.tokenizer, ids[:end], self.stop),
+                tokens=tuple(ids[:end]),
+                finish_reason="stop" if ids[end - 1] in self.stop else "length",
+                logprobs=tuple(scores[:end]),
+                labels=label,
+            )
+            for request, ids, scores, end, label in zip(
+                requests, tokens.tolist(), logprobs.tolist(), ends.tolist(), labels, strict=True
+            )
+        ]
 
     def _prefill(self, prompts: Sequence[tuple[int, ...]], keep: bool) -> tuple[Any, Any]:
         """Return the cache of all prompts, padded on the left, and the logits (prompts, vocabulary) after each.
@@ -104,24 +116,6 @@ class Sampler:
                 cache.place(collected.layers, rows, source)
         return cache, logits
 
-    def _completions(self, requests: Any, tokens: Any, logprobs: Any, ends: Any, labels: Any) -> list[Completion]:
-        done = []
-        for request, ids, scores, end, label in zip(
-            requests, tokens.tolist(), logprobs.tolist(), ends.tolist(), labels, strict=True
-        ):
-            ids = ids[:end]
-            done.append(
-                Completion(
-                    id=request.id,
-                    text=text_of(self.tokenizer, ids, self.stop),
-                    tokens=tuple(ids),
-                    finish_reason="stop" if ids[-1] in self.stop else "length",
-                    logprobs=tuple(scores[:end]),
-                    labels=label,
-                )
-            )
-        return done
-
 
 class TransformersEngine(Sampler, Engine):
     """Samples with a model in memory; other settings are those of `Engine`."""
@@ -144,8 +138,16 @@ class TransformersEngine(Sampler, Engine):
             local_files_only=True,
         )
         Engine.__init__(self, folder, **settings)
-        self.peft = _with_adapters(model, self.adapters) if self.adapters else None
+        self.peft = None
         # Adapters live inside the base model's layers, so the wrapper need not be called at every token.
+        for adapter, name in self.adapters.items():
+            own = dict(adapter_name=name, autocast_adapter_dtype=False)  # in the model's own precision
+            if self.peft is None:
+                from peft import PeftModel
+
+                self.peft = PeftModel.from_pretrained(model, adapter, **own)
+            else:
+                self.peft.load_adapter(adapter, **own)
         model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
         for weight in model.parameters():
             # Own memory: the alignment of weights mapped from a file, and with it sums, depends on the file's header.
@@ -267,9 +269,8 @@ def _prompt_bias(lengths: Any, dtype: Any) -> Any:
     place = torch.arange(width, device=lengths.device)
     real = place >= (width - lengths)[:, None]
     seen = (place <= place[:, None]) & real[:, None, :] | torch.eye(width, dtype=torch.bool, device=lengths.device)
-    return torch.zeros(seen.shape, dtype=dtype, device=lengths.device).masked_fill_(~seen, torch.finfo(dtype).min)[
-        :, None
-    ]
+    bias = torch.zeros(seen.shape, dtype=dtype, device=lengths.device)
+    return bias.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
 
 def _padding_bias(lengths: Any, limit: int, dtype: Any) -> Any:
@@ -362,17 +363,3 @@ def grouped_attention(
     weights = _at_least_float32(scores).softmax(-1).to(query.dtype)
     out = torch.matmul(weights.view(batch, shared, heads // shared * length, -1), value)
     return out.view(batch, heads, length, size).transpose(1, 2), None
-
-
-# -------------------------------------------------------------------------------------------- adapters
-def _with_adapters(model: Any, names: dict[str, str]) -> Any:
-    """Load LoRA adapters into the model's layers, in the model's own precision, and return PEFT's model of both."""
-    from peft import PeftModel
-
-    peft = None
-    for folder, name in names.items():
-        if peft is None:
-            peft = PeftModel.from_pretrained(model, folder, adapter_name=name, autocast_adapter_dtype=False)
-        else:
-            peft.load_adapter(folder, adapter_name=name, autocast_adapter_dtype=False)
-    return peft

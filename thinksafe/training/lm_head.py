@@ -38,12 +38,10 @@ def token_nll(states: Any, labels: Any, head: Any, logits: int = LOGITS) -> Any:
 
     Parameters
     ----------
-    states : Tensor, (tokens, width)
-        What the head reads at the position before each label.
+    states : Tensor, (tokens, width), what the head reads at the position before each label
     labels : Tensor, (tokens,)
     head : Module with ``weight`` of shape (vocabulary, width) and no bias
-    logits : int
-        Logits that may exist at once.
+    logits : how many logits may exist at once
 
     Returns
     -------
@@ -61,10 +59,9 @@ def token_kl(states: Any, reference: Any, head: Any, logits: int = LOGITS) -> An
 
     Parameters
     ----------
-    states, reference : Tensor, (tokens, width)
-        What the head reads, of the model and of its reference; no gradient flows into the reference.
-    head : Module
-        The head of both.
+    states, reference : Tensor, (tokens, width), what the head reads, of the model and of its reference
+        No gradient flows into the reference.
+    head : of both, as for `token_nll`
     """
 
     def piece(states: Any, reference: Any) -> Any:

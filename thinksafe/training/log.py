@@ -7,7 +7,6 @@ environment names a project (WANDB_PROJECT).
 """
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -53,11 +52,6 @@ class Log(TrainerCallback):
     def _write(self, row: Row) -> None:
         with self.lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row | {"time": round(time.time(), 3)}) + "\n")
-
-
-def reporters() -> list[str]:
-    """Return which of transformers' own reporters are on."""
-    return ["wandb"] if os.environ.get("WANDB_PROJECT") else ["none"]
 
 
 def _lines_until(path: Path, step: int) -> list[Row]:

@@ -17,7 +17,7 @@ from trl import SFTConfig
 from thinksafe.files import Row, read_json, write_json
 from thinksafe.jobs.signals import Stopped
 from thinksafe.models.folder import load_tokenizer
-from thinksafe.training.log import Log, reporters
+from thinksafe.training.log import Log
 from thinksafe.training.losses.base import blank
 
 
@@ -183,7 +183,7 @@ def shared_settings(spec: Row, checkpoints: Path, per_device_batch: int, checkpo
         save_total_limit=1,
         disable_tqdm=True,
         ddp_find_unused_parameters=False,
-        report_to=reporters(),
+        report_to=["wandb"] if os.environ.get("WANDB_PROJECT") else ["none"],
         dataloader_num_workers=0,
     )
 
