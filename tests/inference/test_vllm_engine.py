@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests import tiny
-from tests.inference.test_engines import GREEDY, PAPER, answers, forward, reference, requests_for
+from tests.inference.test_transformers_engine import GREEDY, PAPER, answers, forward, reference, requests_for
 from thinksafe.inference.engines import load_engine
 from thinksafe.inference.requests import Request, Sampling
 
