@@ -52,3 +52,20 @@ def test_another_label_or_number_of_rows_is_an_error(rows, tmp_path):
             made(odd, role, tmp_path)
     with pytest.raises(ValueError, match="prompts.benign: the source has 39999 rows, where 40000 are expected"):
         made(rows[:-1], "benign", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_prompts_are_numbered_in_the_order_of_the_source(tmp_path, suffix):
+    prompts = ["twice", "x,\ny", "twice"]
+    if suffix == "csv":
+        text = "prompt,label\n" + "".join(f'"{prompt}",l{n}\n' for n, prompt in enumerate(prompts))
+    else:
+        text = "\n".join(json.dumps({"prompt": prompt, "label": f"l{n}"}) for n, prompt in enumerate(prompts))
+    path = tmp_path / f"p.{suffix}"
+    path.write_text(text)
+    source = {"source": {"file": str(path)}, "columns": {"prompt": "prompt", "category": "label"}}
+    prepare_prompts([str(path)], source | {"role": "harmful"}, str(tmp_path / "out.parquet"))
+    made = read_rows(tmp_path / "out.parquet")
+    assert [row["prompt"] for row in made] == prompts
+    assert [row["id"] for row in made] == [f"harmful-{n:06d}" for n in range(3)]
+    assert [row["category"] for row in made] == ["l0", "l1", "l2"]

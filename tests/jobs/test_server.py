@@ -1,6 +1,5 @@
-"""Servers beside a job: waited for by their health, ended whatever happens, and a guard's failure is told."""
+"""Servers beside a job: waited for by their health, and ended whatever happens."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from thinksafe.inference.guard_server import ask
 from thinksafe.jobs.server import LOCAL, ServerError, free_port, served
 from thinksafe.provenance.digests import ROOT
 
@@ -106,30 +104,3 @@ def test_a_killed_job_takes_its_server_along(tmp_path):
     job.wait()
     assert ended(server)
     os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)  # of a server that minds none of its own
-
-
-# -------------------------------------------------------------------------------------------- the guard's server
-GUARD = """
-import sys
-from thinksafe.inference.guard_server import serve
-def verdicts(pairs):
-    for prompt, response in pairs:
-        if response == "fail":
-            raise MemoryError("out of memory")
-        yield {"p_unsafe": len(response) / 10, "output": prompt}
-serve(verdicts, int(sys.argv[1]))
-"""
-
-
-def test_verdicts_come_in_order_and_a_failure_is_told(tmp_path):
-    port = free_port()
-    address = f"http://{LOCAL}:{port}"
-    environment = {"PYTHONPATH": str(ROOT)}
-    with served([sys.executable, "-c", GUARD, str(port)], f"{address}/health", tmp_path / "log", environment):
-        found = ask(address, [("a", "xx"), ("é", "x\n")])
-        assert found == [{"p_unsafe": 0.2, "output": "a"}, {"p_unsafe": 0.2, "output": "é"}]
-        with pytest.raises(RuntimeError, match="guard server: 500: .*MemoryError: out of memory"):
-            ask(address, [("a", "xx"), ("a", "fail")])
-        assert json.dumps(ask(address, [])) == "[]"
-    with pytest.raises(OSError):
-        ask(address, [("a", "xx")])

@@ -16,7 +16,7 @@ import torch
 
 from scripts.training.train_student import train_student
 from tests import tiny
-from tests.training.losses.test_safekey import PRIMER, SAFEKEY, key_row, spec
+from tests.training.losses.made import PRIMER, SAFEKEY, key_row, spec
 from thinksafe.data.published_sets import COLUMNS
 from thinksafe.files import write_rows
 from thinksafe.jobs.signals import Stopped

@@ -1,4 +1,4 @@
-"""Losses: which tokens each one supervises, and their values and gradients against plain ones in float64."""
+"""SafeKey's loss: its spans of tokens, and its terms and their gradients against plain ones in float64."""
 
 from __future__ import annotations
 
@@ -10,73 +10,11 @@ import torch
 from torch.nn import functional
 
 from tests import tiny
-from thinksafe.data.published_sets import two_sentences
-from thinksafe.models.chat import THINK
-from thinksafe.training.losses import base, nll, primer, safekey
-from thinksafe.training.sft import lora_config, tokenise, trainer_settings
+from tests.training.losses.made import ROWS, SAFEKEY, batch_of, key_row, make
+from thinksafe.training.losses import base, nll, safekey
 
 torch.set_num_threads(1)
 FAMILIES = ("qwen3", "r1")
-PRIMER = THINK + "Let's think about safety first."
-SAFEKEY = {"mask_weight": 0.2, "head_weight": 0.3, "theta": 0.4, "last_epochs": 1}
-
-
-def key_row(number: int) -> dict[str, Any]:
-    thought = (
-        f"Okay, the user asks about gate {number}.{' Really!' * (number % 2)} That is {'not ' * number}fine. Done."
-    )
-    response = f"<think>\n{thought}\n</think>\n\nTake a nail.{' Hammer it.' * (number % 3)}"
-    query_end, key_end = two_sentences(response)
-    role = "harmful" if number % 3 else "benign"
-    return dict(
-        id=f"r{number}",
-        role=role,
-        prompt=f"Fix gate {number}? {'the ' * (number % 4)}",
-        response=response,
-        query_end=query_end,
-        key_end=key_end,
-    )
-
-
-ROWS = [key_row(number) for number in range(8)]
-
-
-def spec(loss: dict[str, Any], **training: Any) -> dict[str, Any]:
-    settings = {
-        "lora": {"rank": 4, "alpha": 16, "dropout": 0.0, "targets": ["q_proj", "v_proj"]},
-        "learning_rate": 1e-3,
-        "schedule": "cosine",
-        "warmup": 0.1,
-        "batch_size": 4,
-        "max_tokens": 300,
-        "max_grad_norm": 1.0,
-        "weight_decay": 0.0,
-        "betas": [0.9, 0.999],
-        "dtype": "float32",
-    }
-    return {"training": settings | training, "epochs": 1, "seed": 5, "loss": loss}
-
-
-# -------------------------------------------------------------------------------------------- supervised tokens
-def learnt(example: dict[str, Any]) -> list[int]:
-    return [token for token in example["labels"] if token != base.IGNORED]
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("think", [True, False])
-def test_safepath_learns_the_primer_alone(family: str, think: bool) -> None:
-    tokenizer = tiny.make_tokenizer(family)
-    row = {"prompt": "Fix the gate?", "response": PRIMER}
-    example = primer.Loss.example(tokenizer, row, {"think": think})
-    whole = tokenizer.decode(example["input_ids"])
-    assert tokenizer.decode(learnt(example)) == (
-        PRIMER if family == "qwen3" and think else PRIMER.removeprefix("<think>\n")
-    )
-    # Nothing is appended, so the block stays open; one opening tag in all, whoever wrote it.
-    assert example["input_ids"][-len(learnt(example)) :] == learnt(example)
-    assert whole.endswith(PRIMER) and whole.count("<think>") == 1 and "</think>" not in whole
-    assert tokenizer.eos_token_id not in learnt(example)
-    assert whole.startswith(tokenizer.apply_chat_template([{"role": "user", "content": row["prompt"]}], tokenize=False))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -102,40 +40,6 @@ def test_an_offset_inside_a_word_takes_its_whole_token() -> None:
     assert row["response"][row["query_end"] : row["key_end"]] in tokenizer.decode(
         example["input_ids"][example["key_start"] : example["key_end"]]
     )
-
-
-# -------------------------------------------------------------------------------------------- a trainer to ask
-def make(folder: Any, tmp_path: Any, loss: dict[str, Any], rows: list[dict[str, Any]], **options: Any) -> Any:
-    """Return a trainer on a model whose adapter is not the usual zero."""
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    name, settings = next(iter(loss.items()))
-    kind = {"nll": nll, "primer": primer, "safekey": safekey}[name].Loss
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    examples, _ = tokenise(kind, tokenizer, rows, settings, 300)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options)
-    trainer = kind(
-        ids=[row["id"] for row in rows],
-        settings=settings,
-        model=model,
-        args=trainer_settings(spec(loss), tmp_path, 4, 100),
-        train_dataset=Dataset.from_list([*examples, base.blank(examples[0]) | {"row": len(examples)}]),
-        processing_class=tokenizer,
-        peft_config=lora_config(spec(loss)["training"]["lora"]),
-    )
-    drawn = torch.Generator().manual_seed(1)
-    for weights_name, weights in trainer.model.named_parameters():
-        if "lora_" in weights_name:
-            weights.data = torch.randn(weights.shape, generator=drawn) * 0.2
-    trainer.state.epoch = 0
-    return trainer
-
-
-def batch_of(trainer: Any, numbers: list[int]) -> dict[str, torch.Tensor]:
-    batch = trainer.data_collator([trainer.train_dataset[number] for number in numbers])
-    trainer._step_batches = [batch]
-    return {name: value for name, value in batch.items() if name != "row"}
 
 
 def padded_left(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -277,40 +181,3 @@ def test_one_role_only_is_warned_of(tmp_path: Any, capfd: Any) -> None:
     assert "rows of one role only" in capfd.readouterr().err
     make(made, tmp_path, {"safekey": SAFEKEY}, ROWS)
     assert "rows of one role only" not in capfd.readouterr().err
-
-
-# -------------------------------------------------------------------------------------------- what the base does
-def test_a_loss_that_is_no_number_names_step_and_rows(tmp_path: Any) -> None:
-    made = tiny.make_model(tmp_path / "m", "qwen3")
-    trainer = make(made, tmp_path, {"nll": {}}, ROWS)
-    real = trainer.objective
-    poison = trainer.train_dataset[2]["input_ids"]
-
-    def spoilt(model: Any, inputs: Any, supervised: Any) -> torch.Tensor:
-        bad = any(ids[: len(poison)].tolist() == poison for ids in inputs["input_ids"])
-        return real(model, inputs, supervised) * (float("nan") if bad else 1.0)
-
-    trainer.objective = spoilt
-    with pytest.raises(base.NotFinite, match=r"the loss is not finite at step \d; rows: r2$"):
-        trainer.train()
-
-
-def test_a_gradient_that_is_no_number_stops_too(tmp_path: Any) -> None:
-    made = tiny.make_model(tmp_path / "m", "qwen3")
-    trainer = make(made, tmp_path, {"nll": {}}, ROWS)
-    name, weights = next((n, w) for n, w in trainer.model.named_parameters() if w.requires_grad)
-    weights.register_hook(lambda grad: grad * float("inf"))
-    with pytest.raises(base.NotFinite, match=r"the gradient is not finite at step 1; rows: (r\d, ){3}r\d$"):
-        trainer.train()
-
-
-@pytest.mark.parametrize("rows", [1, 7, 8])
-def test_the_order_is_a_new_one_each_epoch_and_ends_in_blanks(rows: int) -> None:
-    epoch = 0
-    order = base.Order(rows, 4, 3, lambda: epoch)
-    first, again = list(order), list(order)
-    assert first == again and len(first) == len(order) == -(-rows // 4) * 4
-    assert sorted(first[:rows]) == list(range(rows)) and first[rows:] == [rows] * (len(first) - rows)
-    epoch = 1
-    assert rows == 1 or list(order)[:rows] != first[:rows]
-    assert list(base.Order(rows, 1, 3, lambda: 0)) == first[:rows]
