@@ -53,7 +53,7 @@ def padded_left(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def gradients(trainer: Any, value: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return the gradients of everything that is learnt."""
     found = {name: weights for name, weights in trainer.model.named_parameters() if weights.requires_grad}
-    found |= dict(trainer.head.named_parameters()) if isinstance(trainer, safekey.Loss) else {}
+    found |= dict(trainer.head.named_parameters())
     grads = torch.autograd.grad(value, list(found.values()), retain_graph=True, allow_unused=True)
     return {
         name: torch.zeros_like(weights) if grad is None else grad
