@@ -4,9 +4,7 @@ import pytest
 
 from thinksafe.data.sources import prompt_row, select
 
-ROWS = [
-    {"prompt": text, "label": f"l{n % 2}"} for n, text in enumerate("abcdefgg")
-]
+ROWS = [{"prompt": text, "label": f"l{n % 2}"} for n, text in enumerate("abcdefgg")]
 
 
 def spec(**more):
