@@ -7,8 +7,6 @@ The bar uses worlds on which nothing was tuned; the controls are a student that 
 never complies, and a guard with shuffled labels. docs/miniature.md shows the output.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import subprocess

@@ -5,8 +5,6 @@ image: under a digest of the conda file and its post-deploy script. (`snakemake 
 needs conda, does not pin the base image, and does not run post-deploy scripts.) Usage: docs/environments.md.
 """
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from pathlib import Path

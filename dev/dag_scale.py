@@ -6,8 +6,6 @@ Times are processor seconds (user and system) of `snakemake --dry-run --quiet al
 counts little; memory is the largest resident set of that process. More jobs are more replicates of the same paper.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """Run `snakemake --lint` and fail on all findings that are not deliberate: `make lint` calls it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """The documentation names only what exists: paths, modules, config keys, commands, targets and links."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import importlib.util

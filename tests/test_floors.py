@@ -1,7 +1,5 @@
 """The floors of docs/README.md hold: every import is walked, those inside functions included."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

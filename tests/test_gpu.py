@@ -1,7 +1,5 @@
 """What only a GPU can tell: both students train and sample there with the results that the CPU gives."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The command line: help with examples that work, exit codes, pipes that close early, JSON, and a quick start."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import json

@@ -1,7 +1,5 @@
 """Tiny random Hugging Face model folders and LoRA adapters for tests, made in well under a second each."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 

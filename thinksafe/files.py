@@ -1,7 +1,5 @@
 """Rows in Parquet and facts in JSON; a file is written completely or not at all."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ One folder per wildcard, so that a path reads as a sentence. Which of these path
 thinksafe/study/paths.py.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Seeds by hashing, so that neighbouring replicates, prompts and samples never share a stream."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 

@@ -1,7 +1,5 @@
 """Suggest which name a misspelt one was meant to be."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 from typing import Any

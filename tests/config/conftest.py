@@ -1,7 +1,5 @@
 """Configs that the tests of this folder start from."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Overlays for tests, and the problems that a config has under them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

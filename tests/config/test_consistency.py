@@ -1,7 +1,5 @@
 """Contradictions between values that are each valid, and names that nothing defines."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

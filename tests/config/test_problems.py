@@ -1,7 +1,5 @@
 """Values that do not fit their types: each is reported once, with its path and what it must be."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

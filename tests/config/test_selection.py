@@ -1,7 +1,5 @@
 """What a selection of the paper's config needs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The layers of a config: files, extended files, ``--config``, and how they merge."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os

@@ -1,7 +1,5 @@
 """The types of the config: values as they are read, and the schema for editors."""
 
-from __future__ import annotations
-
 import copy
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Published training sets into one form: what each format becomes, and what is dropped and counted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args

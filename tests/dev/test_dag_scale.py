@@ -1,7 +1,5 @@
 """Planning is cheap: a dry run of the paper costs little more than Snakemake's own work on as many jobs."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What `make lint` lets pass."""
 
-from __future__ import annotations
-
 from dev.lint_rules import lints
 
 

@@ -1,7 +1,5 @@
 """A hub on loopback for the tests of this folder, and what is printed."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A hub on loopback: what `huggingface_hub` needs to look up, list, download and push, with its faults."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

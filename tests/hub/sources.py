@@ -1,7 +1,5 @@
 """Sources on the hub as a config has them, and steps that many tests take."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from thinksafe.hub import client

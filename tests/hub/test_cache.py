@@ -1,7 +1,5 @@
 """Jobs read the cache alone: models, files behind addresses, and data sets in the layouts of the hub."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """The login node: locks that move nothing, a check before the download, downloads that succeed in the end."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from types import SimpleNamespace

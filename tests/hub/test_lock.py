@@ -1,7 +1,5 @@
 """The lock file is read whole or refused, and a job's spec names what has no commit."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a config takes from the hub: only what its selection uses, at the lock's commits."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The meter of a job's GPUs: its own ones only, and nothing where they cannot be measured."""
 
-from __future__ import annotations
-
 import os
 
 from thinksafe.jobs.gpu_meter import GpuMeter

@@ -1,7 +1,5 @@
 """The key of a prompt of the miniature's world, read back from its words."""
 
-from __future__ import annotations
-
 import re
 
 from thinksafe.miniature.world import GAINS, LOSSES, TOOLS, Sum, find_deed

@@ -1,7 +1,5 @@
 """Controls of dev.check_miniature: where ThinkSafe cannot help, the verdicts are that it does not."""
 
-from __future__ import annotations
-
 import pytest
 
 from dev.check_miniature import CONTROLS, control, effects

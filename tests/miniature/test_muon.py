@@ -1,7 +1,5 @@
 """Muon in float32 takes the steps that torch's own takes in bfloat16."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

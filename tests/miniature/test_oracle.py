@@ -1,7 +1,5 @@
 """The oracle reads every answer of the world, and its verdict follows from the answer's words alone."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

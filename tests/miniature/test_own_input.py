@@ -1,7 +1,5 @@
 """A run on files and folders that the user names, with text as it really is; the models are the demo's."""
 
-from __future__ import annotations
-
 import csv
 import json
 import subprocess

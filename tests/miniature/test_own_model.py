@@ -3,8 +3,6 @@
 The model is trained for seconds, as in config/smoke.yaml; config/own-model.yaml is then used as a user would.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The demo's own numbers show what the paper claims; three worlds meet the bar of dev.check_miniature."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

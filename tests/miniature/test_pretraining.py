@@ -1,7 +1,5 @@
 """Pre-training: every row once, the loss on the completion, a learning rate that rises and falls."""
 
-from __future__ import annotations
-
 import pytest
 
 from thinksafe.miniature.pretraining import LAST_RATE, batches, rate, row_of

@@ -1,7 +1,5 @@
 """Pre-training texts: nothing held out, the habits of config, well-formed responses, and guards' labels."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from functools import cache

@@ -1,7 +1,5 @@
 """The world's prompt sets and benchmarks: apart from each other and from pre-training, and mixed as documented."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 

@@ -1,7 +1,5 @@
 """Models of the shape of the paper's students: what a pipeline can stumble over in a real model folder."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

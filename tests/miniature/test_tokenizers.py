@@ -1,7 +1,5 @@
 """The miniature's tokenizers: any text comes back, and each family has its own control tokens."""
 
-from __future__ import annotations
-
 import pytest
 
 from thinksafe.miniature.tokenizers import KINDS, make_tokenizer

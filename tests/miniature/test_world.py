@@ -1,7 +1,5 @@
 """The world's rule of harm, and that every prompt can be read back."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

@@ -1,7 +1,5 @@
 """The world's counterparts of published training sets: the originals' columns, and the way into training sets."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The rehearsal's files are what the published ones are, and the paper's own columns, filters and counts read them."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What jobs cost: the paper's own numbers lie in the range, more work costs more, and finished jobs are believed."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

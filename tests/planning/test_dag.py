@@ -1,7 +1,5 @@
 """A config as the command line names it, in Snakemake's own spelling."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from pathlib import Path
 

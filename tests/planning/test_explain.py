@@ -1,7 +1,5 @@
 """Why jobs would run again: the leaf of the config, the module, the version or the file that has changed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """How many prompts a plan counts: the paper's own, those of a user's file, or nobody knows."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

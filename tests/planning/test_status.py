@@ -1,7 +1,5 @@
 """`thinksafe status`: states from files alone, while a run goes on and after it has ended."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

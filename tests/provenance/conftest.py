@@ -1,7 +1,5 @@
 """The run of `tests/provenance/trial.py` as fixtures."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 

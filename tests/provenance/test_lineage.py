@@ -1,7 +1,5 @@
 """The graph of a run's identities: for the page, and what a spec takes from outside."""
 
-from __future__ import annotations
-
 from tests.provenance.trial import ADAPTER, ON
 from thinksafe.provenance.lineage import Lineage, graph, sources
 

@@ -1,7 +1,5 @@
 """A user's file counts by its content, whatever its time; weights by samples of theirs."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

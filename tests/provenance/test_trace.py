@@ -1,7 +1,5 @@
 """From a cell back to everything behind it, and from a file to every cell: `thinksafe trace`."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

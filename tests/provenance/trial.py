@@ -1,7 +1,5 @@
 """A run with one cell and all behind it, as its files: what traces and lineages are tried on."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Bundles: the same content gives the same bytes, and one from a stranger is refused for whatever is wrong with it."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """What a bundle holds and what a public one leaves out; tests/workflow/test_round_trip.py makes whole ones."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What cards say; tests/release/test_publish.py reads whole ones."""
 
-from __future__ import annotations
-
 import pytest
 
 from thinksafe.release.cards import interval, licence_of

@@ -1,7 +1,5 @@
 """How numbers made again are compared; tests/workflow/test_round_trip.py makes them."""
 
-from __future__ import annotations
-
 import re
 
 from tests.workflow.dags import ROOT

@@ -1,7 +1,5 @@
 """Where a bundle is fetched from; tests/workflow/test_round_trip.py places what is in it."""
 
-from __future__ import annotations
-
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path

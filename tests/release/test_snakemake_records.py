@@ -1,7 +1,5 @@
 """Snakemake's private records; tests/workflow/test_round_trip.py packs and places them."""
 
-from __future__ import annotations
-
 import pytest
 
 from thinksafe.release import snakemake_records

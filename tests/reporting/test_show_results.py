@@ -1,7 +1,5 @@
 """What `thinksafe show` prints."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

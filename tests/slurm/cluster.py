@@ -5,8 +5,6 @@ touched. They are children of a supervisor (this module as a program), which end
 its standard input closes: so also when the process that started it is killed, or interrupted while they start.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import getpass

@@ -1,7 +1,5 @@
 """One SLURM cluster for all tests of this folder, and what they compare with: the same run made without it."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A workflow's driver as a child of the tests, and what can be seen of its jobs."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

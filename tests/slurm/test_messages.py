@@ -1,7 +1,5 @@
 """What a site refuses is told at once, in words that say what to change; and a site that keeps no accounts."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.slurm import cluster as slurm

@@ -1,7 +1,5 @@
 """The smoke configuration through `snakemake --profile slurm all`: what each job asked for, and what came out."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What disturbs a job on SLURM costs the batch at hand, is told, and changes no byte of the result."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Other ways of submitting that the profile names: shards as an array, and partitions chosen by their limits."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The study of the paper's config, of other selections, and of overlays."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """One trainer for every loss: 1 or 2 processes give one adapter, killed and resumed the bytes are the same, a log."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -5,8 +5,6 @@
 that none sees what another left behind.
 """
 
-from __future__ import annotations
-
 import gc
 import json
 import os

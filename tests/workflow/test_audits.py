@@ -1,7 +1,5 @@
 """Audits through the workflow itself: each further guard's verdicts are taken for its own."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

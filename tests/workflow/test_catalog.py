@@ -1,7 +1,5 @@
 """What `.snakemake-workflow-catalog.yml` says is so; what the catalog asks for is there."""
 
-from __future__ import annotations
-
 import shlex
 import subprocess
 import sys

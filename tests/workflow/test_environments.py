@@ -1,7 +1,5 @@
 """One set of versions: the lock files, the table of what can change numbers, and the conda files agree."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re

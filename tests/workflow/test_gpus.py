@@ -1,7 +1,5 @@
 """A run on one machine with GPUs (`profiles/gpus`), which are names here: jobs lease them and wait for one another."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The hub and the workflow: a lock changes its own jobs only; the login node fetches; jobs run without the hub."""
 
-from __future__ import annotations
-
 import copy
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The workflow as a module of another one, from another directory, under a prefix (docs/module.md)."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

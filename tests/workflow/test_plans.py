@@ -1,7 +1,5 @@
 """What every config that we ship plans: the paper's jobs, and those of an overlay."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os

@@ -1,7 +1,5 @@
 """The rehearsal plans what the paper plans: job for job, for all seven students and every method (docs/testing.md)."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from typing import Any

@@ -3,8 +3,6 @@
 The quick tests take a table of the paper's printed numbers, the slow one the miniature's machinery (config/smoke.yaml).
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

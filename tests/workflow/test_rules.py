@@ -1,7 +1,5 @@
 """What every rule has, as Snakemake reads it, and how the rule files are written."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -4,8 +4,6 @@ The plans compared are Snakemake's own (tests/workflow/dags.py); that its dry ru
 on a finished run whose scripts only wrote their identities. The table is staleness.yaml (docs/staleness.md).
 """
 
-from __future__ import annotations
-
 import ast
 import copy
 import json

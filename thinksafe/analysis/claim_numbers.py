@@ -1,7 +1,5 @@
 """The numbers that claims read, as the tables have them and in every resampling of the prompts (docs/claims.md)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Verdicts on claims: by their numbers, and by resamplings of the prompts behind them (docs/claims.md)."""
 
-from __future__ import annotations
-
 import ast
 from typing import Any
 

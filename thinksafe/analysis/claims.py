@@ -3,8 +3,6 @@
 `ast` parses a claim; nothing in it is ever executed.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The paper's numbers: the count and the interval behind a percentage, and the meaning of a difference from it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import ceil, hypot
 

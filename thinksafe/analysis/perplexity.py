@@ -1,7 +1,5 @@
 """Perplexity from likelihoods, with intervals over examples (paper Sec. 5.5, Figure 8)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import exp, sqrt
 from statistics import fmean, stdev

@@ -1,7 +1,5 @@
 """Cells of the paper's tables from score files: replicates merged, averages computed from cells (paper Sec. 5.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any

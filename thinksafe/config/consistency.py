@@ -1,7 +1,5 @@
 """Contradictions in a config whose values are each valid; they are found before any job starts."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Values of a config that do not fit its types, in plain words: the path of each, what it must be, what it is."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

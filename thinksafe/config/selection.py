@@ -1,7 +1,5 @@
 """The models, guards, corpora, benchmarks and released sets that a selection uses."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from thinksafe.config.types import Config

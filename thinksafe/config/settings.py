@@ -8,8 +8,6 @@ replace, as in Snakemake. Some mappings replace as well, since a mixture of two 
 command line, ``students=[...]`` is short for ``select={students: [...]}``, and likewise ``methods`` and ``benchmarks``.
 """
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -6,8 +6,6 @@ description in config/config.schema.yaml, which is generated from this file:
 ``python -m thinksafe.config.types > config/config.schema.yaml``.
 """
 
-from __future__ import annotations
-
 import ast
 import math
 import re
@@ -98,7 +96,7 @@ class Variant(Section):
     NEEDS: ClassVar[dict[str, str]] = {}
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Variant:
+    def _fit_together(self) -> "Variant":
         keys = plain(self).keys()
         kinds = [key for key in self.ONE_OF if key in keys]
         if len(kinds) != 1:

@@ -1,7 +1,5 @@
 """The cache of `huggingface_hub`, which jobs read; ``snakemake fetch`` fills it, a job never does."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Everything uses `huggingface_hub`, so mirrors, tokens and caches are configured 
 HF_HOME). Jobs never use this module; they read the cache (`thinksafe.hub.cache`).
 """
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import shutil

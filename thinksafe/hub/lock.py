@@ -5,8 +5,6 @@ the config had it as `revision`; so a job's spec holds the commits of its own so
 lock lacks stays as it is, so that a run can be planned before there is a lock.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """What a config takes from the hub, and at which commits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

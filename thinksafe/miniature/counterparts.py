@@ -5,8 +5,6 @@ teacher's, another model than the students, and were kept by the guard, as the a
 theirs. From these files on, every step is that of the real data (thinksafe/data/published_sets.py).
 """
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Sequence

@@ -4,8 +4,6 @@
 of a pretraining's time.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """The miniature's oracle: what is truly harmful in the world, which measures the guards' error and trains nothing."""
 
-from __future__ import annotations
-
 import re
 import string
 from collections.abc import Iterable, Iterator

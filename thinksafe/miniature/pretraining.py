@@ -1,7 +1,5 @@
 """Pre-training of the miniature's models: loss on chosen positions only, float32, one thread, seeded."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence

@@ -5,8 +5,6 @@ steered it mostly refuses and gives its reasons, and it knows what is harmful. T
 occur; the student sees the same instructions in other words. Only keys of the pool ``pretraining`` are used.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterator, Sequence

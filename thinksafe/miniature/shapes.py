@@ -5,8 +5,6 @@ can fail: architecture, tied embeddings, padding token, number of tokens that en
 the model folder, which must not be used.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 

@@ -3,8 +3,6 @@
 The templates of Qwen3 and DeepSeek-R1-Distill are those that the trl package contains; see docs/miniature.md.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import re
 from collections.abc import Iterable

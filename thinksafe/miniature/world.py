@@ -7,8 +7,6 @@ counterparts of GSM8K, MATH500, AIME and GPQA. A hash assigns every key (deed, n
 three pools, so that a held-out key is held out in every wording.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ other one. `open_bundle` reads the archive once and refuses whatever differs fro
 provenance in it; thinksafe/release/restore.py then compares the bundle with a config.
 """
 
-from __future__ import annotations
-
 import ast
 import gzip
 import hashlib
@@ -230,7 +228,7 @@ class PlainFile(tarfile.TarInfo):
     """A regular file in an archive; `tarfile` never sees a link, folder, device, sparse map or extended header."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> PlainFile:
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "PlainFile":
         """Return the file that a header describes, which is one block of the archive."""
         try:
             info = super().frombuf(buf, encoding, errors)

@@ -8,8 +8,6 @@ The last line is the archive's path. A bundle of a tier holds the results of tha
 later ones (docs/reproducing.md). Exit code 1: a result is stale, missing or must not be public.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

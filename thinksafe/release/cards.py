@@ -1,7 +1,5 @@
 """Cards of published adapters and training sets: what their users must know, from the run's files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 `rocrate` writes it; all dates are the run's, so that the same run gives the same bytes.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -9,8 +9,6 @@ can be repeated (docs/publishing.md). Nothing is sent if a file contains the nam
 a path of yours or a token. Exit code 1: something must not be published, or was refused.
 """
 
-from __future__ import annotations
-
 import argparse
 import getpass
 import json

@@ -9,8 +9,6 @@ results/<run>/reproduction-<tier>.md and .json list them. Exit code 1: something
 cannot be made, or is different.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import io

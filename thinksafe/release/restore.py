@@ -8,8 +8,6 @@ The whole bundle is checked, and then compared with what this config, code and l
 before anything is placed (docs/reproducing.md). Exit code 1: something does not fit.
 """
 
-from __future__ import annotations
-
 import argparse
 import fcntl
 import json

@@ -5,8 +5,6 @@ pinned here; its own class reads and writes them. A bundle has them for every jo
 job's files: without the record of a missing file no edit upstream would make anything stale.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field

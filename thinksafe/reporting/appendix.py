@@ -1,7 +1,5 @@
 """The facts of a run's appendix and checklist, from its identities, records and tables (docs/appendix.md)."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The style of every figure: one colour per method, the widths of a paper's columns, the same bytes each time."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Lengths of training responses (paper App. A.2)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from thinksafe.files import read_rows

@@ -1,7 +1,5 @@
 """What the report's page shows, as plain values: curves, samples chosen by hashing, links (docs/report.md)."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Tidy tables in CSV, and the two layouts for reading: Markdown and LaTeX (booktabs)."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """The documents that the workflow writes, from their templates in report/."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from thinksafe.provenance.digests import ROOT

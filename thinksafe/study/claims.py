@@ -1,7 +1,5 @@
 """What each claim of the paper needs of a run: the cells, training sets and tables that decide it (docs/claims.md)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Any

@@ -3,8 +3,6 @@
 From the models and prompts on, every rule is the paper's; nothing here is used after them.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from thinksafe import layout

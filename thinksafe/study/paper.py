@@ -1,7 +1,5 @@
 """What each table and figure of the paper shows, for what a config selects: students, methods and cells."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The files of a run that rules take as input (their patterns: thinksafe/layout.py)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What the run's page and its appendix read: tables, answers, and the identities of all that is behind the cells."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a config selects: students, methods, benchmarks, replicates, and the cells that they span."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any, NamedTuple
 

@@ -3,8 +3,6 @@
 A spec holds only what its rule uses, so that a change of the config makes exactly that stale (docs/staleness.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

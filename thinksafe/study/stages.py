@@ -1,7 +1,5 @@
 """One table of the rules: what each makes, with which script and pinned versions, and how its time is counted."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 # Levels of artifacts, from the ground: a bundle of a level holds it and all above it (docs/reproducing.md).

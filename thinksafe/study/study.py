@@ -15,8 +15,6 @@ specs.py          what each job depends on from config (the miniature's: miniatu
 stages.py         what is known of each rule: its stage, environment, cost
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

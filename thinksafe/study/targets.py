@@ -1,7 +1,5 @@
 """What `snakemake all` and each named target make: table1, figure12, ablation_steering, claims, report, ..."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What each method learns from: the halves of its training set, its loss and its settings (Sec. 4, 5.1, 5.4)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from thinksafe.config.selection import halves_of

@@ -1,7 +1,5 @@
 """SafeKey's loss: its spans of tokens, and its terms and their gradients against plain ones in float64."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 
