@@ -1,4 +1,4 @@
-"""The layout of a run: each path under ``results/<run>/`` that several jobs share is written here once, and parsed here.
+"""The layout of a run: the paths under ``results/<run>/`` that several jobs share, written here once, and parsed here.
 
 One folder per wildcard, so that a path reads as a sentence. Which of these paths a selection has is said in
 thinksafe/study/paths.py.
