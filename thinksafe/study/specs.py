@@ -186,18 +186,18 @@ class Specs(Miniature):
 
     def _scored(self, shown: Shown) -> Spec:
         """Return what a table of scores takes from config: which cells, in which order, under which labels."""
-        pairs = dict.fromkeys((cell.student, cell.method) for cell in shown.cells)
-        released = [list(pair) for pair in pairs if not self.sets.samples_itself(*pair)]
         return {
             "cells": _dicts(shown.cells),
-            **({"released": released} if released else {}),
             **self._labels(shown.students, self.selection.chosen(shown.methods)),
             "benchmarks": self.selection.columns(),
             "confidence": self.config.scoring.confidence,
         }
 
     def write_main_table(self, table: str) -> Spec:
-        return self._scored(self.paper.table(table))
+        shown = self.paper.table(table)
+        pairs = dict.fromkeys((cell.student, cell.method) for cell in shown.cells)
+        released = [list(pair) for pair in pairs if not self.sets.samples_itself(*pair)]
+        return self._scored(shown) | ({"released": released} if released else {})
 
     def write_averages(self, figure: str) -> Spec:
         return self._scored(self.paper.figure(figure))
