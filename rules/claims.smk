@@ -16,8 +16,6 @@ rule judge_claims:
         "<results>/logs/judge_claims.log",
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("judge_claims"),
     script:
         "../scripts/tables/judge_claims.py"
 
@@ -31,8 +29,6 @@ use rule judge_claims as judge_claim with:
         multiext("<results>/claims/{claim}", json=".json", md=".md", identity=".identity.json"),
     log:
         "<results>/logs/judge_claim/{claim}.log",
-    params:
-        **depends("judge_claim"),
 
 
 use rule write_table3 as claim_table3 with:
@@ -44,8 +40,6 @@ use rule write_table3 as claim_table3 with:
         multiext("<results>/claims/{claim}/table3", csv=".csv", md=".md", tex=".tex", identity=".identity.json"),
     log:
         "<results>/logs/claim_table3/{claim}.log",
-    params:
-        **depends("claim_table3"),
 
 
 use rule write_lengths as claim_lengths with:
@@ -55,8 +49,6 @@ use rule write_lengths as claim_lengths with:
         multiext("<results>/claims/{claim}/lengths", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/claim_lengths/{claim}.log",
-    params:
-        **depends("claim_lengths"),
 
 
 use rule write_figure8_table as claim_figure8 with:
@@ -66,8 +58,6 @@ use rule write_figure8_table as claim_figure8 with:
         multiext("<results>/claims/{claim}/figure8", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/claim_figure8/{claim}.log",
-    params:
-        **depends("claim_figure8"),
 
 
 use rule write_cost as claim_cost with:
@@ -77,8 +67,6 @@ use rule write_cost as claim_cost with:
         multiext("<results>/claims/{claim}/cost", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/claim_cost/{claim}.log",
-    params:
-        **depends("claim_cost"),
 
 
 use rule write_effects as claim_effects with:
@@ -90,5 +78,3 @@ use rule write_effects as claim_effects with:
         multiext("<results>/claims/{claim}/effects", csv=".csv", md=".md", identity=".identity.json"),
     log:
         "<results>/logs/claim_effects/{claim}.log",
-    params:
-        **depends("claim_effects"),

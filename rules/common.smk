@@ -1,4 +1,4 @@
-# What every rule uses: the study (thinksafe/study), what a job depends on, and what happens when a run starts.
+# What every rule uses: the study (thinksafe/study), and what happens when a run starts.
 
 from thinksafe import layout
 from thinksafe.analysis.claims import ClaimError
@@ -8,6 +8,7 @@ from thinksafe.provenance.digests import ROOT
 from thinksafe.study.miniature import COUNTERPARTS, REHEARSAL
 from thinksafe.study.paper import AVERAGES, COMPANIONS, GAINS, LENGTHS, SCORES, VIEWS
 from thinksafe.study.selection import Arm, Cell
+from thinksafe.study.stages import RULES
 from thinksafe.study.study import Study, one_of
 
 try:
@@ -16,7 +17,7 @@ except ClaimError as error:
     raise WorkflowError(f"config/claims.yaml: {error}") from None
 except (HubError, settings.SettingsError) as error:
     raise WorkflowError(str(error)) from None
-paths, depends = study.paths, study.depends
+paths = study.paths
 modifier = workflow.modifier
 
 driver.prepare()

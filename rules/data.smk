@@ -14,8 +14,6 @@ rule prepare_prompts:
     resources:
         mem_mb=8000,
         runtime=60,
-    params:
-        **depends("prepare_prompts"),
     script:
         "../scripts/data/prepare_prompts.py"
 
@@ -36,8 +34,6 @@ rule prepare_corpus:
     resources:
         mem_mb=16000,
         runtime=60,
-    params:
-        **depends("prepare_corpus"),
     script:
         "../scripts/data/prepare_corpus.py"
 
@@ -55,8 +51,6 @@ rule prepare_benchmark:
     resources:
         mem_mb=8000,
         runtime=60,
-    params:
-        **depends("prepare_benchmark"),
     script:
         "../scripts/data/prepare_benchmark.py"
 
@@ -71,7 +65,5 @@ rule describe_chat:
         "<results>/logs/describe_chat/{student}.log",
     conda:
         "../envs/world.yaml"
-    params:
-        **depends("describe_chat"),
     script:
         "../scripts/data/describe_chat.py"

@@ -17,8 +17,6 @@ rule sample_answers:
         gpu=study.gpus(1),
         mem_mb=study.megabytes(16000, per_billion=4000),
         runtime=study.minutes(120, per_billion=150),
-    params:
-        **depends("sample_answers"),
     script:
         "../scripts/evaluation/sample_answers.py"
 
@@ -32,8 +30,6 @@ use rule judge_responses as judge_answers with:
         multiext(f"<results>/{layout.ANSWER_VERDICTS}", verdicts=".parquet", identity=".identity.json"),
     log:
         f"<results>/logs/judge_answers/{{guard}}/{layout.CELL}/{layout.SHARD}.log",
-    params:
-        **depends("judge_answers"),
 
 
 rule score_safety:
@@ -51,8 +47,6 @@ rule score_safety:
     resources:
         mem_mb=8000,
         runtime=study.minutes(30),
-    params:
-        **depends("score_safety"),
     script:
         "../scripts/evaluation/score_safety.py"
 
@@ -71,8 +65,6 @@ rule score_reasoning:
     resources:
         mem_mb=8000,
         runtime=study.minutes(60),
-    params:
-        **depends("score_reasoning"),
     script:
         "../scripts/evaluation/score_reasoning.py"
 
@@ -94,7 +86,5 @@ rule score_perplexity:
         gpu=study.gpus(1),
         mem_mb=study.megabytes(16000, per_billion=6000),
         runtime=study.minutes(60, per_billion=30),
-    params:
-        **depends("score_perplexity"),
     script:
         "../scripts/evaluation/score_perplexity.py"

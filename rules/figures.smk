@@ -13,8 +13,6 @@ rule plot_tradeoff:
         "<results>/logs/plot_tradeoff.log",
     conda:
         "../envs/paper.yaml"
-    params:
-        **depends("plot_tradeoff"),
     script:
         "../scripts/figures/plot_tradeoff.py"
 
@@ -37,8 +35,6 @@ rule write_figure2_table:
     resources:
         mem_mb=16000,
         runtime=60,
-    params:
-        **depends("write_figure2_table"),
     script:
         "../scripts/tables/write_figure2_table.py"
 
@@ -54,8 +50,6 @@ rule plot_samples:
         "<results>/logs/plot_samples.log",
     conda:
         "../envs/paper.yaml"
-    params:
-        **depends("plot_samples"),
     script:
         "../scripts/figures/plot_samples.py"
 
@@ -67,8 +61,6 @@ use rule write_cost as write_figure3_cost with:
         multiext("<results>/tables/figure3-cost", csv=".csv", identity=".identity.json"),
     log:
         "<results>/logs/write_figure3_cost.log",
-    params:
-        **depends("write_figure3_cost"),
 
 
 rule plot_averages:
@@ -84,8 +76,6 @@ rule plot_averages:
         figure=one_of(set(AVERAGES) - {"3"}),
     conda:
         "../envs/paper.yaml"
-    params:
-        **depends("plot_averages"),
     script:
         "../scripts/figures/plot_averages.py"
 
@@ -99,8 +89,6 @@ use rule plot_averages as plot_reinforcement with:
         png=report("<results>/figures/figure3.png", caption="../report/figure3.rst", category="Figures"),
     log:
         "<results>/logs/plot_reinforcement.log",
-    params:
-        **depends("plot_reinforcement"),
 
 
 rule plot_gains:
@@ -116,8 +104,6 @@ rule plot_gains:
         figure=one_of(GAINS),
     conda:
         "../envs/paper.yaml"
-    params:
-        **depends("plot_gains"),
     script:
         "../scripts/figures/plot_gains.py"
 
@@ -132,8 +118,6 @@ rule write_figure8_table:
         "<results>/logs/write_figure8_table.log",
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_figure8_table"),
     script:
         "../scripts/tables/write_figure8_table.py"
 
@@ -149,8 +133,6 @@ rule plot_perplexity:
         "<results>/logs/plot_perplexity.log",
     conda:
         "../envs/paper.yaml"
-    params:
-        **depends("plot_perplexity"),
     script:
         "../scripts/figures/plot_perplexity.py"
 
@@ -169,7 +151,5 @@ rule plot_lengths:
         figure=one_of(LENGTHS),
     conda:
         "../envs/paper.yaml"
-    params:
-        **depends("plot_lengths"),
     script:
         "../scripts/figures/plot_lengths.py"

@@ -16,8 +16,6 @@ rule sample_responses:
         gpu=study.gpus(1),
         mem_mb=study.megabytes(16000, per_billion=4000),
         runtime=study.minutes(120, per_billion=150),
-    params:
-        **depends("sample_responses"),
     script:
         "../scripts/generation/sample_responses.py"
 
@@ -38,8 +36,6 @@ rule judge_responses:
         gpu=study.gpus(1),
         mem_mb=study.megabytes(48000),
         runtime=study.minutes(240),
-    params:
-        **depends("judge_responses"),
     script:
         "../scripts/generation/judge_responses.py"
 
@@ -67,8 +63,6 @@ rule filter_responses:
     resources:
         mem_mb=16000,
         runtime=60,
-    params:
-        **depends("filter_responses"),
     script:
         "../scripts/generation/filter_responses.py"
 
@@ -98,8 +92,6 @@ rule import_released:
     resources:
         mem_mb=16000,
         runtime=60,
-    params:
-        **depends("import_released"),
     script:
         "../scripts/generation/import_released.py"
 
@@ -120,7 +112,5 @@ rule derive_training_set:
     resources:
         mem_mb=16000,
         runtime=60,
-    params:
-        **depends("derive_training_set"),
     script:
         "../scripts/generation/derive_training_set.py"

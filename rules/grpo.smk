@@ -24,7 +24,5 @@ rule train_grpo:
         runtime=study.minutes(1440, per_billion=400),
         per_device_batch=lambda wildcards: study.rows_per_device(wildcards.student, wildcards.method),
         checkpoint_steps=lambda wildcards: study.sets.settings_of(wildcards.method)["checkpoint_steps"],
-    params:
-        **depends("train_grpo"),
     script:
         "../scripts/training/train_grpo.py"

@@ -10,8 +10,6 @@ rule lock_hub:
     localrule: True
     conda:
         "../envs/data.yaml"
-    params:
-        **depends("lock_hub"),
     script:
         "../scripts/hub/lock_hub.py"
 
@@ -23,8 +21,6 @@ rule check_hub:
     localrule: True
     conda:
         "../envs/data.yaml"
-    params:
-        **depends("check_hub"),
     script:
         "../scripts/hub/check_hub.py"
 
@@ -36,7 +32,5 @@ rule fetch:
     localrule: True
     conda:
         "../envs/data.yaml"
-    params:
-        **depends("fetch"),
     script:
         "../scripts/hub/fetch.py"

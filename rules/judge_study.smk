@@ -8,8 +8,6 @@ use rule judge_answers as judge_other_view with:
         f"<results>/logs/judge_other_view/{{guard}}/{{view}}/{layout.CELL}/{layout.SHARD}.log",
     wildcard_constraints:
         view=one_of(VIEWS),
-    params:
-        **depends("judge_other_view"),
 
 
 rule write_judge_study:
@@ -26,8 +24,6 @@ rule write_judge_study:
     resources:
         mem_mb=16000,
         runtime=60,
-    params:
-        **depends("write_judge_study"),
     script:
         "../scripts/tables/write_judge_study.py"
 
@@ -43,7 +39,5 @@ rule plot_judge_study:
         "<results>/logs/plot_judge_study.log",
     conda:
         "../envs/paper.yaml"
-    params:
-        **depends("plot_judge_study"),
     script:
         "../scripts/figures/plot_judge_study.py"

@@ -12,8 +12,6 @@ rule make_world:
         rows=one_of(["harmful", "benign", *study.config.benchmarks]),
     conda:
         "../envs/world.yaml"
-    params:
-        **depends("make_world"),
     script:
         "../scripts/miniature/make_world.py"
 
@@ -32,8 +30,6 @@ rule write_corpus:
         published=one_of(COUNTERPARTS),
     conda:
         "../envs/world.yaml"
-    params:
-        **depends("write_corpus"),
     script:
         "../scripts/miniature/write_corpus.py"
 
@@ -48,8 +44,6 @@ rule build_tokenizer:
     priority: 20  # the students wait for it, and everything waits for the students
     conda:
         "../envs/world.yaml"
-    params:
-        **depends("build_tokenizer"),
     script:
         "../scripts/miniature/build_tokenizer.py"
 
@@ -69,8 +63,6 @@ rule pretrain_model:
     priority: 10
     conda:
         "../envs/world.yaml"
-    params:
-        **depends("pretrain_model"),
     script:
         "../scripts/miniature/pretrain_model.py"
 
@@ -88,7 +80,5 @@ rule train_guard:
         guard=one_of(study.miniature.built("guard")),
     conda:
         "../envs/world.yaml"
-    params:
-        **depends("train_guard"),
     script:
         "../scripts/miniature/train_guard.py"

@@ -15,7 +15,5 @@ rule write_printed_scores:
         "<results>/logs/write_printed_scores.log",
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_printed_scores"),
     script:
         "../scripts/evaluation/write_printed_scores.py"

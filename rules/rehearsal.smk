@@ -13,7 +13,5 @@ rule write_rehearsal_data:
         file=one_of(REHEARSAL),
     conda:
         "../envs/world.yaml"
-    params:
-        **depends("write_rehearsal_data"),
     script:
         "../scripts/miniature/write_rehearsal_data.py"

@@ -23,8 +23,6 @@ rule write_report:
     resources:
         mem_mb=8000,
         runtime=60,
-    params:
-        **depends("write_report"),
     script:
         "../scripts/report/write_report.py"
 
@@ -45,7 +43,5 @@ rule write_appendix:
     resources:
         mem_mb=4000,
         runtime=30,
-    params:
-        **depends("write_appendix"),
     script:
         "../scripts/report/write_appendix.py"

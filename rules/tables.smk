@@ -16,8 +16,6 @@ rule write_main_table:
         table=one_of([*study.paper.families, *COMPANIONS]),
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_main_table"),
     script:
         "../scripts/tables/write_main_table.py"
 
@@ -33,8 +31,6 @@ rule write_table3:
         "<results>/logs/write_table3.log",
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_table3"),
     script:
         "../scripts/tables/write_table3.py"
 
@@ -52,8 +48,6 @@ rule write_table4:
         "<results>/logs/write_table4.log",
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_table4"),
     script:
         "../scripts/tables/write_table4.py"
 
@@ -69,8 +63,6 @@ rule write_table5:
         "<results>/logs/write_table5.log",
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_table5"),
     script:
         "../scripts/tables/write_table5.py"
 
@@ -90,8 +82,6 @@ rule write_beside_paper:
         table=one_of([*SCORES, "3"]),
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_beside_paper"),
     script:
         "../scripts/tables/write_beside_paper.py"
 
@@ -109,8 +99,6 @@ rule write_averages:
         figure=one_of(AVERAGES),
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_averages"),
     script:
         "../scripts/tables/write_averages.py"
 
@@ -127,8 +115,6 @@ rule write_gains:
         figure=one_of(GAINS),
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_gains"),
     script:
         "../scripts/tables/write_gains.py"
 
@@ -146,8 +132,6 @@ rule write_effects:
         "<results>/logs/write_effects.log",
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_effects"),
     script:
         "../scripts/tables/write_effects.py"
 
@@ -164,8 +148,6 @@ rule write_lengths:
         figure=one_of(LENGTHS),
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_lengths"),
     script:
         "../scripts/tables/write_lengths.py"
 
@@ -180,7 +162,5 @@ rule write_cost:
         "<results>/logs/write_cost.log",
     conda:
         "../envs/scoring.yaml"
-    params:
-        **depends("write_cost"),
     script:
         "../scripts/tables/write_cost.py"

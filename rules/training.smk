@@ -21,7 +21,5 @@ rule train_student:
         runtime=study.minutes(240, per_billion=150),
         per_device_batch=lambda wildcards: study.rows_per_device(wildcards.student, wildcards.method),
         checkpoint_steps=lambda wildcards: study.sets.settings_of(wildcards.method)["checkpoint_steps"],
-    params:
-        **depends("train_student"),
     script:
         "../scripts/training/train_student.py"

@@ -1,4 +1,4 @@
-"""What a job depends on besides its inputs, what it needs of the machine, and the check of the rules."""
+"""What a job depends on besides its inputs, and what it needs of the machine."""
 
 import json
 import re
@@ -17,11 +17,6 @@ def modules(study, rule, wildcards):
     return {name.rpartition("/")[2].removesuffix(".py") for name in json.loads(study.code_of(rule, wildcards))}
 
 
-def rule(name, script, **params):
-    """Return a rule as Snakemake knows it."""
-    return SimpleNamespace(name=name, script=f"../scripts/evaluation/{script}.py", params=list(params.values()))
-
-
 # ---------------------------------------------------------------- what a job depends on
 def test_a_rule_carries_spec_code_and_environment(paper):
     params = paper.depends("score_reasoning")
@@ -31,24 +26,6 @@ def test_a_rule_carries_spec_code_and_environment(paper):
         "code": paper.code_of("score_reasoning", wildcards),
         "environment": paper.environment_of("score_reasoning", wildcards),
     }
-
-
-def test_a_rule_with_its_own_params_passes_the_check(paper):
-    paper.check_rules([rule("score_safety", "score_safety", **paper.depends("score_safety"))])
-    # As a module's the rule has another name, and its script and params are the same.
-    paper.check_rules([rule("thinksafe_judge_answers", "judge_responses", **paper.depends("judge_answers"))])
-
-
-@pytest.mark.parametrize("name", ["score_reasoning", "score_safty"])
-def test_a_rule_with_the_params_of_another_is_refused(paper, name):
-    message = re.escape("rule score_safety runs score_safety.py: its params must be **depends('score_safety')")
-    with pytest.raises(ValueError, match=message):
-        paper.check_rules([rule("score_safety", "score_safety", **paper.depends(name))])
-
-
-def test_a_rule_without_params_is_refused(paper):
-    with pytest.raises(ValueError, match="rule score_safety runs"):
-        paper.check_rules([rule("score_safety", "score_safety")])
 
 
 def test_only_the_engine_of_the_config_counts(paper, miniature):

@@ -1,6 +1,7 @@
 """What every rule has, as Snakemake reads it, and how the rule files are written."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ def test_a_rule_that_makes_something_is_whole(makers: dict[str, dict[str, Any]])
         assert rule["docstring"] and rule["log"] and rule["conda"], name
         assert "identity" in rule["output"], f"{name}: no identity among its outputs"
         assert rule["params"] == ["spec", "code", "environment"], name
+        assert Path(rule["script"]).stem == stages.script_of(name)
         assert not rule["local"], name
 
 
@@ -43,7 +45,7 @@ def test_a_rule_of_the_login_node_makes_nothing(found: dict[str, dict[str, Any]]
     for name in ONLINE:
         rule = found[name]
         assert rule["docstring"] and rule["log"] and rule["conda"] and not rule["output"], name
-        assert rule["local"], name
+        assert rule["local"] and rule["params"] == ["spec", "code", "environment"], name
         assert "    online(snakemake, __file__)\n" in (ROOT / rule["script"]).read_text(encoding="utf-8")
 
 

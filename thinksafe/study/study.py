@@ -17,9 +17,7 @@ stages.py         what is known of each rule: its stage, environment, cost
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from thinksafe.config.types import Config
@@ -43,18 +41,6 @@ ENGINES = {
 }
 WORLD = {"thinksafe/miniature/oracle.py", "thinksafe/miniature/world.py"}
 NO_LOCK: dict[str, Any] = {"models": {}, "datasets": {}}
-
-
-@dataclass(frozen=True)
-class Depends:
-    """A param of a rule as a function of a job's wildcards; it knows its rule, so that a wrong name is found."""
-
-    rule: str
-    value: Callable[[str, Mapping[str, str]], str]
-
-    def __call__(self, wildcards: Any) -> str:
-        """Return the param of one job."""
-        return self.value(self.rule, dict(wildcards.items()))
 
 
 class Study:
@@ -94,24 +80,14 @@ class Study:
         self._code = cache(self._code)
 
     # ------------------------------------------------------------ what a job depends on (docs/staleness.md)
-    def depends(self, rule: str) -> dict[str, Depends]:
+    def depends(self, rule: str) -> dict[str, Callable[[Any], str]]:
         """Return the params of a rule: all that its jobs depend on besides their inputs."""
+
+        def of_job(value: Callable[[str, Mapping[str, str]], str]) -> Callable[[Any], str]:
+            return lambda wildcards: value(rule, dict(wildcards.items()))
+
         values = {"spec": self.spec_of, "code": self.code_of, "environment": self.environment_of}
-        return {name: Depends(rule, value) for name, value in values.items()}
-
-    def check_rules(self, rules: Iterable[Any]) -> None:
-        """Check that each rule carries its own params, and runs the script of whose code they have digests.
-
-        Raises
-        ------
-        ValueError
-            With the rule that does not.
-        """
-        for rule in rules:
-            script = Path(str(rule.script)).stem if rule.script else None
-            names = {param.rule for param in rule.params if isinstance(param, Depends)}
-            if script and (len(names) != 1 or script_of(*names) != script or len(rule.params) != 3):
-                raise ValueError(f"rule {rule.name} runs {script}.py: its params must be **depends({rule.name!r})")
+        return {name: of_job(value) for name, value in values.items()}
 
     def spec_of(self, rule: str, wildcards: Mapping[str, str]) -> str:
         """Return what a job takes from config, with the digest of its content beside a source on this machine."""
