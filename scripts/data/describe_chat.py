@@ -5,6 +5,7 @@ from typing import Any
 
 from thinksafe.files import write_text
 from thinksafe.jobs.log import say
+from thinksafe.jobs.start import start
 from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
 from thinksafe.models.chat_template import STORED, rules_of
 from thinksafe.models.folder import load_tokenizer, stop_tokens
@@ -76,6 +77,4 @@ def _encoding(tokenizer: Any, tag: str) -> str:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -5,6 +5,7 @@ from typing import Any
 
 from thinksafe.data.sources import COLUMNS, prompt_row, select, source_rows
 from thinksafe.files import write_rows
+from thinksafe.jobs.start import start
 from thinksafe.seeds import seed_for
 
 SEED = 41  # SkyThought's default
@@ -53,6 +54,4 @@ def multiple_choice(row: dict[str, Any], columns: dict[str, Any], stream: random
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -3,6 +3,7 @@
 from thinksafe.data.published_sets import COLUMNS, ROLES, convert
 from thinksafe.data.sources import source_rows
 from thinksafe.files import Row, write_json, write_rows
+from thinksafe.jobs.start import start
 
 
 def prepare_corpus(harmful: list[str], benign: list[str], spec: Row, corpus: str, statistics: str) -> None:
@@ -23,6 +24,4 @@ def prepare_corpus(harmful: list[str], benign: list[str], spec: Row, corpus: str
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

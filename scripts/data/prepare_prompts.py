@@ -4,6 +4,7 @@ from typing import Any
 
 from thinksafe.data.sources import COLUMNS, prompt_row, select, source_rows
 from thinksafe.files import write_rows
+from thinksafe.jobs.start import start
 
 
 def prepare_prompts(source: list[str], spec: dict[str, Any], prompts: str) -> None:
@@ -16,6 +17,4 @@ def prepare_prompts(source: list[str], spec: dict[str, Any], prompts: str) -> No
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

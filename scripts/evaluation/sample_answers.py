@@ -5,6 +5,7 @@ from typing import Any
 
 from thinksafe.files import IDENTITY, read_rows
 from thinksafe.inference.sampling import sample, shard_of
+from thinksafe.jobs.start import start
 from thinksafe.models.location import locate
 
 
@@ -28,6 +29,4 @@ def sample_answers(
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -5,6 +5,7 @@ from typing import Any
 
 from thinksafe.evaluation.likelihood import token_sums
 from thinksafe.files import read_rows, write_rows
+from thinksafe.jobs.start import start
 from thinksafe.models.folder import load_tokenizer
 from thinksafe.models.location import context_tokens, locate
 
@@ -37,6 +38,4 @@ def score_perplexity(
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

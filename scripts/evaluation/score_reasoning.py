@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from thinksafe.evaluation.reasoning import COLUMNS, reasoning_score
 from thinksafe.files import read_rows, write_json, write_rows
+from thinksafe.jobs.start import start
 
 
 def score_reasoning(
@@ -24,6 +25,4 @@ def score_reasoning(
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from thinksafe.evaluation.safety import COLUMNS, safety_score
 from thinksafe.files import read_rows, write_json, write_rows
+from thinksafe.jobs.start import start
 from thinksafe.layout import ANSWER_VERDICTS
 
 
@@ -33,6 +34,4 @@ def score_safety(
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

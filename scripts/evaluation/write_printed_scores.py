@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from thinksafe.analysis.paper_cells import printed_score
 from thinksafe.files import Row, write_json
+from thinksafe.jobs.start import start
 from thinksafe.reporting.tables import read_csv
 
 
@@ -36,6 +37,4 @@ def write_printed_scores(
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -1,6 +1,7 @@
 """Figures 3, 4, 7, 11 and 13: averages by method, in Figure 3 with their cost (paper Sec. 5.3, 5.4, D)."""
 
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.reporting.figures import draw_panels
 from thinksafe.reporting.tables import read_csv
 
@@ -32,6 +33,4 @@ def plot_averages(table: str, spec: Row, png: str, pdf: str, cost: str | None = 
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

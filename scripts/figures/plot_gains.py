@@ -3,6 +3,7 @@
 from typing import Any
 
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.reporting.figures import COLUMN, ERROR, Cells, colour, draw_message, error_bars, new_figure, save
 from thinksafe.reporting.tables import by_cell, read_csv
 
@@ -58,6 +59,4 @@ def _draw(axes: Any, metric: str, student: str, sources: list, cells: Cells) -> 
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

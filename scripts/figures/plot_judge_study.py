@@ -4,6 +4,7 @@ from itertools import permutations
 from typing import Any
 
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.reporting.figures import PAGE, colour, new_figure, save
 from thinksafe.reporting.tables import read_csv
 
@@ -77,6 +78,4 @@ def _draw_matrix(axes: Any, rows: list[Row], judges: list[tuple[str, str]]) -> N
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.layout import TRAINING_SET, with_files
 from thinksafe.reporting.figures import COLUMN, ROLES, draw_legend, new_figure, save
 from thinksafe.reporting.lengths import lengths_by_role, without_longest
@@ -63,6 +64,4 @@ def _draw(axes: Any, lengths: dict[str, list[int]], numbers: dict[str, Any]) -> 
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

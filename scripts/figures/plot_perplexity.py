@@ -1,6 +1,7 @@
 """Figure 8: perplexity of each method's training set under the student before training (paper Sec. 5.5)."""
 
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.reporting.figures import PAGE, draw_bars, draw_legend, drawable, new_figure, save
 from thinksafe.reporting.tables import read_csv
 
@@ -48,6 +49,4 @@ def plot_perplexity(table: str, spec: Row, png: str, pdf: str) -> None:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

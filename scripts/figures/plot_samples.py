@@ -4,6 +4,7 @@ from textwrap import wrap
 from typing import Any
 
 from thinksafe.files import Row, read_json
+from thinksafe.jobs.start import start
 from thinksafe.reporting.figures import COLUMN, colour, new_figure, save
 
 LINE = 0.118  # inches, height of a line
@@ -111,6 +112,4 @@ def _draw(axes: Any, card: Row, top: float) -> float:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

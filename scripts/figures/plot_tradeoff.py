@@ -3,6 +3,7 @@
 from typing import Any
 
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.reporting.figures import COLUMN, MARKERS, colour, draw_message, drawable, error_bars, new_figure, save
 from thinksafe.reporting.tables import read_csv
 
@@ -80,6 +81,4 @@ def _draw(figure: Any, axes: Any, points: dict[tuple[str, str], tuple[Row, Row]]
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -4,6 +4,7 @@ their reasoning (paper Sec. 5.4, Figures 4, 11)."""
 from thinksafe.files import read_rows, write_rows
 from thinksafe.generation.derived import derived_rows
 from thinksafe.generation.filter import COLUMNS
+from thinksafe.jobs.start import start
 
 
 def derive_training_set(harmful: str, benign: str, strip_reasoning: bool, dataset: str) -> None:
@@ -12,6 +13,4 @@ def derive_training_set(harmful: str, benign: str, strip_reasoning: bool, datase
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

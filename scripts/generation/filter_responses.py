@@ -2,6 +2,7 @@
 
 from thinksafe.files import Row, read_rows, write_json, write_rows
 from thinksafe.generation.filter import COLUMNS, keep_safe
+from thinksafe.jobs.start import start
 
 
 def filter_responses(
@@ -30,6 +31,4 @@ def filter_responses(
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -5,6 +5,7 @@ from thinksafe.data.sources import source_rows
 from thinksafe.files import Row, write_json, write_rows
 from thinksafe.generation.filter import COLUMNS
 from thinksafe.generation.released import released_rows
+from thinksafe.jobs.start import start
 from thinksafe.models.folder import load_tokenizer
 from thinksafe.models.location import locate
 
@@ -29,6 +30,4 @@ def import_released(
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

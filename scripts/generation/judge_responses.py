@@ -6,6 +6,7 @@ from typing import Any
 
 from thinksafe.files import read_rows, write_rows
 from thinksafe.inference.guards import COLUMNS, ask_guard, judge
+from thinksafe.jobs.start import start
 from thinksafe.models.location import locate
 
 
@@ -35,6 +36,4 @@ def judge_responses(
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -5,6 +5,7 @@ from typing import Any
 
 from thinksafe.files import read_rows
 from thinksafe.inference.sampling import sample, shard_of, take_prompts
+from thinksafe.jobs.start import start
 from thinksafe.models.location import locate
 
 
@@ -26,6 +27,4 @@ def sample_responses(
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

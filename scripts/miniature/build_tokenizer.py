@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from thinksafe.jobs.start import start
 from thinksafe.miniature import pretraining_texts
 from thinksafe.miniature.tokenizers import make_tokenizer
 
@@ -20,6 +21,4 @@ def build_tokenizer(world: dict[str, Any], family: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

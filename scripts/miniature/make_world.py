@@ -3,6 +3,7 @@
 from typing import Any
 
 from thinksafe.files import write_table
+from thinksafe.jobs.start import start
 from thinksafe.miniature.rows import make_rows
 
 
@@ -12,6 +13,4 @@ def make_world(name: str, world: dict[str, Any], rows: str) -> None:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

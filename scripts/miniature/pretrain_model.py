@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from thinksafe.files import IDENTITY
+from thinksafe.jobs.start import start
 from thinksafe.miniature import pretraining_texts
 from thinksafe.miniature.pretraining import fit, make_model, row_of, save
 from thinksafe.miniature.shapes import SHAPES, give_shape
@@ -63,6 +64,4 @@ def new_student(family: str, tokenizer: Any, settings: dict[str, Any], seed: int
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

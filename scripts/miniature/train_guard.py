@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from thinksafe.inference.guards import guard_prompt
+from thinksafe.jobs.start import start
 from thinksafe.miniature import pretraining_texts
 from thinksafe.miniature.pretraining import Row, fit, make_model, row_of, save
 from thinksafe.miniature.pretraining_texts import Pair
@@ -82,6 +83,4 @@ def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str, form
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

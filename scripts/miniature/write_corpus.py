@@ -1,6 +1,7 @@
 """Write a counterpart of a baseline's published training set, in its authors' format (docs/miniature.md)."""
 
 from thinksafe.files import read_rows, write_table
+from thinksafe.jobs.start import start
 from thinksafe.miniature.counterparts import WRITERS
 
 
@@ -23,6 +24,4 @@ def write_corpus(harmful: str, benign: str, traces: list[str], corpus: str, seed
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from thinksafe.files import write_bytes, write_table
+from thinksafe.jobs.start import start
 from thinksafe.miniature.rehearsal import FILES, encode
 
 
@@ -17,6 +18,4 @@ def write_rehearsal_data(name: str, world: dict[str, Any], rows: str) -> None:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

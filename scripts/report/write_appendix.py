@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from thinksafe.files import Row, write_text
+from thinksafe.jobs.start import start
 from thinksafe.reporting.appendix import STAGES, facts_of
 from thinksafe.reporting.tables import markdown
 from thinksafe.reporting.templates import fill
@@ -150,6 +151,4 @@ TOPICS: tuple[tuple[str, tuple[str, str] | Callable[[Row], tuple[str, str]]], ..
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thinksafe.files import IDENTITY, Row, read_json, read_rows, write_text
+from thinksafe.jobs.start import start
 from thinksafe.layout import ADAPTER, ANSWER_VERDICTS, ANSWERS, BENCHMARK, SCORE, with_files
 from thinksafe.provenance.lineage import Lineage, graph
 from thinksafe.reporting.figures import colour
@@ -96,6 +97,4 @@ def write_report(
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

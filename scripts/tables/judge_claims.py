@@ -11,6 +11,7 @@ from thinksafe.analysis.claims import Cells, cells_read, read_claims
 from thinksafe.analysis.pairing import read_arms
 from thinksafe.analysis.scores import with_rows
 from thinksafe.files import Row, read_json, write_json
+from thinksafe.jobs.start import start
 from thinksafe.layout import SCORE, with_files
 from thinksafe.reporting.tables import format_value, markdown, plain, write_markdown
 
@@ -128,6 +129,4 @@ def _margin(row: Row) -> str:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from thinksafe.analysis.scores import AVERAGES, COLUMNS, tidy, with_rows
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.reporting.tables import write_csv
 
 
@@ -25,6 +26,4 @@ def write_averages(scores: Sequence[str], rows: Sequence[str], spec: Row, csv: s
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -8,6 +8,7 @@ from thinksafe.analysis.paper_cells import AGREES, DIFFERS, UNCLEAR
 from thinksafe.analysis.scores import AVERAGES
 from thinksafe.files import Row
 from thinksafe.intervals import Estimate
+from thinksafe.jobs.start import start
 from thinksafe.reporting.tables import by_cell, format_value, markdown, plain, read_csv, write_csv, write_markdown
 
 COLUMNS = [
@@ -102,6 +103,4 @@ def _blocks(rows: Sequence[Row], spec: Row, least: float) -> list[str]:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

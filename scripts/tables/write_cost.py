@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 from thinksafe.files import IDENTITY, RECORD, Row, read_json
+from thinksafe.jobs.start import start
 from thinksafe.layout import files_named
 from thinksafe.reporting.tables import write_csv
 
@@ -105,6 +106,4 @@ MEASURES = {
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from thinksafe.analysis.effects import effect, gain_ratios, training_effects
 from thinksafe.analysis.pairing import read_arms, read_verdicts
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.layout import RESPONSE_VERDICTS, SCORE, with_files
 from thinksafe.reporting.tables import format_value, markdown, plain, write_csv, write_markdown
 
@@ -100,6 +101,4 @@ def _blocks(rows: Sequence[Row], spec: Row) -> list[str]:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

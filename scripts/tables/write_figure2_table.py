@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from thinksafe.files import Row, read_rows, write_json
+from thinksafe.jobs.start import start
 from thinksafe.models.responses import parts, well_formed
 from thinksafe.seeds import seed_for
 
@@ -96,6 +97,4 @@ def beginning(text: str | None, kind: str) -> str | None:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -6,6 +6,7 @@ from itertools import product
 from thinksafe.analysis.perplexity import corpus_perplexity, example_perplexity
 from thinksafe.files import Row, read_rows
 from thinksafe.intervals import Estimate, replicate_row
+from thinksafe.jobs.start import start
 from thinksafe.layout import PERPLEXITY, with_files
 from thinksafe.reporting.tables import write_csv
 
@@ -45,6 +46,4 @@ def write_figure8_table(scores: Sequence[str], spec: Row, csv: str) -> None:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

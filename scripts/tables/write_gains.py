@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from thinksafe.analysis.effects import gains
 from thinksafe.analysis.pairing import read_arms
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.layout import SCORE, with_files
 from thinksafe.reporting.tables import write_csv
 
@@ -36,6 +37,4 @@ def write_gains(rows: Sequence[str], spec: Row, csv: str) -> None:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

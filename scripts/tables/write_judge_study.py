@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from thinksafe.analysis.judge_study import AVERAGE, agreements, fractions, rankings, read_verdict_table, thresholds
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.layout import ANSWER_VERDICTS, VIEW_VERDICTS, with_files
 from thinksafe.reporting.tables import format_value, markdown, plain, write_csv, write_markdown
 
@@ -109,6 +110,4 @@ def _agreement_lines(rows: Sequence[Row], judges: Sequence[str], titles: Sequenc
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -6,6 +6,7 @@ from statistics import fmean, median, stdev
 
 from thinksafe.files import Row
 from thinksafe.intervals import Estimate, over_replicates
+from thinksafe.jobs.start import start
 from thinksafe.layout import TRAINING_SET, with_files
 from thinksafe.reporting.lengths import ROLES, lengths_by_role, without_longest
 from thinksafe.reporting.tables import write_csv
@@ -67,6 +68,4 @@ def _bounds(halves: Sequence[Sequence[int]], confidence: float) -> Row:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from thinksafe.analysis.scores import AVERAGES, COLUMNS, tidy, with_rows
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.reporting import tables
 from thinksafe.reporting.tables import ARROWS, SOUND, format_value, latex, plain
 
@@ -108,6 +109,4 @@ def _notes(rows: Sequence[Row], spec: Row) -> list[str]:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

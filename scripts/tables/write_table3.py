@@ -5,6 +5,7 @@ from itertools import product
 
 from thinksafe.files import Row, read_json
 from thinksafe.intervals import replicate_row, wilson
+from thinksafe.jobs.start import start
 from thinksafe.layout import TRAINING_SET, with_files
 from thinksafe.reporting import tables
 from thinksafe.reporting.tables import format_value, latex, plain
@@ -81,6 +82,4 @@ def _checked(half: Row, student: str, role: str) -> Row:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thinksafe.files import IDENTITY, Row
+from thinksafe.jobs.start import start
 from thinksafe.layout import ADAPTER, files_named, with_files
 from thinksafe.reporting.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
 
@@ -110,6 +111,4 @@ def _once(values: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

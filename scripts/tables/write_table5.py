@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from thinksafe.files import Row
+from thinksafe.jobs.start import start
 from thinksafe.reporting.tables import latex, markdown, plain, read_csv, write_csv, write_latex, write_markdown
 
 COLUMNS = ["steering", "methods", "template", "paper_strategy", "paper_template", "agreement"]
@@ -61,6 +62,4 @@ def _code(template: str) -> str:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

@@ -13,6 +13,7 @@ from thinksafe.inference.guards import Guard
 from thinksafe.inference.sampling import take_prompts
 from thinksafe.jobs.distributed import in_processes
 from thinksafe.jobs.server import LOCAL, free_port, served
+from thinksafe.jobs.start import start
 from thinksafe.models.location import base_of, locate
 from thinksafe.seeds import seed_for
 
@@ -127,6 +128,4 @@ def _gpus(wanted: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)

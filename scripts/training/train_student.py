@@ -5,6 +5,7 @@ from typing import Any
 
 from thinksafe.files import Row, read_rows
 from thinksafe.jobs.distributed import in_processes
+from thinksafe.jobs.start import start
 from thinksafe.models.location import base_of, locate
 from thinksafe.seeds import seed_for
 
@@ -42,6 +43,4 @@ def train(dataset: str, **arguments: Any) -> None:
 
 
 if __name__ == "__main__":
-    from thinksafe.jobs.start import start
-
     start(snakemake, __file__)
