@@ -384,7 +384,7 @@ def test_additions_to_the_paper_touch_no_other(folder: Path) -> None:
         fewer["select"][key] = [name for name in PAPER["select"][key] if name != last]
         before, after = [jobs_of(plan) for plan in plans([{"config": config} for config in (fewer, PAPER)], folder)]
         stale = downstream(changed(before, after), after)
-        shown = ("write_", "plot_", "show_", "judge_claims")
+        shown = ("write_", "plot_", "judge_claims")
         assert {dict(names).get(wildcard) for rule, names, _ in stale if not rule.startswith(shown)} == {last}
 
 
@@ -445,7 +445,7 @@ def test_order_of_a_selection_is_a_tables_alone(before: Jobs, folder: Path) -> N
     config["select"] = {name: values[::-1] for name, values in config["select"].items()}
     after = jobs_of(plans([{"config": config}], folder)[0])
     stale = {rule for rule, _, _ in downstream(changed(before, after), after)} - {"judge_claims"}  # it reads tables
-    assert {rule.split("_")[0] for rule in stale} == {"write", "plot", "show"}
+    assert {rule.split("_")[0] for rule in stale} == {"write", "plot"}
 
 
 def test_additions_touch_no_other_job(before: Jobs, folder: Path) -> None:
@@ -460,7 +460,7 @@ def test_additions_touch_no_other_job(before: Jobs, folder: Path) -> None:
     for mine, plan in zip(own, plans([{"config": c} for c in (student, method, benchmark)], folder), strict=True):
         after = jobs_of(plan)
         others = {key for key in downstream(changed(before, after), after) if mine not in key[1]}
-        made = {rule for rule, _, _ in others if not rule.startswith(("write_", "plot_", "show_", "judge_claims"))}
+        made = {rule for rule, _, _ in others if not rule.startswith(("write_", "plot_", "judge_claims"))}
         # Figure 8 is drawn from the first set on that is not ThinkSafe's or rejection sampling's.
         assert made <= {"score_perplexity"} and not {key for key in others if key in before and key[0] in made}, told(
             others
