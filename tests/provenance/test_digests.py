@@ -54,6 +54,7 @@ def area(
 '''
 # One of each kind of syntax whose tree has changed between Python versions, and letters new in one of their Unicodes.
 VARIED = r'''
+from __future__ import annotations
 import asyncio as aio
 from thinksafe.files import x as y
 

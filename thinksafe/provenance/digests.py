@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import groupby
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
@@ -87,15 +88,11 @@ def _text(node: Any) -> str:
 
 def _parts(nodes: list[Any]) -> Iterator[str]:
     """Yield the text of each node of a list; neighbouring imports as one sorted group."""
-    imports: list[str] = []
-    for node in nodes:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            imports += _imports(node)
-            continue
-        yield from sorted(imports)
-        imports.clear()
-        yield _text(node)
-    yield from sorted(imports)
+    for is_import, group in groupby(nodes, lambda node: isinstance(node, ast.Import | ast.ImportFrom)):
+        if is_import:
+            yield from sorted(name for node in group for name in _imports(node))
+        else:
+            yield from map(_text, group)
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
@@ -151,11 +148,6 @@ def code_paths(script: str, unused: Iterable[str] = (), used: Iterable[str] = ()
     script : path from the root, for example ``scripts/training/train_student.py``
     unused : modules that this job never imports, for example the engine that config does not name
     used : modules that it imports by a name from config and not by a statement: its loss
-
-    Raises
-    ------
-    ValueError
-        If two of the modules have the same name: digests are named by it.
     """
     found: dict[str, str] = {}
     todo, skip = [script, *used], PLUMBING | set(unused)

@@ -28,13 +28,7 @@ class Step:
 
 
 class Lineage:
-    """All identities of a run.
-
-    Parameters
-    ----------
-    run : the run's folder, ``results/<run>``
-    identities : names of the identities to read; all of the run's by default
-    """
+    """All identities of a run, whose folder is ``results/<run>``, or those with the names ``identities``."""
 
     def __init__(self, run: str | Path, identities: Iterable[str] | None = None) -> None:
         self.run = Path(run)
@@ -190,8 +184,5 @@ def device_of(record: Identity) -> str:
 
 def modules(code: dict[str, str]) -> str:
     """Return the names of a job's modules, its script first."""
-
-    def place(name: str) -> tuple[bool, str]:
-        return not any(path.startswith("scripts/") for path in module_files(name)), name
-
-    return ", ".join(sorted(code, key=place))
+    scripts = {name for name in code if any(path.startswith("scripts/") for path in module_files(name))}
+    return ", ".join(sorted(code, key=lambda name: (name not in scripts, name)))

@@ -41,14 +41,6 @@ ROWS = 8  # rows of one item that are shown of one file
 
 
 @dataclass
-class Variant:
-    """The score files of a student and method by benchmark, and its adapters, by replicate."""
-
-    scores: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    adapters: list[str] = field(default_factory=list)
-
-
-@dataclass
 class Query:
     """Where a chain begins, and the item that is followed through it."""
 
@@ -70,17 +62,6 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     return UserError(f"no {what} {name!r} here{hint} {title}: {', '.join(known) or 'none yet'}")
 
 
-def variants_of(lineage: Lineage) -> dict[tuple[str, str], Variant]:
-    """Return what there is of each student and method."""
-    found: dict[tuple[str, str], Variant] = defaultdict(Variant)
-    for name in sorted(lineage.made):
-        if name.endswith(".json") and (cell := layout.SCORE.parse(name)):
-            found[cell["student"], cell["method"]].scores[cell["benchmark"]].append(name)
-        elif adapter := layout.ADAPTER.parse(name):
-            found[adapter["student"], adapter["method"]].adapters.append(name)
-    return found
-
-
 def query_of(lineage: Lineage, text: str) -> Query:
     """Return what a cell, a row or a file means in a run; raise UserError if it names nothing that has been made."""
     name = lineage.name_of(text) if Path(text).exists() else text
@@ -94,24 +75,29 @@ def query_of(lineage: Lineage, text: str) -> Query:
                 return Query([(tables[student + ending], None)])
         raise unknown("table, figure or file", student, tables)
     method, *rest = rest
-    variants = variants_of(lineage)
-    if student not in {s for s, _ in variants}:
-        raise unknown("student", student, (s for s, _ in variants))
-    if (student, method) not in variants:
-        raise unknown(f"method of {student}", method, (m for s, m in variants if s == student))
-    variant = variants[student, method]
+    made = [name for name in sorted(lineage.made) if not name.endswith(".parquet")]  # rows of scores and others
+    cells = {name: cell for name in made if (cell := layout.SCORE.parse(name) or layout.ADAPTER.parse(name))}
+    if student not in (students := {cell["student"] for cell in cells.values()}):
+        raise unknown("student", student, students)
+    if method not in (methods := {cell["method"] for cell in cells.values() if cell["student"] == student}):
+        raise unknown(f"method of {student}", method, methods)
+    scores: dict[str, list[str]] = defaultdict(list)
+    adapters = []
+    for name, cell in cells.items():
+        if (cell["student"], cell["method"]) == (student, method):
+            (scores[cell["benchmark"]] if "benchmark" in cell else adapters).append(name)
     if not rest:
-        if not variant.adapters:
+        if not adapters:
             raise UserError(f"{student}/{method} has no adapter; name a cell, as in {student}/{method}/BENCHMARK")
-        return Query([(adapter, None) for adapter in variant.adapters])
+        return Query([(adapter, None) for adapter in adapters])
     if len(rest) > 3:
         raise UserError(f"{text}: a cell has at most five parts, student/method/metric/item/sample")
     metric, item, sample = (*rest, "", "")[:3]
     # `harmbench:oracle` and `well_formed:harmbench` are read off the same score.
-    benchmark = next((part for part in metric.split(":") if part in variant.scores), None)
+    benchmark = next((part for part in metric.split(":") if part in scores), None)
     if benchmark is None:
-        return _row_or_metric(lineage, variant, student, method, metric)
-    files = variant.scores[benchmark]
+        return _row_or_metric(lineage, scores, adapters, student, method, metric)
+    files = scores[benchmark]
     if item:
         ids = {i for file in files for i in ids_of(lineage, file.removesuffix(".json") + ".parquet")}
         if item not in ids:
@@ -121,10 +107,12 @@ def query_of(lineage: Lineage, text: str) -> Query:
     return Query([(file, None) for file in files], item or None, int(sample) if sample else None)
 
 
-def _row_or_metric(lineage: Lineage, variant: Variant, student: str, method: str, name: str) -> Query:
+def _row_or_metric(
+    lineage: Lineage, scores: Iterable[str], adapters: Iterable[str], student: str, method: str, name: str
+) -> Query:
     """Return what a row of a training set, a sampled row that was left out, or a metric of the tables means."""
-    adapters = [lineage.identities[lineage.made[adapter]] for adapter in variant.adapters]
-    sets = list(dict.fromkeys(path for made in adapters for path in made["inputs"] if path.endswith(".parquet")))
+    inputs = [path for adapter in adapters for path in lineage.identities[lineage.made[adapter]]["inputs"]]
+    sets = list(dict.fromkeys(path for path in inputs if path.endswith(".parquet")))
     rows = {path: ids_of(lineage, path) for path in sets}
     if found := [path for path in sets if name in rows[path]]:
         return Query([(path, None) for path in found], name)
@@ -136,7 +124,7 @@ def _row_or_metric(lineage: Lineage, variant: Variant, student: str, method: str
         return Query([(path, None) for path in found], name, head=[head])
     if re.search(r"-\d{4,}$", name):
         raise unknown(f"training row of {student}/{method}", name, (row for ids in rows.values() for row in ids))
-    raise unknown(f"metric or benchmark of {student}/{method}", name, {*variant.scores, *metrics})
+    raise unknown(f"metric or benchmark of {student}/{method}", name, {*scores, *metrics})
 
 
 def ids_of(lineage: Lineage, name: str) -> set[str]:

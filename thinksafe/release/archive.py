@@ -43,6 +43,7 @@ FORMAT = 1
 # A tier is the deepest level whose results a bundle holds in full.
 TABLES = LEVELS.index("tables")
 TIERS = {name: LEVELS.index(name) for name in ("scores", "responses", "adapters", "datasets")} | {"all": 0}
+Content = Path | bytes  # of a file in a bundle or a repository
 COMPANIONS = (RECORD, ".training.jsonl", ".fixed.json")  # beside an identity, and outputs of no rule
 TEXT = (".json", ".jsonl", ".csv", ".md", ".html", ".tex", ".txt", ".jinja")
 MAGIC = {".parquet": b"PAR1", ".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-"}
@@ -96,16 +97,11 @@ def name_in_run(path: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------- writing
-def write_bundle(path: Path, manifest: Mapping[str, Any], members: Mapping[str, Path | bytes]) -> None:
-    """Write an archive whose bytes depend on its content only.
+def write_bundle(path: Path, manifest: Mapping[str, Any], members: Mapping[str, Content]) -> None:
+    """Write ``members``, by their names in the archive, and ``manifest``, to which ``files`` is added.
 
-    gzip, since most files are compressed already, and xz would take an hour for a few per cent. Other builds of zlib
-    may compress the same content to other bytes.
-
-    Parameters
-    ----------
-    manifest : content of ``bundle.json`` besides ``files``
-    members : each file, or its content, by its name in the archive
+    The bytes depend on the content only, but other builds of zlib may compress it to other bytes. gzip, since most
+    files are compressed already, and xz would take an hour for a few per cent.
     """
     files = {name: facts(members[name]) for name in sorted(members)}
     contents = {MANIFEST: json_bytes({**manifest, "format": FORMAT, "files": files})}
@@ -127,12 +123,17 @@ def json_bytes(value: Any) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def size_of(content: Path | bytes) -> int:
+def bytes_of(content: Content) -> bytes:
+    """Return the bytes of a file or content."""
+    return content if isinstance(content, bytes) else content.read_bytes()
+
+
+def size_of(content: Content) -> int:
     """Return the size of a file or content in bytes."""
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
-def facts(content: Path | bytes) -> dict[str, Any]:
+def facts(content: Content) -> dict[str, Any]:
     """Return size and sha256 of a file or content."""
     digest = hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else file_digest(content)
     return {"sha256": digest, "size": size_of(content)}
@@ -190,20 +191,13 @@ class Job(TypedDict):
 
 @dataclass
 class Bundle:
-    """A bundle whose every byte has been read and agrees with its manifest.
-
-    Attributes
-    ----------
-    jobs : the provenance of each job behind its files
-    texts : identities and adapters' settings, parsed
-    owner : the number of the job that made a result
-    """
+    """A bundle whose every byte has been read and agrees with its manifest."""
 
     path: Path
     manifest: Manifest
-    jobs: list[Job] = field(default_factory=list)
-    texts: dict[str, Any] = field(default_factory=dict)
-    owner: dict[str, int] = field(default_factory=dict)
+    jobs: list[Job] = field(default_factory=list)  # all that are behind its files
+    texts: dict[str, Any] = field(default_factory=dict)  # identities and adapters' settings, parsed, by name
+    owner: dict[str, int] = field(default_factory=dict)  # of a result: the number of the job that made it
 
     @property
     def run(self) -> str:
@@ -221,6 +215,10 @@ class Bundle:
     def holds(self, output: str) -> bool:
         """Return whether an output, a file or a folder, is in the bundle."""
         return output in self.manifest["files"] or bool(self.inside(output))
+
+    def is_here(self, name: str) -> bool:
+        """Return whether a file in the current folder is the bundle's."""
+        return Path(name).is_file() and file_digest(name) == self.digest(name)
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -259,13 +257,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
 
 
 def open_bundle(path: Path) -> Bundle:
-    """Return a bundle after all of it has been read and checked; nothing is written.
-
-    Raises
-    ------
-    BundleError
-        With what is wrong and with which file, if anything is.
-    """
+    """Return a bundle after all of it has been read and checked; raise BundleError with what is wrong, and where."""
     bundle: Bundle | None = None
     limit = min(MAX_BYTES, MAX_RATIO * max(path.stat().st_size, 1 << 12))
     seen: set[str] = set()
@@ -371,9 +363,8 @@ def _validated(kind: Any, name: str, value: Any) -> Any:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
-        raise BundleError(
-            f"{name}: {'.'.join(map(str, first['loc']))!r}: {first['msg'].removeprefix('Value error, ')}"
-        ) from None
+        words = first["msg"].removeprefix("Value error, ")
+        raise BundleError(f"{name}: {'.'.join(map(str, first['loc']))!r}: {words}") from None
 
 
 def _manifest(text: bytes, limit: int) -> Manifest:
@@ -409,9 +400,8 @@ def _set_owners(bundle: Bundle) -> None:
         _expect(identity, f"{PROVENANCE}: {job['rule']}: has no identity")
         outputs |= {identity.removesuffix(IDENTITY) + ending: number for ending in COMPANIONS}
     for name in filter(lambda name: name.startswith("results/"), bundle.manifest["files"]):
-        number = next(
-            (outputs[path] for path in (name, *map(str, PurePosixPath(name).parents)) if path in outputs), None
-        )
+        places = (name, *map(str, PurePosixPath(name).parents))
+        number = next((outputs[path] for path in places if path in outputs), None)
         _expect(number is not None, f"{name} is made by none of the jobs in the bundle's provenance")
         identity = identity_among(bundle.jobs[number]["outputs"])
         _expect(identity in bundle.texts, f"{name} comes without its identity, {identity}")

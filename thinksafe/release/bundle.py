@@ -22,7 +22,8 @@ from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT, canonical
 from thinksafe.provenance.identity import SNAKEMAKES, content_digest
 from thinksafe.release import archive, crate, snakemake_records
-from thinksafe.release.archive import TABLES, TIERS, BundleError
+from thinksafe.release.archive import TABLES, TIERS, BundleError, Content
+from thinksafe.release.cards import LICENCES
 from thinksafe.reporting.templates import fill
 from thinksafe.study.stages import stage_of
 
@@ -37,7 +38,6 @@ VERDICT = re.compile(
     re.ASCII,
 )
 COUNTS = (IDENTITY, ".statistics.json")  # outputs of any rule that have no text
-Content = Path | bytes
 
 
 def jobs_of_target(jobs: Iterable[dag.Job], target: str, config: Mapping[str, Any]) -> list[dag.Job]:
@@ -155,10 +155,7 @@ def hide_places(
 ) -> list[dict[str, Any]]:
     """Replace places in identities, and return the jobs with them replaced; checksums are of the new identities.
 
-    Raises
-    ------
-    BundleError
-        If a file that counts by its bytes names one, such as an adapter of a model in a folder.
+    Raises BundleError if a file that counts by its bytes names a place, such as an adapter of a model in a folder.
     """
     changed: dict[str, str] = {}
     for name, content in members.items() if places else ():
@@ -166,7 +163,7 @@ def hide_places(
             members[name] = content = archive.json_bytes(after)
             changed[name] = "sha256:" + archive.facts(content)["sha256"]
         if name.endswith(archive.TEXT):
-            data = content if isinstance(content, bytes) else content.read_bytes()
+            data = archive.bytes_of(content)
             if named := next((place for place in places if place.encode() in data), None):
                 raise BundleError(
                     f"{name}: names the path {named}, so it cannot be public; in the config, name a link to it inside "
@@ -185,11 +182,10 @@ def licences(config: Any) -> str:
     from thinksafe.hub.client import page
     from thinksafe.hub.needed import remote_sources, used
 
-    assets = yaml.safe_load((ROOT / "config/licences/assets.yaml").read_text(encoding="utf-8"))
     found = set()
     for source in remote_sources(used(config)):
         name = source.get("hub") or source["url"]
-        known = assets.get(name, {})
+        known = LICENCES.get(name, {})
         terms = f"; to be accepted: {known['terms']}" if "terms" in known else ""
         place = page(source["kind"], name) if "hub" in source else name
         found.add(f"{place}: {known.get('licence', 'see its page')}{terms}")
@@ -199,18 +195,13 @@ def licences(config: Any) -> str:
 def make_bundle(
     overlay: dag.Overlay, tier: str, target: str = "all", public: bool = False, dry_run: bool = False
 ) -> dict[str, Any]:
-    """Write a bundle of the current folder's run.
+    """Write a bundle of the current folder's run; raise BundleError if a part of it is stale, missing or unrecorded.
 
     Returns
     -------
     dict
         ``path``; counts of ``files`` (results), of the ``jobs`` that made them, of jobs with ``provenance`` and of
         ``withheld`` files; ``bytes`` of its files; and, once it is written, ``sha256``
-
-    Raises
-    ------
-    BundleError
-        If something that belongs into it is stale, missing or without provenance.
     """
     from thinksafe.config.types import plain
 

@@ -52,20 +52,17 @@ def adapter_card(
 
     Parameters
     ----------
-    about : dict
-        ``repository``, ``title``, ``base`` (``name``, ``label``, ``revision``, and ``hub``: whether it is on the hub),
+    about : ``repository``, ``title``, ``base`` (``name``, ``label``, ``revision``, and ``hub``: whether it is there),
         ``method`` (its config), ``prompts`` (ids of their sources) and ``steerings`` (templates by name)
     spec : the adapter's spec, from its identity
     scores : by benchmark, the adapter's score and that of the student without an adapter
-    benchmarks : their config
     dataset : the repository of its training set, if that is published too
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     base = about["base"]
     licence, words = licence_of([base["name"]] if base["hub"] else [])
-    results = []
-    evaluated = []
+    results, evaluated = [], []
     for name, (score, initial) in scores.items():
         entry = benchmarks[name]
         metric, label, arrow = MEASURES[entry["kind"]]
@@ -99,14 +96,9 @@ def adapter_card(
 
 
 def dataset_card(about: Row, statistics: Mapping[str, Row], rows: int, overlap: Mapping[str, int]) -> str:
-    """Return the card of a training set (report/cards/dataset.md).
+    """Return the card of a training set (report/cards/dataset.md); ``about`` as in `adapter_card`.
 
-    Parameters
-    ----------
-    about : as in `adapter_card`
-    statistics : by half, the counts of kept and dropped prompts that the filter wrote
-    rows : count of the whole set
-    overlap : by benchmark, how many of the prompts it shares
+    ``statistics`` are the filter's, by half; ``overlap`` is how many prompts the set shares with each benchmark.
     """
     from huggingface_hub import DatasetCard, DatasetCardData
 

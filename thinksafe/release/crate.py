@@ -43,7 +43,6 @@ def describe(
 
     Parameters
     ----------
-    manifest : the bundle's own
     files : size and digest of each file, by name
     times : start of the first job and end of the last one, in seconds since 1970
     version : of the workflow
@@ -60,13 +59,13 @@ def describe(
         "size and digest of every file."
     )
     crate.datePublished = ended
-    crate.license = crate.add(ContextEntity(crate, LICENCE, {"@type": "CreativeWork", "name": "Apache-2.0"}))
+    about = {"@type": "CreativeWork"}
+    crate.license = crate.add(ContextEntity(crate, LICENCE, about | {"name": "Apache-2.0"}))
     crate.license["description"] = "The workflow's. Models and data sets have their own: LICENCES.md"
-    profiles = {
-        address: {"@type": "CreativeWork", "name": name, "version": address.rpartition("/")[2]}
+    root["conformsTo"] = [
+        crate.add(ContextEntity(crate, address, about | {"name": name, "version": address.rpartition("/")[2]}))
         for address, name in PROFILES.items()
-    }
-    root["conformsTo"] = [crate.add(ContextEntity(crate, *profile)) for profile in profiles.items()]
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about files that are not in a folder here
         workflow = crate.add_workflow(

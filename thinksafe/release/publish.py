@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thinksafe.errors import UserError
-from thinksafe.files import IDENTITY, Row, atomic, read_json, read_rows
+from thinksafe.files import Row, read_json, read_rows, write_bytes
 from thinksafe.models import location
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.lineage import Lineage
-from thinksafe.release.archive import json_bytes, size_of
+from thinksafe.release.archive import Content, bytes_of, json_bytes, size_of
 from thinksafe.release.bundle import private_places
 from thinksafe.release.cards import adapter_card, dataset_card
 
@@ -33,7 +33,6 @@ SETS = ("filter_responses", "derive_training_set")
 TRAINED = ("train_student", "train_grpo")
 SCORED = ("score_safety", "score_reasoning")
 TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")
-Content = Path | bytes
 
 
 class Item(NamedTuple):
@@ -48,11 +47,6 @@ class PublishError(UserError):
     """Something must not be published, or cannot be."""
 
     code = 1
-
-
-def read(content: Content) -> bytes:
-    """Return the bytes of a file or content."""
-    return content if isinstance(content, bytes) else content.read_bytes()
 
 
 # ------------------------------------------------------------------------------------------------------------- what
@@ -70,9 +64,10 @@ def items_of(
     """
     lineage = Lineage(run)
     fresh = [job for job in jobs if not job.stale]
-    scores = {(*key(job), job.wildcards["benchmark"]): job for job in fresh if job.rule in SCORED}
+    scored = [job for job in fresh if job.rule in SCORED]
+    scores = {(*key(job), job.wildcards["benchmark"]): read_json(output_of(job, ".json")) for job in scored}
     benchmarks = {
-        config["benchmarks"][job.wildcards["benchmark"]]["label"]: {row["prompt"] for row in read_rows(rows_of(job))}
+        config["benchmarks"][job.wildcards["benchmark"]]["label"]: set(prompts_of(job))
         for job in fresh
         if job.rule == "prepare_benchmark"
     }
@@ -120,9 +115,14 @@ def key(job: dag.Job) -> tuple[str, str, str]:
     return job.wildcards["student"], job.wildcards["method"], job.wildcards["replicate"]
 
 
-def rows_of(job: dag.Job) -> Path:
-    """Return the file of rows among a job's outputs."""
-    return Path(next(path for path in job.outputs if path.endswith(".parquet")))
+def output_of(job: dag.Job, ending: str) -> Path | None:
+    """Return the first output of a job with an ending, besides its identity."""
+    return next((Path(path) for path in job.outputs if path.endswith(ending) and path != job.identity), None)
+
+
+def prompts_of(job: dag.Job) -> list[str]:
+    """Return the prompts in a job's file of rows."""
+    return [row["prompt"] for row in read_rows(output_of(job, ".parquet"))]
 
 
 def places_of(entries: Iterable[Row]) -> list[str]:
@@ -133,25 +133,22 @@ def places_of(entries: Iterable[Row]) -> list[str]:
 
 def dataset(job: dag.Job, lineage: Lineage, about: Row, benchmarks: Mapping[str, set[str]]) -> Item:
     """Return a training set as a repository; ``benchmarks`` has the prompts of each."""
-    path = rows_of(job)
-    statistics = next((path for path in job.outputs if path.endswith(".statistics.json")), None)
-    rows = read_rows(path)
-    prompts = {row["prompt"] for row in rows}
-    overlap = {label: len(prompts & asked) for label, asked in benchmarks.items()}
-    card = dataset_card(about, read_json(statistics) if statistics else {}, len(rows), overlap)
-    return repository("dataset", about["repository"], card, lineage, job, {"data/train.parquet": path})
+    statistics, prompts = output_of(job, ".statistics.json"), prompts_of(job)
+    overlap = {label: len(asked.intersection(prompts)) for label, asked in benchmarks.items()}
+    card = dataset_card(about, read_json(statistics) if statistics else {}, len(prompts), overlap)
+    rows = {"data/train.parquet": output_of(job, ".parquet")}
+    return repository("dataset", about["repository"], card, lineage, job, rows)
 
 
 def adapter(
-    job: dag.Job, lineage: Lineage, config: Row, about: Row, scores: Mapping[Any, dag.Job], data: str | None
+    job: dag.Job, lineage: Lineage, config: Row, about: Row, scores: Mapping[Any, Row], data: str | None
 ) -> Item:
     """Return an adapter as a repository; ``data`` is the repository of its training set, if that is published."""
     student, method, replicate = key(job)
     found = {}
     for benchmark in config["select"]["benchmarks"]:
         if own := scores.get((student, method, replicate, benchmark)):
-            initial = scores.get((student, "initial", replicate, benchmark))
-            found[benchmark] = (score_of(own), score_of(initial) if initial else None)
+            found[benchmark] = own, scores.get((student, "initial", replicate, benchmark))
     spec, confidence = read_json(job.identity)["spec"], config["scoring"]["confidence"]
     card = adapter_card(about, spec, found, config["benchmarks"], confidence, data)
     folder = Path(next(path for path in job.outputs if Path(path).is_dir()))
@@ -164,11 +161,6 @@ def repository(kind: str, name: str, card: str, lineage: Lineage, job: dag.Job, 
     behind = [step.identity for step in lineage.chain(lineage.name_of(job.identity)) if step.identity]
     manifest = json_bytes({identity: lineage.identities[identity] for identity in behind})
     return Item(kind, name, {"README.md": card.encode(), "manifest.json": manifest, **files})
-
-
-def score_of(job: dag.Job) -> Row:
-    """Return the score that a job has written."""
-    return read_json(next(path for path in job.outputs if path.endswith(".json") and not path.endswith(IDENTITY)))
 
 
 # ------------------------------------------------------------------------------------------------------------- private
@@ -195,7 +187,7 @@ def texts_of(name: str, content: Content) -> Iterable[str]:
     """Return the texts of a file, of a table every string."""
     if name.endswith(".parquet"):
         return (value for row in read_rows(content) for value in row.values() if isinstance(value, str))
-    return () if name.endswith(".safetensors") else (read(content).decode("utf-8"),)
+    return () if name.endswith(".safetensors") else (bytes_of(content).decode(),)
 
 
 # ------------------------------------------------------------------------------------------------------------- where to
@@ -204,10 +196,9 @@ def push_to_folder(item: Item, folder: Path) -> list[str]:
     sent = []
     for name, content in item.files.items():
         place = folder / f"{item.kind}s" / item.name.split("/", 1)[1] / name
-        data = read(content)
+        data = bytes_of(content)
         if not place.exists() or place.read_bytes() != data:
-            with atomic(place) as temporary:
-                temporary.write_bytes(data)
+            write_bytes(place, data)
             sent.append(name)
     return sent
 
@@ -215,12 +206,7 @@ def push_to_folder(item: Item, folder: Path) -> list[str]:
 def push_to_hub(item: Item, private: bool) -> list[str]:
     """Create an item's repository if necessary, and commit and return the files that are new or have changed.
 
-    One commit, so that a repository is never half of one version.
-
-    Raises
-    ------
-    PublishError
-        If the hub refuses.
+    One commit, so that a repository is never half of one version. Raises PublishError if the hub refuses.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError
@@ -237,7 +223,7 @@ def push_to_hub(item: Item, private: bool) -> list[str]:
             CommitOperationAdd(name, content if isinstance(content, bytes) else str(content))
             for name, content in item.files.items()
             # The hub names a large file by its sha256, and one in git by its blob.
-            if there.get(name) not in (sha256(data := read(content)).hexdigest(), git_hash(data))
+            if there.get(name) not in (sha256(data := bytes_of(content)).hexdigest(), git_hash(data))
         ]
         if new:
             api.create_commit(item.name, new, commit_message="ThinkSafe-Flow: publish", repo_type=item.kind)

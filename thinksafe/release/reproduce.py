@@ -39,12 +39,7 @@ TIMED = ("cost", "figure3-cost")  # hours, which differ between any two runs
 
 
 def jobs_above(bundle: Bundle, fit: Fit, tier: str) -> tuple[set[int], set[int]]:
-    """Return the jobs above a tier that can be made again, and those whose inputs the bundle lacks.
-
-    Parameters
-    ----------
-    fit : of a bundle that fits as a whole
-    """
+    """Return the jobs above a tier that can be made again, and those whose inputs the bundle lacks."""
     makers = {output: number for number, job in fit.jobs.items() for output in job.outputs}
     again: set[int] = set()
     kept: set[int] = set()
@@ -62,18 +57,13 @@ def jobs_above(bundle: Bundle, fit: Fit, tier: str) -> tuple[set[int], set[int]]
 def prepare(
     overlay: dag.Overlay, bundle: Bundle, tier: str, dry_run: bool = False
 ) -> tuple[list[str], dict[str, int], list[str]]:
-    """Place the files from which the results above a tier are made.
+    """Place the files from which the results above a tier are made; none of these may be here already.
 
     Returns
     -------
     tuple
         Snakemake's targets (identities of the jobs to make again that no other one of them needs); how many jobs of
         each rule are made again; and the jobs above the tier that are not, sorted.
-
-    Raises
-    ------
-    BundleError
-        If the bundle does not reach down to the tier or does not fit, or if results above the tier are here.
     """
     if TIERS[bundle.manifest["tier"]] > TIERS[tier]:
         raise BundleError(
@@ -148,8 +138,7 @@ def is_compared(name: str) -> bool:
 def compare(bundle: Bundle, tier: str, kept: list[str]) -> dict[str, Any]:
     """Return every cell above a tier beside the bundle's, and how many files are identical to the byte.
 
-    ``devices`` are the types of device that the jobs ran on, the bundle's and those here, since each type rounds
-    differently.
+    ``devices``, the bundle's and those here, are the types that the jobs ran on: each type rounds differently.
     """
     made = {
         name
@@ -159,10 +148,7 @@ def compare(bundle: Bundle, tier: str, kept: list[str]) -> dict[str, Any]:
     identities = {name for name in made if name.endswith(IDENTITY)}
     records = {name.removesuffix(IDENTITY) + RECORD for name in identities}
     compared = {name for name in made if is_compared(name)}
-    files = Counter(
-        "identical" if Path(name).is_file() and file_digest(name) == bundle.digest(name) else "different"
-        for name in made - identities
-    )
+    files = Counter("identical" if bundle.is_here(name) else "different" for name in made - identities)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         archive.extract(bundle, Path(folder), compared | records)

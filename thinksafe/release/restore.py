@@ -36,18 +36,10 @@ OURS = Path(".snakemake/thinksafe")
 
 # ------------------------------------------------------------------------------------------------------------- fetching
 def fetch(place: str, folder: Path) -> Path:
-    """Return the local file of a bundle, downloaded if necessary.
+    """Return the local file of a bundle, downloaded if necessary; an address's file is kept in ``folder``.
 
-    Parameters
-    ----------
-    place : a path; ``https://...``; or a data set on the hub, ``owner/name`` or ``owner/name@revision``, each with
-        ``:file`` if it has more than one bundle
-    folder : where a download from an address is kept
-
-    Raises
-    ------
-    BundleError
-        If there is none, or it cannot be downloaded.
+    ``place`` is a path; ``https://...``; or a data set on the hub, ``owner/name`` or ``owner/name@revision``, each with
+    ``:file`` if it has more than one bundle.
     """
     if (path := Path(place)).is_file():
         return path
@@ -108,7 +100,8 @@ def place(graph: Any, bundle: Bundle, jobs: Mapping[int, dag.Job]) -> None:
             f"Snakemake is running in {Path.cwd()}, or was killed there: wait for it, or run `snakemake --unlock`"
         )
     files = files_of(bundle, jobs)
-    new = {name for name in files if not _same(bundle, name)}
+    # A record here describes the job that made what is here, and stays.
+    new = {name for name in files if not (Path(name).is_file() if name.endswith(RECORD) else bundle.is_here(name))}
     staging = Path("results") / bundle.run / "bundles" / ".placing"
     free = shutil.disk_usage("results" if Path("results").exists() else ".").free
     if (size := sum(bundle.manifest["files"][name]["size"] for name in new)) > free:
@@ -142,11 +135,6 @@ def _locked(run: str) -> Iterator[None]:
         except BlockingIOError:
             raise BundleError(f"another restore is placing files of {run} here: wait for it, then try again") from None
         yield
-
-
-def _same(bundle: Bundle, name: str) -> bool:
-    """Return whether a file is here already; a record here describes the job that made what is here, and stays."""
-    return Path(name).is_file() and (name.endswith(RECORD) or file_digest(name) == bundle.digest(name))
 
 
 # ----------------------------------------------------------------------------------------------------------- describing

@@ -101,11 +101,7 @@ def fit(graph: Any, bundle: Bundle, ignore: Sequence[str] = ()) -> Fit:
     """Compare each job of a bundle with the job that would make the same outputs now.
 
     A job fits if Snakemake would record it as the bundle does, no other file is in its place, its inputs are those
-    here, and all jobs behind it fit.
-
-    Parameters
-    ----------
-    ignore : outputs that may be here with other content, since they will not be placed
+    here, and all jobs behind it fit. Outputs to ``ignore``, which will not be placed, may be here with other content.
     """
     by_output = {output: number for number, job in enumerate(bundle.jobs) for output in job["outputs"]}
     found, numbers = Fit(), {}
