@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from thinksafe.inference.guards import guard_prompt
+from thinksafe.inference.guards import ANSWER_TOKENS, guard_prompt, guard_template
 from thinksafe.jobs.start import start
 from thinksafe.miniature import pretraining_texts
 from thinksafe.miniature.pretraining import Row, fit, make_model, row_of, save
 from thinksafe.miniature.pretraining_texts import Pair
 from thinksafe.miniature.tokenizers import make_tokenizer
-from thinksafe.models.chat import encode, field, render
+from thinksafe.models.chat import encode
 from thinksafe.seeds import seed_for
 
 FORM_ROWS = 10  # by default, one in ten of WildGuard's rows teaches the wording of its three lines
@@ -57,18 +57,12 @@ def verdict(kind: str, pair: Pair) -> str:
     return "\n".join(f"{name}: {answer}" for name, answer in zip(names, answers, strict=True))
 
 
-def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str, form_rows: int = FORM_ROWS) -> list[Row]:
+def guard_rows(kind: str, tokenizer: Any, pairs: Sequence[Pair], form: str, form_rows: int) -> list[Row]:
     """Return the training rows: the question exactly as the pipeline asks it, and the verdict.
 
     In a ``wildguard``'s rows only the judgements count, except in one of ``form_rows``.
     """
-    if kind == "llama-guard":
-        roles = (("user", "prompt"), ("assistant", "response"))
-        messages = [{"role": role, "content": field(name)} for role, name in roles]
-        template = render(tokenizer, messages) + "\n\n"
-    else:
-        template = form.replace("{prompt}", field("prompt")).replace("{response}", field("response"))
-    limit = tokenizer.model_max_length - 32
+    template, limit = guard_template(tokenizer, form), tokenizer.model_max_length - ANSWER_TOKENS
     judgements = {encode(tokenizer, f"x: {word}")[-1] for word in ("yes", "no")}
     rows = []
     for pair in pairs:

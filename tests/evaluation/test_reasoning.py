@@ -187,7 +187,7 @@ def test_the_prompts_of_the_package_are_not_the_papers():
 
 def test_unknown_task_is_an_error():
     for function in (score, score_strict):
-        with pytest.raises(ValueError, match="mmlu"):
+        with pytest.raises(KeyError, match="mmlu"):
             function("mmlu", after("", "1"), "1")
 
 

@@ -139,18 +139,18 @@ def _json(text: str, where: str) -> Rows:
         if isinstance(inside, list) and inside and all(isinstance(row, dict) for row in inside):
             found = inside
     if isinstance(found, dict) and found:
-        found = _columns(found, where)
+        found = _columns(found)
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise ValueError(f"{where}: a JSON source must be a list of objects, or an object of columns of one length")
     return found
 
 
-def _columns(found: dict[str, Any], where: str) -> Any:
-    """Return the rows of {"prompt": [...], ...}, or of {"prompt": {"0": ..., ...}, ...} as pandas writes it."""
+def _columns(found: dict[str, Any]) -> Rows | None:
+    """Return the rows of {"prompt": [...], ...}, or of {"prompt": {"0": ..., ...}, ...} as of pandas; else None."""
     parts = list(found.values())
     if all(isinstance(part, dict) for part in parts):
         if any(part.keys() != parts[0].keys() for part in parts):
-            raise ValueError(f"{where}: a JSON source must be a list of objects, or an object of columns of one length")
+            return None
         parts = [list(part.values()) for part in parts]
     if not all(isinstance(part, list) for part in parts) or len({len(part) for part in parts}) != 1:
         return None

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from thinksafe.evaluation.skythought import HANDLERS, handler
+from thinksafe.evaluation.skythought import handler
 from thinksafe.evaluation.strict_reasoning import score_strict
 from thinksafe.evaluation.well_formed import well_formed_counts
 from thinksafe.files import Row
@@ -125,8 +125,6 @@ def score(task: str, response: str, gold: str) -> Row:
     """
     from skythought.evals.util.math_parsing_util import extract_answer, get_multiple_choice_answer
 
-    if task not in HANDLERS:
-        raise ValueError(f"task: no answers are read for {task!r}; choose one of {', '.join(HANDLERS)}")
     judge, text = handler(task), response.strip()
     if task == "gsm8k" and "####" not in gold:
         gold = f"#### {gold}"  # the handler looks for the mark
@@ -137,7 +135,7 @@ def score(task: str, response: str, gold: str) -> Row:
     return {"extracted": extracted, "correct": bool(correct)}
 
 
-class Scorer:
+class Scorer(contextlib.AbstractContextManager):
     """Scores answers in a process of its own, which is killed and replaced when a comparison takes too long.
 
     The limit is on the CPU seconds of that process, so that a busy machine gives the same scores; ten times as long by
@@ -151,9 +149,6 @@ class Scorer:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._process: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> "Scorer":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._stop()

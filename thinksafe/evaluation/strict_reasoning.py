@@ -34,8 +34,6 @@ def score_strict(task: str, response: str, gold: str) -> dict[str, Any]:
     gpqa takes the first letter inside the last ``\boxed{}`` and nothing else; gsm8k compares numbers as numbers.
     """
     readers = {"aime24": _math, "math500": _math, "gsm8k": _gsm8k, "gpqa": _gpqa}
-    if task not in readers:
-        raise ValueError(f"task: no answers are read for {task!r}; choose one of {', '.join(readers)}")
     answer, extracted, correct = parts(response)[1], "", False
     if answer:
         extracted, correct = readers[task](answer.replace("\u2212", "-"), gold.replace("\u2212", "-"))

@@ -8,12 +8,10 @@ from thinksafe.inference.requests import Engine
 
 def load_engine(name: str, folder: str | Path, **settings: Any) -> Engine:
     """Return the engine ``name`` with a model loaded; ``settings`` are ``dtype``, ``tensor_parallel``, `Engine`'s."""
-    if name == "transformers":
-        from thinksafe.inference.transformers_engine import TransformersEngine
-
-        return TransformersEngine(str(folder), **settings)
     if name == "vllm":
         from thinksafe.inference.vllm_engine import VllmEngine
 
         return VllmEngine(str(folder), **settings)
-    raise ValueError(f"engine.name: no engine is called {name!r}; choose transformers or vllm")
+    from thinksafe.inference.transformers_engine import TransformersEngine
+
+    return TransformersEngine(str(folder), **settings)

@@ -82,13 +82,12 @@ class Guard:
 
     def verdicts(self, pairs: Sequence[Pair]) -> Iterator[Row]:
         """Yield one verdict per pair, in order: `COLUMNS` without ``id`` and ``draw``."""
-        if self.kind == "llama-guard":
-            return _llama_guard_verdicts(self.engine, pairs, self.limit)
-        return _wildguard_verdicts(self.engine, pairs, self.limit, self.form)
+        read = _llama_guard_verdicts if self.kind == "llama-guard" else _wildguard_verdicts
+        return read(self.engine, pairs, self.limit, guard_template(self.engine.tokenizer, self.form))
 
 
 # -------------------------------------------------------------------------------------------- Llama-Guard-3
-def _llama_guard_verdicts(engine: Engine, pairs: Sequence[Pair], limit: int) -> Iterator[Row]:
+def _llama_guard_verdicts(engine: Engine, pairs: Sequence[Pair], limit: int, template: str) -> Iterator[Row]:
     """Read the first token after the tokenizer's own template, ``safe`` or ``unsafe``, and P(unsafe) (Eq. 5).
 
     Both log-probabilities are kept, since P(unsafe) alone does not show that the guard answers neither.
@@ -98,9 +97,6 @@ def _llama_guard_verdicts(engine: Engine, pairs: Sequence[Pair], limit: int) -> 
     if any(len(ids) != 1 for ids in labels):
         raise ValueError(f"{tokenizer.name_or_path}: `safe` and `unsafe` must be one token each, they are {labels}")
     safe, unsafe = labels[0][0], labels[1][0]
-    messages = [{"role": "user", "content": field("prompt")}, {"role": "assistant", "content": field("response")}]
-    # The guard's natural answer begins with a blank line; the template ends before it.
-    template = render(tokenizer, messages) + "\n\n"
     asked = [guard_prompt(tokenizer, template, prompt.strip(), response.strip(), limit) for prompt, response in pairs]
     requests = [Request(str(n), ids, 0, labels=(safe, unsafe)) for n, (ids, _) in enumerate(asked)]
     for completion, (_, cut) in zip(_greedy(engine, requests, 1), asked, strict=True):
@@ -128,9 +124,8 @@ def parse_wildguard(output: str, label: str) -> str:
     return found.group(1).lower() if found else "unknown"
 
 
-def _wildguard_verdicts(engine: Engine, pairs: Sequence[Pair], limit: int, form: str) -> Iterator[Row]:
+def _wildguard_verdicts(engine: Engine, pairs: Sequence[Pair], limit: int, template: str) -> Iterator[Row]:
     """Read the labelled lines of WildGuard's answer, and P(unsafe) and P(refusal) where it says yes or no."""
-    template = form.replace("{prompt}", field("prompt")).replace("{response}", field("response"))
     asked = [guard_prompt(engine.tokenizer, template, prompt, response, limit) for prompt, response in pairs]
     prompts = [ids for ids, _ in asked]
     requests = [Request(str(n), ids, 0) for n, ids in enumerate(prompts)]
@@ -166,6 +161,15 @@ def _wildguard_p_yes(
 
 
 # -------------------------------------------------------------------------------------------- shared
+def guard_template(tokenizer: Any, form: str) -> str:
+    """Return a guard's question, in its prompt format or else its chat template, with fields for `guard_prompt`."""
+    if form:
+        return form.replace("{prompt}", field("prompt")).replace("{response}", field("response"))
+    messages = [{"role": "user", "content": field("prompt")}, {"role": "assistant", "content": field("response")}]
+    # The guard's natural answer begins with a blank line; the template ends before it.
+    return render(tokenizer, messages) + "\n\n"
+
+
 def guard_prompt(tokenizer: Any, template: str, prompt: str, response: str, limit: int) -> tuple[tuple[int, ...], bool]:
     """Return the ids of a guard's question, at most ``limit`` of them, and whether something was cut.
 

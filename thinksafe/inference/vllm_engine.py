@@ -38,7 +38,11 @@ class VllmEngine(Engine):
     """
 
     def __init__(self, folder: str, *, dtype: str, tensor_parallel: int = 1, **settings: Any) -> None:
-        on_cpu = _prepare_environment()
+        import torch
+
+        on_cpu = not torch.cuda.is_available()
+        for name, value in (ENVIRONMENT | (ENVIRONMENT_ON_CPU if on_cpu else {})).items():
+            os.environ.setdefault(name, value)  # what the user has set stays; vLLM reads it when it is imported
         super().__init__(folder, **settings)
         from vllm import LLM
         from vllm.lora.request import LoRARequest
@@ -65,32 +69,31 @@ class VllmEngine(Engine):
         )
 
     def _answer(self, requests: Sequence[Request], adapter: str | None, sampling: Sampling) -> list[Completion]:
-        from vllm import TokensPrompt
+        from vllm import SamplingParams, TokensPrompt
 
+        parameters = [
+            SamplingParams(
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                top_k=sampling.top_k,
+                max_tokens=sampling.max_tokens,
+                seed=request.seed,
+                ignore_eos=True,  # the stop tokens are only ours, as in the other engine
+                stop_token_ids=list(self.stop),
+                logprobs=None if request.labels else 0,  # 0: of the chosen token alone; labels include it
+                logprob_token_ids=list(request.labels) or None,
+                flat_logprobs=True,
+                detokenize=False,
+            )
+            for request in requests
+        ]
         outputs = self.llm.generate(
             [TokensPrompt(prompt_token_ids=list(request.tokens)) for request in requests],
-            [self._parameters(request, sampling) for request in requests],
+            parameters,
             lora_request=self.lora_requests[adapter] if adapter else None,
             use_tqdm=False,
         )
         return [self._completion(request, output.outputs[0]) for request, output in zip(requests, outputs, strict=True)]
-
-    def _parameters(self, request: Request, sampling: Sampling) -> Any:
-        from vllm import SamplingParams
-
-        return SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            max_tokens=sampling.max_tokens,
-            seed=request.seed,
-            ignore_eos=True,  # the stop tokens are only ours, as in the other engine
-            stop_token_ids=list(self.stop),
-            logprobs=None if request.labels else 0,  # 0: of the chosen token alone; labels include it
-            logprob_token_ids=list(request.labels) or None,
-            flat_logprobs=True,
-            detokenize=False,
-        )
 
     def _completion(self, request: Request, output: Any) -> Completion:
         """Return vLLM's output as a completion; RuntimeError if vLLM aborted it, which is no finished response."""
@@ -108,13 +111,3 @@ class VllmEngine(Engine):
             logprobs=tuple(found.logprobs[start] for start in found.start_indices),
             labels={label: labels[label] for label in request.labels},
         )
-
-
-def _prepare_environment() -> bool:
-    """Set vLLM's variables unless the user has, before it is imported, and return whether it runs on CPU."""
-    import torch
-
-    on_cpu = not torch.cuda.is_available()
-    for name, value in (ENVIRONMENT | (ENVIRONMENT_ON_CPU if on_cpu else {})).items():
-        os.environ.setdefault(name, value)
-    return on_cpu

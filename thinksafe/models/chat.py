@@ -146,21 +146,14 @@ def completion_tokens(tokenizer: Any, response: str, opened: bool) -> list[int]:
 
 
 def response_spans(tokenizer: Any, response: str) -> list[tuple[int, int]]:
-    """Return the characters (start, end) of a stored response that each token of `completion_tokens` covers.
+    """Return the characters (start, end) of a response that each token of `completion_tokens` covers.
 
-    ``response`` is without what the generation prompt holds of it; the token that ends the turn covers no characters
-    and is left out.
+    ``response`` has the model's own think tags, without what the generation prompt holds of it; the token that ends the
+    turn covers no characters and is left out.
     """
-    own = dict(zip(STORED, rules_of(tokenizer).think, strict=True))
-    stored: list[int] = []  # the place in the stored form of each character of the model's own form
-    place = 0
-    for piece in re.split(f"({'|'.join(STORED)})", response):
-        stored += [place] * len(own[piece]) if piece in own else range(place, place + len(piece))
-        place += len(piece)
-    stored.append(place)
     return [
-        (stored[place + start], stored[place + end])
-        for place, piece, plain in _response_pieces(tokenizer, own_tags(tokenizer, response))
+        (place + start, place + end)
+        for place, piece, plain in _response_pieces(tokenizer, response)
         for start, end in tokenizer(
             piece, add_special_tokens=False, split_special_tokens=plain, return_offsets_mapping=True
         )["offset_mapping"]

@@ -3,7 +3,6 @@
 A guard that fails ends the run. (The authors' code gives the whole batch a reward of 0 if a request fails.)
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,7 +44,7 @@ def safety_rewards(pairs: Sequence[Pair], ask: Ask) -> list[float]:
         raise GuardError(f"the guard was asked about {len(pairs)} responses and gave {len(verdicts)} verdicts")
     for verdict in verdicts:
         p_unsafe = verdict["p_unsafe"]
-        if p_unsafe is None or not 0.0 <= p_unsafe <= 1.0 or math.isnan(p_unsafe):
+        if p_unsafe is None or not 0.0 <= p_unsafe <= 1.0:  # NaN is not either
             raise GuardError(
                 f"the guard's answer {verdict['output']!r} has no probability of `unsafe` (found: {p_unsafe}); "
                 "a reward of 0 would teach that this response is harmful, so the run stops"

@@ -150,7 +150,8 @@ class Loss(Supervised):
         rows = len(seen)
         # Paper: silent; the authors' code takes the last two means over each micro-batch.
         likelihood = -output.log_probs[:rows].sum() / supervised.clamp(min=1)
-        query_mask = -output.log_probs[rows:].sum() / self.step_total(keys_of).clamp(min=1)
+        keys = self.step_total(lambda batch: key_tokens(batch)[1].sum())
+        query_mask = -output.log_probs[rows:].sum() / keys.clamp(min=1)
         states, self.hidden = self.hidden[:rows].float(), None
         before_key = (seen > 0) & (place < inputs["key_start"][:, None])
         understanding = before_key & (place >= inputs["query"][:, None])
@@ -171,11 +172,6 @@ def key_tokens(inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Ten
     place = inputs["attention_mask"].cumsum(-1) - 1
     key = (place >= inputs["key_start"][:, None]) & (place < inputs["key_end"][:, None])
     return place, key & (inputs["labels"] != IGNORED)
-
-
-def keys_of(batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Return the number of tokens of key sentences in a batch."""
-    return key_tokens(batch)[1].sum()
 
 
 def taught(batch: dict[str, torch.Tensor]) -> torch.Tensor:
