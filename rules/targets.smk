@@ -1,5 +1,5 @@
 # A name for each step of one's own model, table, figure, ablation and claim, such as `snakemake figure12` or
-# `snakemake claim_A01`; thinksafe/study/targets.py has the list.
+# `snakemake claim_A01`; rules/targets.yaml has the list.
 
 for name, text in study.named_targets().items():
 

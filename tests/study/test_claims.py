@@ -3,7 +3,7 @@
 import pytest
 
 from thinksafe.analysis.scores import AVERAGES
-from thinksafe.study.claims import Undecidable
+from thinksafe.study.targets import NothingSelected
 
 QWEN3 = ["qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b"]
 
@@ -51,7 +51,7 @@ def test_compliance_of_untrained_students_is_judged_where_rejection_sampling_has
 
 def test_a_claim_names_what_a_run_lacks(make):
     study = make(select={"students": ["r1-qwen-7b"], "methods": ["initial", "thinksafe"]})
-    with pytest.raises(Undecidable, match="claim_B01: this run cannot decide it, as it lacks qwen3-0.6b grpo"):
+    with pytest.raises(NothingSelected, match="claim_B01: this run cannot decide it, as it lacks qwen3-0.6b grpo"):
         study.claims.files_of("B01")
     assert study.claims.files_of("A01") == ["<results>/claims/A01.json"]
 

@@ -11,7 +11,7 @@ command line, ``students=[...]`` is short for ``select={students: [...]}``, and 
 import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache, reduce
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -200,13 +200,7 @@ def _select(command_line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def validate(config: Mapping[str, Any]) -> Config:
-    """Return a merged config with its types and defaults.
-
-    Raises
-    ------
-    SettingsError
-        With every problem found (the first ten in full), if there is any.
-    """
+    """Return a merged config with its types and defaults; raise SettingsError with every problem found."""
     given = without_nulls(config)
     problems: list[str] = []
     broken: set[str] = set()
@@ -219,17 +213,11 @@ def validate(config: Mapping[str, Any]) -> Config:
     return typed
 
 
-@cache
-def _sections() -> type[Config]:
-    """Return the type of a config that may lack sections."""
-    return partial("Sections", Config)
-
-
 def _readable(given: Mapping[str, Any], broken: set[str]) -> Config:
     """Return a config without its ``broken`` sections and unknown keys; a section that needs one of these is broken."""
     try:
         sections = {key: part for key, part in given.items() if key not in broken}
-        return _sections().model_validate(sections, extra="ignore")
+        return partial("Sections", Config).model_validate(sections, extra="ignore")
     except ValidationError as error:
         broken.update(str(one["loc"][0]) for one in error.errors())
         return _readable(given, broken)

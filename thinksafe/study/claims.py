@@ -11,7 +11,7 @@ from thinksafe.layout import RESULTS
 from thinksafe.provenance.digests import canonical
 from thinksafe.study.paper import LENGTHS
 from thinksafe.study.selection import Arm, Cell
-from thinksafe.study.targets import Targets, artifact_of
+from thinksafe.study.targets import NothingSelected, Targets, artifact_of
 
 # Metrics that no score has, and the table that has them.
 METRIC_TABLES = {
@@ -33,10 +33,6 @@ TABLES = {
     "figure10": "figures/figure10",
     "cost": "figures/figure3",
 }
-
-
-class Undecidable(ValueError):  # noqa: N818 - says what is missing, not that something broke
-    """A run lacks what decides a claim."""
 
 
 class Claims:
@@ -94,12 +90,9 @@ class Claims:
         return students_counted(self.read[claim].predicate, self.all["sets"], self.own_sets, self.is_in_run)
 
     def needs_of(self, claim: str) -> list[tuple[str, str, str]]:
-        """Return the run's student, method and metric that decide a claim.
+        """Return the run's student, method and metric that decide a claim; of the paper's numbers, those printed.
 
-        Raises
-        ------
-        Undecidable
-            If it cannot be decided, with what is missing. For the paper's numbers, those that are printed count.
+        Raises NothingSelected, with what is missing, if it cannot be decided.
         """
         predicate, over = self.read[claim].predicate, self.students_over(claim)
         sets = {**self.all["sets"], **self.own_sets, **over}
@@ -110,7 +103,7 @@ class Claims:
         students = min(map(len, over.values()), default=len(self.own_sets["students"]))
         if not cells or missing or at_least(predicate) > students:
             some = "; ".join(" ".join(cell) for cell in missing[:3]) + (", ..." if len(missing) > 3 else "")
-            raise Undecidable(
+            raise NothingSelected(
                 f"claim_{claim}: this run cannot decide it, as it lacks {some or 'the students that it counts'}. "
                 "Add the students, methods and benchmarks to `select` (docs/claims.md)"
             )

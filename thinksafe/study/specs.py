@@ -297,15 +297,12 @@ class Specs(Miniature):
         return self.claims.spec(claim)
 
     # ------------------------------------------------------------ figures
-    def plot_averages(self, figure: str) -> Spec:
+    def plot_averages(self, figure: str = "3") -> Spec:
         shown = self.paper.figure(figure)
         return self._labels(shown.students, shown.methods)
 
     def plot_tradeoff(self) -> Spec:
         return self.plot_averages("1")
-
-    def plot_reinforcement(self) -> Spec:
-        return self.plot_averages("3")
 
     def plot_perplexity(self) -> Spec:
         return self._labels(self.selection.students, self.paper.figure8_methods())

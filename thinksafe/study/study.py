@@ -2,17 +2,7 @@
 
 Made once, when the workflow is read (rules/common.smk); rules and tests ask the same object. It is pure and cheap: no
 Snakemake, no torch; it reads the config and the files that the config names. No script imports it, so that a change
-here makes something stale only through the specs and paths that it changes. Where to look:
-
-selection.py      students, methods, benchmarks, and the cells that they span
-training_sets.py  what each method learns from, with which loss and settings
-paths.py          the files that rules take as input (their patterns: thinksafe/layout.py)
-paper.py          the contents of each table and figure
-targets.py        what `all`, table1, figure12, ... make
-claims.py         what each claim needs of a run
-report.py         what the page and the appendix read
-specs.py          what each job depends on from config (the miniature's: miniature.py)
-stages.py         what is known of each rule: its stage, environment, cost
+here makes something stale only through the specs and paths that it changes.
 """
 
 import re

@@ -4,50 +4,12 @@ from functools import cached_property
 from typing import Any
 
 from thinksafe import layout
+from thinksafe.config.settings import read
 from thinksafe.layout import RESULTS
+from thinksafe.provenance.digests import ROOT
 from thinksafe.study.paper import AVERAGES, COMPANIONS, GAINS, LENGTHS, SCORES, WILDGUARD, Paper
 
-TARGETS = {
-    # steps of one's own model (docs/own-model.md)
-    "chat": "The chat format found in each student's files, before anything is sampled.",
-    "dataset": "The training sets of all methods.",
-    "adapter": "The adapters of all methods.",
-    "evaluation": "The tables of each family: every adapter on every benchmark.",
-    # pages and collections
-    "tables": "Every table that the selection has something for.",
-    "figures": "Every figure that the selection has something for.",
-    "report": "The run as one page that opens offline: results/<run>/report/index.html (docs/report.md).",
-    "appendix": "Facts that reviewers ask for: results/<run>/appendix.md and checklist.md (docs/appendix.md).",
-    # the paper's tables and figures
-    "table1": "Safety and reasoning of every method on the Qwen3 students (Table 1).",
-    "table2": "The same on the R1-Distill students (Table 2).",
-    "table3": "Fraction of responses that the guard filters out (Table 3).",
-    "table4": "What each method was trained on, and for how long (Table 4).",
-    "table5": "The instructions to refuse (Table 5).",
-    "table6": "Table 1 with another guard as filter beside it (Table 6).",
-    "table7": "Table 2 with another guard as filter beside it (Table 7).",
-    "figure1": "Safety against reasoning of every method (Figure 1).",
-    "figure2": "A harmful prompt answered directly, by a teacher, and under steering (Figure 2, from real samples).",
-    "figure3": "ThinkSafe against online reinforcement learning, with its cost (Figure 3).",
-    "figure4": "Refusals without reasoning, R1-Distill (Figure 4).",
-    "figure5": "Larger teachers of the student's family (Figure 5).",
-    "figure6": "Teachers of the other family, smaller students (Figure 6).",
-    "figure7": "Rejection sampling instead of refusal steering (Figure 7).",
-    "figure8": "Perplexity of each training set under the untrained student (Figure 8).",
-    "figure9": "Numbers and lengths of the kept responses, Qwen3 (Figure 9).",
-    "figure10": "Numbers and lengths of the kept responses, R1-Distill (Figure 10).",
-    "figure11": "Refusals without reasoning, Qwen3 (Figure 11).",
-    "figure12": "Teachers of the other family, larger students (Figure 12).",
-    "figure13": "Steering strategies (Figure 13).",
-    # ablations, claims and judges
-    "ablation_steering": "Does the wording of the steering matter (Figure 13).",
-    "ablation_no_reasoning": "Do refusals need their reasoning (Figures 4, 11).",
-    "ablation_teachers": "Is one's own data better than a teacher's (Figures 5, 6, 12).",
-    "ablation_rejection": "Is steering needed at all (Figure 7).",
-    "ablation_guard": "Does the filter's guard matter (Tables 6, 7).",
-    "claims": "What the run says of each claim of the paper (docs/claims.md).",
-    "judge_study": "The same stored answers under both guards and both views (docs/judges.md).",
-}
+TARGETS: dict[str, str] = read(ROOT / "rules/targets.yaml")  # with what each makes
 # Targets that make artifacts of other names.
 ARTIFACTS = {
     "ablation_steering": {"figures/figure13"},
@@ -60,7 +22,7 @@ ARTIFACTS = {
 
 
 class NothingSelected(ValueError):  # noqa: N818 - says what is missing, not that something broke
-    """The selection has nothing for a target."""
+    """The selection lacks what a target or a claim needs."""
 
 
 class Targets:
@@ -83,34 +45,27 @@ class Targets:
     @cached_property
     def all(self) -> list[str]:
         """Return every table, figure and summary that the selection has something for."""
-        sampled, tables, figures = not self.config.use_paper_scores, self.family_tables(), {}
+        paper, sampled = self.paper, not self.config.use_paper_scores
+        tables, figures = self.family_tables(), {"1": bool(paper.table(1).students)}
         compared = [*(n for n in SCORES if n in self.main_tables()), *(["3"] if sampled else [])]
-        beside = [number for number in compared if self.paper.beside_students(number)]
+        beside = [number for number in compared if paper.beside_students(number)]
         tables += [f"{layout.TABLE.in_run(name=f'table{number}')}-beside-paper.csv" for number in beside]
         if sampled:
-            tables += [f"{layout.TABLE.in_run(name=name)}.md" for name, shown in self._other_tables().items() if shown]
-            figures = self._other_figures()
-        figures = {"1": self.paper.table(1).students} | figures
+            others: dict[str, Any] = {
+                "table4": self.selection.arms(trained=True),
+                "table5": paper.sets.steerings_used(),
+                "table3": paper.table3_students(),
+                "effects": paper.effect_students(),
+            }
+            tables += [f"{layout.TABLE.in_run(name=name)}.md" for name, shown in others.items() if shown]
+            figures |= {number: bool(paper.thinksafe_students(family)) for number, family in LENGTHS.items()}
+            figures |= {number: bool(paper.figure(number).students) for number in (*AVERAGES, *GAINS)}
+            figures["8"] = len(paper.figure8_methods()) > 2  # ThinkSafe and rejection sampling alone are no comparison
+            figures["2"] = paper.figure2()[0] is not None
         files = [*tables, *(f"{layout.FIGURE.in_run(name=f'figure{n}')}.png" for n, shown in figures.items() if shown)]
         if self.config.judge_study.in_all:
             files += self.judge_study()
         return [*files, f"{RESULTS}/claims.json"] if self.selection.cells() else files
-
-    def _other_tables(self) -> dict[str, Any]:
-        return {
-            "table4": self.selection.arms(trained=True),
-            "table5": self.paper.sets.steerings_used(),
-            "table3": self.paper.table3_students(),
-            "effects": self.paper.effect_students(),
-        }
-
-    def _other_figures(self) -> dict[str, Any]:
-        return {
-            **{number: self.paper.thinksafe_students(family) for number, family in LENGTHS.items()},
-            **{number: self.paper.figure(number).students for number in (*AVERAGES, *GAINS)},
-            "8": len(self.paper.figure8_methods()) > 2,  # ThinkSafe and rejection sampling alone are no comparison
-            "2": self.paper.figure2()[0],
-        }
 
     def judge_study(self) -> list[str]:
         """Return the files of the judge study."""
@@ -131,13 +86,7 @@ class Targets:
         }
 
     def files_of(self, target: str) -> list[str]:
-        """Return the files of a named target.
-
-        Raises
-        ------
-        NothingSelected
-            If the selection has nothing for it.
-        """
+        """Return the files of a named target; raise NothingSelected if the selection has nothing for it."""
         collections = self._collections()
         if target in collections:
             return collections[target]
