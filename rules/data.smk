@@ -11,9 +11,6 @@ rule prepare_prompts:
         "<results>/logs/prepare_prompts/{prompts}.log",
     conda:
         "../envs/data.yaml"
-    resources:
-        mem_mb=8000,
-        runtime=60,
     script:
         "../scripts/data/prepare_prompts.py"
 
@@ -33,7 +30,6 @@ rule prepare_corpus:
         "../envs/data.yaml"
     resources:
         mem_mb=16000,
-        runtime=60,
     script:
         "../scripts/data/prepare_corpus.py"
 
@@ -48,9 +44,6 @@ rule prepare_benchmark:
         "<results>/logs/prepare_benchmark/{benchmark}.log",
     conda:
         "../envs/data.yaml"
-    resources:
-        mem_mb=8000,
-        runtime=60,
     script:
         "../scripts/data/prepare_benchmark.py"
 

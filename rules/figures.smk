@@ -34,7 +34,6 @@ rule write_figure2_table:
         "../envs/scoring.yaml"
     resources:
         mem_mb=16000,
-        runtime=60,
     script:
         "../scripts/tables/write_figure2_table.py"
 

@@ -62,7 +62,6 @@ rule filter_responses:
         "../envs/data.yaml"
     resources:
         mem_mb=16000,
-        runtime=60,
     script:
         "../scripts/generation/filter_responses.py"
 
@@ -91,7 +90,6 @@ rule import_released:
         "../envs/training.yaml"
     resources:
         mem_mb=16000,
-        runtime=60,
     script:
         "../scripts/generation/import_released.py"
 
@@ -111,6 +109,5 @@ rule derive_training_set:
         "../envs/data.yaml"
     resources:
         mem_mb=16000,
-        runtime=60,
     script:
         "../scripts/generation/derive_training_set.py"

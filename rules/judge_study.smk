@@ -23,7 +23,6 @@ rule write_judge_study:
         "../envs/paper.yaml"
     resources:
         mem_mb=16000,
-        runtime=60,
     script:
         "../scripts/tables/write_judge_study.py"
 

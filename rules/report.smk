@@ -20,9 +20,6 @@ rule write_report:
         "<results>/logs/write_report.log",
     conda:
         "../envs/paper.yaml"
-    resources:
-        mem_mb=8000,
-        runtime=60,
     script:
         "../scripts/report/write_report.py"
 

@@ -13,11 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
+from pathlib import Path
 from statistics import NormalDist, median
 from typing import TYPE_CHECKING, Any, Self
 
-from thinksafe.files import IDENTITY, RECORD, read_json
+from thinksafe.files import IDENTITY, RECORD
 from thinksafe.planning.dag import Job, behind
+from thinksafe.planning.status import read
 from thinksafe.provenance.digests import ROOT
 from thinksafe.study.stages import stage_of
 
@@ -187,11 +189,8 @@ class CostModel:
         Records of stale jobs count too: such a job takes about as long again.
         """
         for job in jobs:
-            try:
-                record = read_json(job.identity.removesuffix(IDENTITY) + RECORD) if job.identity else None
-            except (OSError, ValueError):
-                continue
-            if record is None:
+            record = read(Path(job.identity.removesuffix(IDENTITY) + RECORD)) if job.identity else {}
+            if not record:
                 continue
             self.finished += 1
             work = self.work(job)

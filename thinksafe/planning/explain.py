@@ -67,10 +67,7 @@ def recorded(texts: Sequence[str]) -> dict[str, Any]:
     """Return the changed params of a record, by name; each is stored as a Python string literal."""
     found: dict[str, Any] = {}
     for text in texts:
-        try:
-            value = json.loads(ast.literal_eval(text))
-        except (ValueError, SyntaxError, TypeError):
-            continue  # a param of an older workflow
+        value = json.loads(ast.literal_eval(text))
         found[kind_of(value)] = value
     return found
 
@@ -80,8 +77,6 @@ def causes(job: dag.Job) -> list[str]:
     lines = []
     for kind, before in recorded(job.recorded).items():
         lines += difference(kind, before, json.loads(job.params[kind]))
-    if job.recorded and not lines:
-        lines.append("params: recorded in another form by an older version")
     if "Missing output files" in job.reason:
         lines.append(NOT_MADE)
     if job.other_inputs:

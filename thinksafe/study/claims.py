@@ -38,10 +38,6 @@ TABLES = {
 class Claims:
     """The claims of config/claims.yaml under one selection.
 
-    Parameters
-    ----------
-    claims : content of config/claims.yaml
-
     Raises
     ------
     ClaimError

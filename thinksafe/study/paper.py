@@ -16,10 +16,7 @@ from thinksafe.study.selection import Arm, Cell, Selection
 from thinksafe.study.training_sets import TrainingSets
 
 WILDGUARD = "thinksafe-wildguard"
-COMPANIONS = {
-    "6": "1",
-    "7": "2",
-}  # Tables 6 and 7 are Tables 1 and 2 with one more row, ThinkSafe filtered by WildGuard
+COMPANIONS = {"6": "1", "7": "2"}  # these are Tables 1 and 2 with one more row, ThinkSafe filtered by WildGuard
 STRATEGIES = ("thinksafe-suffix", "thinksafe-risk", "thinksafe-intent")  # of steering, in the order of Table 5
 SCORES = ("1", "2", "6", "7")  # tables of scores; Table 3 is of training sets
 LENGTHS = {"9": "qwen3", "10": "r1"}  # the family whose responses' lengths a figure shows

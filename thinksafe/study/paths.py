@@ -12,12 +12,7 @@ from thinksafe.study.training_sets import TrainingSets
 
 
 class Paths:
-    """Lists of files under one selection.
-
-    Parameters
-    ----------
-    local : wraps a path of this machine that no rule makes, as Snakemake's ``local`` does.
-    """
+    """Lists of files under one selection; ``local`` wraps a path of this machine that no rule makes (see `Study`)."""
 
     def __init__(self, selection: Selection, sets: TrainingSets, local: Callable[[str], Any] = str) -> None:
         self.selection, self.sets, self.config, self.local = selection, sets, selection.config, local

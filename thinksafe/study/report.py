@@ -12,16 +12,12 @@ from thinksafe.study.targets import Targets, artifact_of
 
 
 class Report:
-    """The inputs of the page (docs/report.md) and of the appendix (docs/appendix.md).
-
-    Attributes
-    ----------
-    cells, arms : what the run samples and trains; nothing where the scores are the paper's
-    """
+    """The inputs of the page (docs/report.md) and of the appendix (docs/appendix.md)."""
 
     def __init__(self, targets: Targets) -> None:
         self.targets, self.paper, self.paths = targets, targets.paper, targets.paper.paths
         self.selection, self.config = targets.selection, targets.config
+        # What the run samples and trains; nothing where the scores are the paper's.
         sampled = not self.config.use_paper_scores
         self.cells = self.selection.cells() if sampled else []
         self.arms = self.selection.arms(trained=True) if sampled else []

@@ -18,14 +18,12 @@ class Stage:
     environment : the kind of job in envs/versions.yaml whose versions can change its numbers; None where none can.
         ``{engine}`` is the engine of the config.
     cost : the category of its time, one of `COSTS`
-    script : its script, where its name is not the rule's
     shows_text : whether what it makes may show prompts or responses, so that a public bundle leaves it out
     """
 
     level: str
     environment: str | None = None
     cost: str = "processor"
-    script: str | None = None
     shows_text: bool = True
 
     @property
@@ -34,72 +32,50 @@ class Stage:
         return LEVELS.index(self.level)
 
 
-RULES = {
-    # the miniature's and the rehearsal's world
-    "make_world": Stage("sources"),
-    "write_corpus": Stage("sources"),
-    "write_rehearsal_data": Stage("sources"),
-    "build_tokenizer": Stage("sources", "world", shows_text=False),
-    "pretrain_model": Stage("sources", "world", shows_text=False),
-    "train_guard": Stage("sources", "world", shows_text=False),
-    # data
-    "prepare_prompts": Stage("sources"),
-    "prepare_corpus": Stage("sources"),
-    "prepare_benchmark": Stage("sources"),
-    "describe_chat": Stage("sources", "world"),
+# Rules by what is known of them.
+STAGES = {
+    # data, and the miniature's and the rehearsal's world
+    Stage("sources"): "make_world write_corpus write_rehearsal_data prepare_prompts prepare_corpus prepare_benchmark",
+    Stage("sources", "world", shows_text=False): "build_tokenizer pretrain_model train_guard",
+    Stage("sources", "world"): "describe_chat",
     # generation
-    "sample_responses": Stage("datasets", "sampling-{engine}", cost="generation"),
-    "judge_responses": Stage("datasets", "sampling-{engine}", cost="filtering", shows_text=False),
-    "filter_responses": Stage("datasets", cost="filtering"),
-    "import_released": Stage("datasets", "training", cost="filtering"),
-    "derive_training_set": Stage("datasets"),
+    Stage("datasets", "sampling-{engine}", cost="generation"): "sample_responses",
+    Stage("datasets", "sampling-{engine}", cost="filtering", shows_text=False): "judge_responses",
+    Stage("datasets", cost="filtering"): "filter_responses",
+    Stage("datasets", "training", cost="filtering"): "import_released",
+    Stage("datasets"): "derive_training_set",
     # training
-    "train_student": Stage("adapters", "training", cost="training", shows_text=False),
-    "train_grpo": Stage("adapters", "grpo", cost="reinforcement", shows_text=False),
+    Stage("adapters", "training", cost="training", shows_text=False): "train_student",
+    Stage("adapters", "grpo", cost="reinforcement", shows_text=False): "train_grpo",
     # evaluation
-    "sample_answers": Stage("responses", "sampling-{engine}", cost="evaluation"),
-    "judge_answers": Stage(
-        "scores", "sampling-{engine}", cost="evaluation", script="judge_responses", shows_text=False
-    ),
-    "judge_other_view": Stage(
-        "scores", "sampling-{engine}", cost="evaluation", script="judge_responses", shows_text=False
-    ),
-    "score_safety": Stage("scores", "tables", shows_text=False),
-    "score_reasoning": Stage("scores", "scoring", shows_text=False),
-    "score_perplexity": Stage("scores", "training", cost="evaluation", shows_text=False),
-    "write_printed_scores": Stage("scores", "tables", shows_text=False),
+    Stage("responses", "sampling-{engine}", cost="evaluation"): "sample_answers",
+    Stage("scores", "sampling-{engine}", cost="evaluation", shows_text=False): "judge_answers judge_other_view",
+    Stage("scores", "tables", shows_text=False): "score_safety write_printed_scores",
+    Stage("scores", "scoring", shows_text=False): "score_reasoning",
+    Stage("scores", "training", cost="evaluation", shows_text=False): "score_perplexity",
     # tables, figures and pages
-    "write_main_table": Stage("tables", "tables"),
-    "write_table3": Stage("tables", "tables"),
-    "write_table4": Stage("tables", "tables", shows_text=False),
-    "write_table5": Stage("tables", "tables"),
-    "write_beside_paper": Stage("tables", "tables"),
-    "write_averages": Stage("tables", "tables"),
-    "write_gains": Stage("tables", "tables"),
-    "write_effects": Stage("tables", "tables"),
-    "write_lengths": Stage("tables", "tables", shows_text=False),
-    "write_figure2_table": Stage("tables"),
-    "write_figure8_table": Stage("tables", "tables"),
-    "write_cost": Stage("tables"),
-    "write_figure3_cost": Stage("tables", script="write_cost"),
-    "write_judge_study": Stage("tables", "tables"),
-    "judge_claims": Stage("tables", "tables"),
-    "judge_claim": Stage("tables", "tables", script="judge_claims"),
-    "claim_table3": Stage("tables", "tables", script="write_table3"),
-    "claim_lengths": Stage("tables", "tables", script="write_lengths"),
-    "claim_figure8": Stage("tables", "tables", script="write_figure8_table"),
-    "claim_effects": Stage("tables", "tables", script="write_effects"),
-    "claim_cost": Stage("tables", script="write_cost"),
-    "plot_tradeoff": Stage("tables", "figures"),
-    "plot_averages": Stage("tables", "figures"),
-    "plot_gains": Stage("tables", "figures"),
-    "plot_lengths": Stage("tables", "figures", shows_text=False),
-    "plot_perplexity": Stage("tables", "figures"),
-    "plot_reinforcement": Stage("tables", "figures", script="plot_averages"),
-    "plot_samples": Stage("tables", "figures"),
-    "plot_judge_study": Stage("tables", "figures"),
-    "write_report": Stage("tables", "report"),
-    "write_appendix": Stage("tables"),
+    Stage("tables", "tables"): """
+        write_main_table write_table3 write_table5 write_beside_paper write_averages write_gains write_effects
+        write_figure8_table write_judge_study judge_claims judge_claim
+        claim_table3 claim_lengths claim_figure8 claim_effects""",
+    Stage("tables", "tables", shows_text=False): "write_table4 write_lengths",
+    Stage("tables"): "write_figure2_table write_cost write_figure3_cost claim_cost write_appendix",
+    Stage("tables", "figures"): """
+        plot_tradeoff plot_averages plot_gains plot_perplexity plot_reinforcement plot_samples plot_judge_study""",
+    Stage("tables", "figures", shows_text=False): "plot_lengths",
+    Stage("tables", "report"): "write_report",
+}
+RULES = {rule: stage for stage, rules in STAGES.items() for rule in rules.split()}
+# Scripts of the rules that do not have one of their own name.
+SCRIPTS = {
+    **dict.fromkeys(("judge_answers", "judge_other_view"), "judge_responses"),
+    **dict.fromkeys(("write_figure3_cost", "claim_cost"), "write_cost"),
+    "judge_claim": "judge_claims",
+    "claim_table3": "write_table3",
+    "claim_lengths": "write_lengths",
+    "claim_figure8": "write_figure8_table",
+    "claim_effects": "write_effects",
+    "plot_reinforcement": "plot_averages",
 }
 
 
@@ -110,4 +86,4 @@ def stage_of(rule: str) -> Stage:
 
 def script_of(rule: str) -> str:
     """Return the name of a rule's script."""
-    return stage_of(rule).script or rule
+    return SCRIPTS.get(rule, rule)
