@@ -1,5 +1,4 @@
-# A name for each step of one's own model, table, figure, ablation and claim, such as `snakemake figure12` or
-# `snakemake claim_A01`; rules/targets.yaml has the list.
+# A name for each claim and for each table, figure and page in rules/targets.yaml, such as `snakemake figure12`.
 
 for name, text in study.named_targets().items():
 

@@ -43,7 +43,8 @@ def run(tmp_path, monkeypatch):
             {"rule": "sample_responses", "title": f"sample responses mine {number}", "wildcards": names}
             | {"identity": f"results/mine/responses/part-{number}.identity.json", "log": str(log.relative_to(tmp_path))}
         )
-    return {"run": "mine", "began": BEGAN, "driver": os.getpid(), "host": platform.node(), "jobs": jobs}, tmp_path
+    plan = {"run": "mine", "began": BEGAN, "driver": os.getpid(), "host": platform.node(), "elsewhere": False}
+    return plan | {"jobs": jobs}, tmp_path
 
 
 def report(plan, now):

@@ -682,9 +682,8 @@ class _Schema(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: Any) -> dict[str, Any]:
-        return (
-            self.generate_inner(schema["schema"]) if schema.get("default") is None else super().default_schema(schema)
-        )
+        absent = schema.get("default") is None
+        return self.generate_inner(schema["schema"]) if absent else super().default_schema(schema)
 
     def dict_schema(self, schema: Any) -> dict[str, Any]:
         made = super().dict_schema(schema)

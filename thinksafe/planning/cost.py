@@ -11,11 +11,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import NormalDist, median
 from typing import TYPE_CHECKING, Any, Self
+
+import yaml
 
 from thinksafe.files import IDENTITY, RECORD
 from thinksafe.planning.dag import Job, behind
@@ -62,14 +63,6 @@ def _short(value: float) -> float:
 ZERO = Amount(0.0, 0.0, 0.0)
 
 
-@cache
-def assumptions() -> dict[str, Any]:
-    """Return config/cost/h100.yaml."""
-    import yaml
-
-    return yaml.safe_load((ROOT / "config/cost/h100.yaml").read_text(encoding="utf-8"))
-
-
 @dataclass(frozen=True)
 class Work:
     """What a job does: ``units`` are responses, verdicts or rows, each of ``tokens`` on average and ``cap`` at most."""
@@ -83,7 +76,8 @@ class CostModel:
     """Seconds and bytes of jobs of one config; ``prompts`` is the number of prompts by role (harmful, benign)."""
 
     def __init__(self, config: "Config", prompts: Mapping[str, int]) -> None:
-        self.config, self.prompts, self.assumed = config, prompts, assumptions()
+        self.config, self.prompts = config, prompts
+        self.assumed: dict[str, Any] = yaml.safe_load((ROOT / "config/cost/h100.yaml").read_text(encoding="utf-8"))
         self.rates: dict[tuple[Any, ...], list[float]] = defaultdict(list)  # seconds per unit of work
         self.ratios: dict[tuple[str, ...], list[float]] = defaultdict(list)  # measured to predicted seconds
         self.finished = 0
@@ -189,8 +183,7 @@ class CostModel:
         Records of stale jobs count too: such a job takes about as long again.
         """
         for job in jobs:
-            record = read(Path(job.identity.removesuffix(IDENTITY) + RECORD)) if job.identity else {}
-            if not record:
+            if not (job.identity and (record := read(Path(job.identity.removesuffix(IDENTITY) + RECORD)))):
                 continue
             self.finished += 1
             work = self.work(job)

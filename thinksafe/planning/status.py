@@ -64,7 +64,7 @@ def look(job: Mapping[str, Any], since: float, now: float) -> Seen:
     """Return the state of one job of a plan that started at ``since``."""
     made = Path(job["identity"].removesuffix(IDENTITY))
     path, attempts = made.with_name(made.name + RECORD), made.with_name(f".{made.name}.attempts.json")
-    seen = Seen(job["rule"], job.get("title", job["rule"]), job["wildcards"], Path(job["log"]), "queued")
+    seen = Seen(job["rule"], job["title"], job["wildcards"], Path(job["log"]), "queued")
     written, renewed = time_of(seen.log), time_of(attempts)
     ran: list[dict[str, Any]] = []
     if time_of(path) >= since:
@@ -162,7 +162,7 @@ def report(plan: Mapping[str, Any], now: float) -> dict[str, Any]:
     alive = not local or Path(f"/proc/{plan['driver']}").exists()
     states, ended = STATES, now
     if not alive:  # no job waits any more; those that ran have stopped with Snakemake, except on a cluster
-        gone = {"queued": "not begun"} | ({} if plan.get("elsewhere") else {"running": "failed"})
+        gone = {"queued": "not begun"} | ({} if plan["elsewhere"] else {"running": "failed"})
         for job in jobs:
             job.state = gone.get(job.state, job.state)
         states, ended = (*STATES, "not begun"), max([plan["began"], *(time_of(job.log) for job in jobs)])
