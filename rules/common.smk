@@ -2,7 +2,8 @@
 
 from thinksafe import layout
 from thinksafe.analysis.claims import ClaimError
-from thinksafe.hub.lock import HubError, read_lock, unpinned
+from thinksafe.errors import UserError
+from thinksafe.hub.lock import read_lock, unpinned
 from thinksafe.jobs import driver
 from thinksafe.provenance.digests import ROOT
 from thinksafe.study.miniature import COUNTERPARTS, REHEARSAL
@@ -15,7 +16,7 @@ try:
     study = Study(typed, settings.read(ROOT / "config/claims.yaml"), read_lock(typed.hub.lock), local)
 except ClaimError as error:
     raise WorkflowError(f"config/claims.yaml: {error}") from None
-except (HubError, settings.SettingsError) as error:
+except UserError as error:
     raise WorkflowError(str(error)) from None
 paths = study.paths
 modifier = workflow.modifier
@@ -29,5 +30,5 @@ if modifier.is_main_snakefile() and not (workflow.output_settings.dryrun or work
 onstart:
     try:
         driver.on_start(workflow, modifier, study, unpinned)
-    except driver.DriverError as error:
+    except UserError as error:
         raise WorkflowError(str(error)) from None

@@ -1,11 +1,12 @@
 """Rows in Parquet and facts in JSON; a file is written completely or not at all."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 Row = dict[str, Any]  # of a table, or of prompts, responses, verdicts
 # Suffixes of the files with an artifact's dependencies, and with when and where it was made (provenance/identity.py).
@@ -26,6 +27,17 @@ def atomic(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def locked(path: str | Path) -> IO[bytes] | None:
+    """Open a file for reading and appending, and lock it until it is closed; None if somebody else has locked it."""
+    file = open(path, "a+b")  # noqa: SIM115 - whoever holds the lock closes it
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
 
 
 def write_rows(path: str | Path, rows: Sequence[Row], columns: dict[str, type]) -> None:

@@ -4,14 +4,7 @@ from typing import Any
 
 
 def lock_hub(sources: list[dict[str, Any]], lock: str, accept: list[str]) -> list[str]:
-    """Add to the lock what it lacks, and return the problems.
-
-    Parameters
-    ----------
-    sources : what the whole config takes from the hub, selected or not
-    lock : path of the lock
-    accept : ids whose commits may move
-    """
+    """Add to the file ``lock`` what it lacks, and return the problems; commits of the ids in ``accept`` may move."""
     from thinksafe.hub.client import update_lock
     from thinksafe.jobs.log import say
 

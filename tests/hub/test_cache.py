@@ -12,9 +12,9 @@ import pytest
 from tests.hub.hub_server import Fault, Hub
 from tests.hub.sources import EMPTY, A, dataset, fetched
 from thinksafe.data.sources import source_rows
+from thinksafe.errors import UserError
 from thinksafe.hub import client
 from thinksafe.hub.cache import cached_download, download_path
-from thinksafe.hub.lock import HubError
 from thinksafe.models.location import locate
 
 
@@ -48,7 +48,7 @@ def test_a_pinned_address(server: Hub, printed: list[str]) -> None:
     (text,) = client.inspect([remote], EMPTY, printed.append)[1]
     assert "benchmarks.harmbench.source" in text and f"find a copy with sha256 {source['sha256']}" in text
     server.files["/raw/a.json"] = b"[]"
-    with pytest.raises(HubError, match=f"find a copy with sha256 {source['sha256']}"):
+    with pytest.raises(UserError, match=f"find a copy with sha256 {source['sha256']}"):
         client.fetch_all([remote], [], lambda done, total: None, printed.append)
 
 

@@ -10,9 +10,10 @@ from huggingface_hub import constants
 
 from tests.hub.hub_server import Fault, Hub
 from tests.hub.sources import EMPTY, MODEL, A, B, C, dataset, fetched, locked, model
+from thinksafe.errors import UserError
 from thinksafe.hub import client
 from thinksafe.hub.cache import cached_snapshot
-from thinksafe.hub.lock import HubError, read_lock, write_lock
+from thinksafe.hub.lock import read_lock, write_lock
 from thinksafe.models.location import locate
 
 
@@ -52,7 +53,7 @@ def test_branches_tags_and_commits_are_locked_apart(server: Hub, printed: list[s
 
 
 def test_what_the_config_does_not_take_cannot_be_accepted(server: Hub, printed: list[str]) -> None:
-    with pytest.raises(HubError, match=r"hub.accept: the config takes no org/studnt from the hub"):
+    with pytest.raises(UserError, match=r"hub.accept: the config takes no org/studnt from the hub"):
         client.lock_sources([model()], EMPTY, ["org/studnt"], printed.append)
 
 
@@ -141,7 +142,7 @@ def test_a_hub_that_cannot_be_reached_is_one_error(
     server: Hub, printed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(HubError, match="the hub at http://127.0.0.1:9 cannot be reached"):
+    with pytest.raises(UserError, match="the hub at http://127.0.0.1:9 cannot be reached"):
         client.lock_sources([model(), model("org/other")], EMPTY, [], printed.append)
 
 
@@ -186,7 +187,7 @@ def test_a_hub_that_stays_down_is_reported_and_what_came_stays(
     monkeypatch.setattr(client, "PATIENT", 3)
     found = client.inspect([model()], locked([model()], printed), printed.append)[0]
     server.faults.append(Fault("model.safetensors", 500, times=99))
-    with pytest.raises(HubError, match="org/student .*What is here stays; `snakemake fetch` continues the download"):
+    with pytest.raises(UserError, match="org/student .*What is here stays; `snakemake fetch` continues the download"):
         client.fetch_all([model()], found, lambda done, total: None, printed.append)
     assert sum("attempt" in line for line in printed) == 2
     with pytest.raises(FileNotFoundError, match="model org/student is incomplete at revision a.*run `snakemake fetch`"):
@@ -213,7 +214,7 @@ def test_what_comes_must_be_what_was_locked(server: Hub, printed: list[str], mon
     monkeypatch.setattr(client, "PATIENT", 2)
     found = client.inspect([model()], locked([model()], printed), printed.append)[0]
     server.repos["model", "org/student"].commits[A] = MODEL | {"config.json": b"{}"}  # listed and sent since
-    with pytest.raises(HubError, match=r"config.json \(2 B\) is not what the hub says it is"):
+    with pytest.raises(UserError, match=r"config.json \(2 B\) is not what the hub says it is"):
         client.fetch_all([model()], found, lambda done, total: None, printed.append)
     with pytest.raises(FileNotFoundError, match="is incomplete"):
         cached_snapshot("org/student", "model", A)

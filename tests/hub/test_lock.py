@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.hub.sources import EMPTY, A
-from thinksafe.hub.lock import HubError, read_lock, unpinned
+from thinksafe.errors import UserError
+from thinksafe.hub.lock import read_lock, unpinned
 
 
 def test_a_broken_lock_is_named(tmp_path: Path) -> None:
@@ -14,7 +15,7 @@ def test_a_broken_lock_is_named(tmp_path: Path) -> None:
     assert read_lock(path) == EMPTY
     for text in ("- a", "models: {a/b: {main: {commit: abc}}}", "modles: {}", "models: {a/b: main}", "{"):
         path.write_text(text)
-        with pytest.raises(HubError, match="hub.lock.yaml: this is not a lock"):
+        with pytest.raises(UserError, match="hub.lock.yaml: this is not a lock"):
             read_lock(path)
 
 

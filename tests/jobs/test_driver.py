@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake.iocontainers import Log, OutputFiles, Params
 
+from thinksafe.errors import UserError
 from thinksafe.jobs import driver
 
 
@@ -25,13 +26,13 @@ def job(rule, wildcards, environment="{}", **outputs):
 def test_a_source_without_a_commit_stops_the_run():
     jobs = [job("prepare_prompts", {}), job("fetch", {})]
     driver.check_pins(jobs, lambda spec: [], "config/hub.lock.json")
-    with pytest.raises(driver.DriverError, match="^org/a, org/b: taken .* writes them to config/hub.lock.json"):
+    with pytest.raises(UserError, match="^org/a, org/b: taken .* writes them to config/hub.lock.json"):
         driver.check_pins(jobs, lambda spec: ["org/b", "org/a"] if "prepare" in spec else [], "config/hub.lock.json")
 
 
 def test_another_version_stops_the_run_before_submission(monkeypatch):
     monkeypatch.delenv("THINKSAFE_ANY_VERSION", raising=False)
-    with pytest.raises(driver.DriverError, match="numpy 0.1 is pinned, .*--sdm conda"):
+    with pytest.raises(UserError, match="numpy 0.1 is pinned, .*--sdm conda"):
         driver.check_versions([job("write_table3", {}, '{"numpy": "0.1"}')])
 
 

@@ -119,11 +119,11 @@ def test_the_second_writer_is_turned_away_and_changes_nothing(output):
 
 
 def test_a_writer_that_comes_as_the_journal_is_removed_does_not_write_into_nothing(output, monkeypatch):
-    from thinksafe.jobs import journal as module
+    from thinksafe import files
 
     def remove_first(handle, how):
         next(output.parent.glob(".*.journal")).unlink()
 
-    monkeypatch.setattr(module.fcntl, "flock", remove_first)
+    monkeypatch.setattr(files.fcntl, "flock", remove_first)
     with pytest.raises(JournalBusyError):
         Journal(output, "key", 3)

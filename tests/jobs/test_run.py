@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.jobs import job, plain
+from thinksafe.errors import UserError
 from thinksafe.jobs.gpu_leases import lease
 from thinksafe.jobs.run import check_environment
 
@@ -19,9 +20,7 @@ def test_an_environment_that_is_not_the_pinned_one_is_named(monkeypatch):
 
     monkeypatch.delenv("THINKSAFE_ANY_VERSION", raising=False)
     check_environment({"numpy": version("numpy"), "torch": version("torch").split("+")[0]})
-    with pytest.raises(
-        RuntimeError, match=r"numpy 0.1 is pinned, \d.* is installed; no-such-thing 1 is pinned, nothing"
-    ):
+    with pytest.raises(UserError, match=r"numpy 0.1 is pinned, \d.* is installed; no-such-thing 1 is pinned, nothing"):
         check_environment({"numpy": "0.1", "no-such-thing": "1"})
     monkeypatch.setenv("THINKSAFE_ANY_VERSION", "1")
     check_environment({"numpy": "0.1"})

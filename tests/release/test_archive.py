@@ -16,7 +16,7 @@ import pytest
 from thinksafe.provenance.digests import canonical
 from thinksafe.provenance.identity import content_digest
 from thinksafe.release import archive
-from thinksafe.release.archive import BundleError, json_bytes, open_bundle, write_bundle
+from thinksafe.release.archive import ReleaseError, json_bytes, open_bundle, write_bundle
 
 ADAPTER = "results/tiny/adapters/a/trained-with/m/replicate-0"
 WEIGHTS = f"{ADAPTER}/adapter_model.safetensors"
@@ -143,7 +143,7 @@ def test_ordinary_tools_read_it(good: Members, tmp_path: Path) -> None:
 def refused(path: Path, words: str) -> None:
     """A bundle is refused with these words, and nothing is written."""
     around = sorted(path.parent.rglob("*"))
-    with pytest.raises(BundleError, match=words):
+    with pytest.raises(ReleaseError, match=words):
         open_bundle(path)
     assert sorted(path.parent.rglob("*")) == around
 
@@ -356,6 +356,6 @@ def test_other_formats_are_told(good: Members, tmp_path: Path) -> None:
 def test_what_changes_while_it_is_placed(good: Members, tmp_path: Path) -> None:
     bundle = open_bundle(packed(tmp_path / "b.tar.gz", good))
     packed(tmp_path / "b.tar.gz", content(tmp_path / "2", weights=safetensors(b"\1" * 8)))
-    with pytest.raises(BundleError, match="has changed since it was checked"):
+    with pytest.raises(ReleaseError, match="has changed since it was checked"):
         archive.extract(bundle, tmp_path / "out", {WEIGHTS})
     assert hashlib.sha256(good[WEIGHTS]).hexdigest() == bundle.digest(WEIGHTS)

@@ -11,7 +11,7 @@ from thinksafe.files import write_rows
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import canonical
 from thinksafe.release import bundle
-from thinksafe.release.archive import BundleError, json_bytes
+from thinksafe.release.archive import ReleaseError, json_bytes
 
 
 def test_what_is_made_from_text_is_taken_to_show_it() -> None:
@@ -50,7 +50,7 @@ def test_a_public_bundle_says_elsewhere_instead_of_where(tmp_path: Path) -> None
     members: dict[str, Any] = {"x.json": b"{}"}
     (job,) = bundle.hide_places(members, [job], places)
     assert "jane-doe" not in json.dumps(job) and "/no_think" in job["params"][0]
-    with pytest.raises(BundleError, match="adapter_config.json: names the path .* cannot be public"):
+    with pytest.raises(ReleaseError, match="adapter_config.json: names the path .* cannot be public"):
         bundle.hide_places({"adapter_config.json": json_bytes({"base": str(secret)})}, [job], places)
 
 

@@ -16,7 +16,7 @@ from thinksafe.files import write_json, write_rows
 from thinksafe.planning.dag import Job
 from thinksafe.provenance.identity import write_identity
 from thinksafe.release import publish
-from thinksafe.release.publish import Item, PublishError, check_private, items_of, push_to_folder
+from thinksafe.release.publish import Item, ReleaseError, check_private, items_of, push_to_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
@@ -165,14 +165,14 @@ def test_what_is_stale_or_private_is_left_out_and_named(run):
 def test_nothing_private_is_published(name, content):
     config = {"prompts": {"harmful": {"source": {"file": "/data/secret/prompts.csv"}}}}
     hidden = publish.secrets(config) | {"your home folder": "/home/somebody", "your user name": "somebody"}
-    with pytest.raises(PublishError, match=f"lab/x: {name} has .* it is not published"):
+    with pytest.raises(ReleaseError, match=f"lab/x: {name} has .* it is not published"):
         check_private(Item("model", "lab/x", {name: content}), hidden)
     check_private(Item("model", "lab/x", {name: b"somebody-else and /home/other"}), hidden)
 
 
 def test_a_token_in_a_row_is_found(run):
     write_rows("row.parquet", [{"response": "use hf_" + "b" * 34}], dict(response=str))
-    with pytest.raises(PublishError, match=r"data/train.parquet has a token"):
+    with pytest.raises(ReleaseError, match=r"data/train.parquet has a token"):
         check_private(Item("dataset", "lab/x", {"data/train.parquet": Path("row.parquet")}), {})
 
 
@@ -234,7 +234,7 @@ def test_the_hub_gets_each_file_once(run, tmp_path):
         hub.faults.append(Fault("/models/lab/trial-small-thinksafe/commit", 403, method="POST"))
         done, sent = push(hub)
         assert done.returncode and sent == [list(told[0]["files"])]  # cut off after the first
-        assert "PublishError: the hub refuses lab/trial-small-thinksafe" in done.stderr
+        assert "ReleaseError: the hub refuses lab/trial-small-thinksafe" in done.stderr
         done, sent = push(hub)
         assert not done.returncode, done.stderr
         assert sent == [[], list(told[1]["files"])]

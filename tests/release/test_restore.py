@@ -9,7 +9,7 @@ import pytest
 
 from tests.hub.hub_server import serving
 from thinksafe.release import restore
-from thinksafe.release.archive import BundleError
+from thinksafe.release.archive import ReleaseError
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_a_bundle_from_an_address(packed: Path, tmp_path: Path) -> None:
     try:
         address = f"http://127.0.0.1:{server.server_port}/"
         assert restore.fetch(address + packed.name, tmp_path).read_bytes() == packed.read_bytes()
-        with pytest.raises(BundleError, match="cannot be downloaded .*404"):
+        with pytest.raises(ReleaseError, match="cannot be downloaded .*404"):
             restore.fetch(address + "other.tar.gz", tmp_path)
     finally:
         server.shutdown()
@@ -52,13 +52,13 @@ def test_a_bundle_from_the_hub(packed: Path, tmp_path: Path, monkeypatch: pytest
         hub.add("dataset", "org/two", held | {"bundles/all.tar.gz": b"?"})
         for place in ("org/one", f"org/one@{'a' * 40}", "org/two:scores.tar.gz"):
             assert restore.fetch(place, tmp_path).read_bytes() == packed.read_bytes()
-        with pytest.raises(BundleError, match="has 2 bundles; name one as org/two:FILE"):
+        with pytest.raises(ReleaseError, match="has 2 bundles; name one as org/two:FILE"):
             restore.fetch("org/two", tmp_path)
-        with pytest.raises(BundleError, match="org/none: cannot be downloaded from the hub"):
+        with pytest.raises(ReleaseError, match="org/none: cannot be downloaded from the hub"):
             restore.fetch("org/none", tmp_path)
 
 
 def test_a_place_that_is_none(tmp_path: Path) -> None:
     for place in ("no-such.tar.gz", "results/no/such.tar.gz", "one", "a/b/c"):
-        with pytest.raises(BundleError, match="no such file"):
+        with pytest.raises(ReleaseError, match="no such file"):
             restore.fetch(place, tmp_path)

@@ -3,7 +3,7 @@
 import pytest
 
 from thinksafe.release import snakemake_records
-from thinksafe.release.archive import BundleError
+from thinksafe.release.archive import ReleaseError
 
 
 def test_the_form_of_records_is_the_one_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,5 +17,5 @@ def test_the_form_of_records_is_the_one_that_is_known(monkeypatch: pytest.Monkey
         *("external_jobid", "input_checksums"),
     }
     monkeypatch.setattr(theirs, "RECORD_FORMAT_VERSION", 7)
-    with pytest.raises(BundleError, match="keeps its records in format 7, but bundles need format 6"):
+    with pytest.raises(ReleaseError, match="keeps its records in format 7, but bundles need format 6"):
         snakemake_records.check_format()

@@ -29,7 +29,7 @@ from thinksafe.errors import UserError
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import code_digests
 from thinksafe.release import archive, bundle, reproduce, restore
-from thinksafe.release.archive import BundleError
+from thinksafe.release.archive import ReleaseError
 
 TABLE = "results/small/tables/table1.csv"
 SMALL = {
@@ -69,7 +69,7 @@ def forked(folder: Path, function: Callable[..., Any], *arguments: Any) -> Any:
     finally:
         child.join()
     if error is not None:
-        raise BundleError(error)
+        raise ReleaseError(error)
     return found
 
 
@@ -238,15 +238,15 @@ def test_nothing_is_compared_with_itself(packed: Path, tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     (tmp_path / TABLE).parent.mkdir(parents=True)
     (tmp_path / TABLE).touch()
-    with pytest.raises(BundleError, match="are here already.*nothing would be made again"):
+    with pytest.raises(ReleaseError, match="are here already.*nothing would be made again"):
         reproduce.prepare(dag.Overlay(), archive.open_bundle(packed), "scores")
-    with pytest.raises(BundleError, match="begins with scores; --tier adapters needs one of adapters"):
+    with pytest.raises(ReleaseError, match="begins with scores; --tier adapters needs one of adapters"):
         reproduce.prepare(dag.Overlay(), archive.open_bundle(packed), "adapters")
 
 
 def test_what_does_not_fit_is_told_and_refused(packed: Path, tmp_path: Path) -> None:
     there = Place(tmp_path / "there", scoring={"confidence": 0.9})
-    with pytest.raises(BundleError, match="2 of 2 jobs do not fit, so nothing was placed"):
+    with pytest.raises(ReleaseError, match="2 of 2 jobs do not fit, so nothing was placed"):
         there.restore(packed)
     assert not (there.root / TABLE).exists()
     assert "does not fit: config: confidence: 0.95 -> 0.9" in there.restore(packed, "--fitting")
@@ -268,7 +268,7 @@ def test_what_a_killed_run_has_left_is_no_hindrance(packed: Path, tmp_path: Path
     there = Place(tmp_path / "there")
     (there.root / ".snakemake/locks").mkdir(parents=True)
     (there.root / ".snakemake/locks/0.output.lock").write_text(f"{TABLE}\n")
-    with pytest.raises(BundleError, match="Snakemake is running in .* or was killed there"):
+    with pytest.raises(ReleaseError, match="Snakemake is running in .* or was killed there"):
         there.restore(packed)
     shutil.rmtree(there.root / ".snakemake/locks")
     marked = FilePersistence(path=there.root / ".snakemake")
@@ -282,10 +282,11 @@ def test_one_restore_at_a_time_and_after_a_killed_one(packed: Path, tmp_path: Pa
     left = there.root / "results/small/bundles/.placing/results/half-a-file"
     left.parent.mkdir(parents=True)
     left.touch()
+    (there.root / restore.OURS).mkdir(parents=True, exist_ok=True)
     with (
         contextlib.chdir(there.root),
-        restore._locked("small"),
-        pytest.raises(BundleError, match="another restore is placing files of small"),
+        files.locked(restore.OURS / "small.placing.lock"),
+        pytest.raises(ReleaseError, match="another restore is placing files of small"),
     ):
         there.restore(packed)
     assert left.exists() and not (there.root / TABLE).exists()
@@ -300,7 +301,7 @@ def test_another_source_does_not_fit(packed: Path, tmp_path: Path) -> None:
     source = tmp_path / "there/config/paper/table1.csv"
     source.write_text(source.read_text() + "\n")
     os.utime(source, (1, 1))
-    with pytest.raises(BundleError, match="2 of 2 jobs do not fit"):
+    with pytest.raises(ReleaseError, match="2 of 2 jobs do not fit"):
         Place(tmp_path / "there").restore(packed)
 
 
@@ -337,11 +338,11 @@ def test_other_code_does_not_fit(packed: Path, tmp_path: Path) -> None:
 
 
 def test_another_run_and_another_format_are_refused(packed: Path, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="is of the run small, but this config's run is other"):
+    with pytest.raises(ReleaseError, match="is of the run small, but this config's run is other"):
         Place(tmp_path / "there", run="other").restore(packed)
     found = archive.open_bundle(packed)
     found.manifest["record_format"] = 5
-    with pytest.raises(BundleError, match="format 5; Snakemake .* here keeps format 6"):
+    with pytest.raises(ReleaseError, match="format 5; Snakemake .* here keeps format 6"):
         with restore.fitted(dag.Overlay(), found):
             pass
 

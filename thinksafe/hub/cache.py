@@ -14,18 +14,13 @@ WANTED: dict[str, dict[str, Any]] = {
 
 
 def cached_snapshot(name: str, kind: str, revision: str | None) -> Path:
-    """Return the folder of a repository in the local cache.
+    """Return the folder of a repository in the local cache; raise FileNotFoundError if it is missing or incomplete.
 
     Parameters
     ----------
     name : id on the hub
     kind : "model" or "dataset"
     revision : commit, or a branch or tag as it was when it was fetched; the default branch if None
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is missing at this revision, or incomplete.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
@@ -51,12 +46,7 @@ def download_path(url: str, sha256: str) -> Path:
 def cached_download(url: str, sha256: str) -> bytes:
     """Return the content behind an address from the local cache.
 
-    Raises
-    ------
-    FileNotFoundError
-        If it has not been fetched.
-    ValueError
-        If it differs from the pinned content.
+    Raises FileNotFoundError if it has not been fetched, and ValueError if it differs from the pinned content.
     """
     path = download_path(url, sha256)
     if not path.is_file():

@@ -8,7 +8,7 @@ import copy
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import filter_repo_objects
 
+from thinksafe.errors import UserError
 from thinksafe.files import write_bytes
 from thinksafe.hub.cache import WANTED, cached_download, download_path
 from thinksafe.hub.lock import (
     BRANCH,
     COMMIT,
     SECTIONS,
-    HubError,
     Lock,
     Source,
     changing,
@@ -47,6 +47,7 @@ from thinksafe.provenance.digests import digest_of
 QUICK, PATIENT = 4, 9  # attempts of a query (about 10 seconds in all) and of a download (about 4 minutes)
 LONGEST_PAUSE = 60.0  # seconds between two attempts
 MARGIN = 1.02  # factor on the bytes of a download, for listings, links and other writes meanwhile
+WEIGHTS = ".safetensors"
 STALE = 3600.0  # seconds without a write after which a partial file belongs to a killed download
 REFUSED = (HfHubHTTPError, EntryNotFoundError, httpx.HTTPError)
 T = TypeVar("T")
@@ -95,11 +96,9 @@ def _etag(file: RepoFile) -> str:
     return file.lfs.sha256 if file.lfs else file.blob_id
 
 
-# ---------------------------------------------------------------- queries and errors
 def retry(query: Callable[[], T], what: str, attempts: int, say: Say) -> T:
     """Return the result of ``query``; after a failure of the network or the hub, repeat it after a growing pause."""
-    attempt = 1
-    while True:
+    for attempt in range(1, attempts + 1):
         try:
             return query()
         except Exception as error:
@@ -108,8 +107,7 @@ def retry(query: Callable[[], T], what: str, attempts: int, say: Say) -> T:
             response = _response(error)
             wanted = response.headers.get("Retry-After", "") if response is not None else ""
             pause = float(wanted) if wanted.isdigit() else min(2.0 ** (attempt - 1), LONGEST_PAUSE)
-            attempt += 1
-            say(f"{what}: {_short(error)}; attempt {attempt} of {attempts} in {pause:.0f} s")
+            say(f"{what}: {_short(error)}; attempt {attempt + 1} of {attempts} in {pause:.0f} s")
             time.sleep(pause)
 
 
@@ -154,10 +152,7 @@ def page(kind: str, name: str) -> str:
 def explain(error: BaseException, source: Source) -> str:
     """Return what the refusal of a source means and what to do about it.
 
-    Raises
-    ------
-    HubError
-        If the hub cannot be reached, so that every other source would fail, too.
+    Raises UserError if the hub cannot be reached, so that every other source would fail, too.
     """
     if source["kind"] == "url":
         return (
@@ -186,7 +181,7 @@ def explain(error: BaseException, source: Source) -> str:
     elif isinstance(error, RepositoryNotFoundError) or status == 404:
         problem = f"is not on the hub under this id, or is private; see {where}"
     elif isinstance(error, httpx.TransportError):
-        raise HubError(
+        raise UserError(
             f"the hub at {constants.ENDPOINT} cannot be reached ({_short(error)}); run this where the network is, or "
             "set HF_ENDPOINT to a mirror"
         ) from error
@@ -207,7 +202,6 @@ def _snapshot(one: Repository, **options: Any) -> None:
     snapshot_download(one.name, repo_type=one.kind, revision=one.commit, **WANTED[one.kind], **options)
 
 
-# ---------------------------------------------------------------- the lock
 def update_lock(path: str, sources: Sequence[Source], accept: Iterable[str], say: Say) -> list[str]:
     """Add the missing entries to the lock file, and return the problems (see `lock_sources`)."""
     with changing(path):
@@ -223,20 +217,13 @@ def update_lock(path: str, sources: Sequence[Source], accept: Iterable[str], say
 def lock_sources(sources: Sequence[Source], lock: Lock, accept: Iterable[str], say: Say) -> tuple[Lock, list[str]]:
     """Return the lock with the missing entries added, and the problems.
 
-    Parameters
-    ----------
-    sources : what the config takes from the hub (`thinksafe.hub.needed.remote_sources`)
-    accept : ids whose entries move to the hub's present commit; all other entries stay
-
-    Raises
-    ------
-    HubError
-        If the hub cannot be reached, or ``accept`` names an id that is not in the config.
+    Entries of the ids in ``accept`` move to the hub's present commit; all other entries stay. Raises UserError if the
+    hub cannot be reached, or if ``accept`` names an id that is not in ``sources``.
     """
     lock, accept, problems = copy.deepcopy(lock), set(accept), []
     hub = [source for source in sources if source["kind"] in SECTIONS]
     if unknown := sorted(accept - {source["hub"] for source in hub}):
-        raise HubError(f"hub.accept: the config takes no {' and no '.join(unknown)} from the hub")
+        raise UserError(f"hub.accept: the config takes no {' and no '.join(unknown)} from the hub")
     for source in hub:
         kind, name, revision = source["kind"], source["hub"], source.get("revision", BRANCH)
         entry = entry_of(lock, kind, source)
@@ -264,7 +251,6 @@ def lock_sources(sources: Sequence[Source], lock: Lock, accept: Iterable[str], s
     return lock, problems
 
 
-# ---------------------------------------------------------------- before the download
 def inspect(sources: Sequence[Source], lock: Lock, say: Say) -> tuple[list[Repository], list[str]]:
     """Print a line per repository, and return the repositories and the problems that their download would have.
 
@@ -272,6 +258,7 @@ def inspect(sources: Sequence[Source], lock: Lock, say: Say) -> tuple[list[Repos
     """
     found, problems = [], []
     for source in sources:
+        where = ", ".join(source["paths"])
         try:
             if source["kind"] == "url":
                 url = source["url"]
@@ -283,9 +270,14 @@ def inspect(sources: Sequence[Source], lock: Lock, say: Say) -> tuple[list[Repos
                 # Listings are open to all, files of gated repositories are not: a dry run asks for each missing file.
                 retry(lambda: _snapshot(repository, dry_run=True), name, QUICK, say)  # noqa: B023
                 found.append(repository)
-                problems += _content_problems(repository, entry)
+                if entry.get("files", repository.digest) != repository.digest:
+                    problems.append(
+                        f"{name}: the hub lists other files for commit {commit} than when it was locked. If you trust "
+                        "them, remove its entry from the lock and run `snakemake lock_hub`"
+                    )
+                elif source["kind"] == "model" and not any(one.path.endswith(WEIGHTS) for one in repository.files):
+                    problems.append(f"{name} ({where}): has no *{WEIGHTS}; no other weights are loaded")
             else:
-                where = ", ".join(source["paths"])
                 problems.append(f"{source['hub']} ({where}): is not in the lock; run `snakemake lock_hub`")
         except RevisionNotFoundError:
             problems.append(
@@ -311,18 +303,6 @@ def inspect(sources: Sequence[Source], lock: Lock, say: Say) -> tuple[list[Repos
     return found, problems
 
 
-def _content_problems(repository: Repository, entry: dict[str, Any]) -> Iterator[str]:
-    """Yield the problems of the files that the hub lists for a locked commit."""
-    if entry.get("files", repository.digest) != repository.digest:
-        yield (
-            f"{repository.name}: the hub lists other files for commit {repository.commit} than when it was locked. If "
-            "you trust them, remove its entry from the lock and run `snakemake lock_hub`"
-        )
-    elif repository.kind == "model" and not any(file.path.endswith(".safetensors") for file in repository.files):
-        where = ", ".join(repository.source["paths"])
-        yield f"{repository.name} ({where}): has no *.safetensors; no other weights are loaded"
-
-
 def _request(method: str, url: str) -> bytes:
     answer = httpx.request(method, url, follow_redirects=True, timeout=60)
     return answer.raise_for_status().content
@@ -337,15 +317,12 @@ def human(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-# ---------------------------------------------------------------- the download
 def fetch_all(
     sources: Sequence[Source], found: Sequence[Repository], progress: Callable[[int, int], None], say: Say
 ) -> None:
     """Download and verify everything; files that are in the cache already are only verified.
 
-    Parameters
-    ----------
-    progress : called about once a second with the megabytes in the cache and their total; may raise to stop
+    ``progress`` is called about once a second with the megabytes in the cache and their total; it may raise to stop.
     """
     total = sum(one.size for one in found)
     for source in sources:
@@ -359,7 +336,7 @@ def fetch_all(
         try:
             task.result()
         except (*REFUSED, DamagedError) as error:
-            raise HubError(
+            raise UserError(
                 f"{explain(error, one.source)}. What is here stays; `snakemake fetch` continues the download"
             ) from error
         say(f"{one.name}: {len(one.files)} files, {human(one.size)}, verified")
@@ -392,8 +369,8 @@ def _download(source: Source, say: Say) -> None:
     try:
         content = retry(lambda: _request("GET", url), url, PATIENT, say)
     except httpx.HTTPError as error:
-        raise HubError(explain(error, source)) from error
+        raise UserError(explain(error, source)) from error
     if (digest := hashlib.sha256(content).hexdigest()) != sha256:
-        raise HubError(explain(ValueError(f"the content there now has sha256 {digest}"), source))
+        raise UserError(explain(ValueError(f"the content there now has sha256 {digest}"), source))
     write_bytes(download_path(url, sha256), content)
     say(f"{url}: {human(len(content))}, verified")

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from thinksafe.errors import UserError
 from thinksafe.files import write_text
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -28,18 +29,8 @@ Lock = dict[str, dict[str, dict[str, dict[str, Any]]]]
 Source = dict[str, Any]
 
 
-class HubError(ValueError):
-    """Why a lock or a download is impossible, and how to go on."""
-
-
 def read_lock(path: str | Path) -> Lock:
-    """Return the lock, without entries if there is no file.
-
-    Raises
-    ------
-    HubError
-        If the file is not a lock.
-    """
+    """Return the lock, without entries if there is no file; raise UserError if the file is not a lock."""
     import yaml
 
     path = Path(path)
@@ -50,7 +41,7 @@ def read_lock(path: str | Path) -> Lock:
         if not whole or not set(lock) <= set(SECTIONS.values()):
             raise ValueError("an entry lacks a 40-character commit hash")
     except (yaml.YAMLError, AttributeError, TypeError, KeyError, ValueError) as error:
-        raise HubError(
+        raise UserError(
             f"{path}: this is not a lock of hub revisions ({error}); fix it, or remove it and run `snakemake lock_hub`"
         ) from None
     return {section: lock.get(section) or {} for section in SECTIONS.values()}
@@ -84,7 +75,6 @@ def entry_of(lock: Lock, kind: str, source: Mapping[str, Any]) -> dict[str, Any]
     return lock[SECTIONS[kind]].get(source["hub"], {}).get(source.get("revision", BRANCH))
 
 
-# ---------------------------------------------------------------- the config
 def kind_of(source: Mapping[str, Any]) -> str:
     """Return "dataset" or "model": only a data set's source names a split."""
     return "dataset" if "split" in source else "model"

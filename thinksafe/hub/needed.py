@@ -31,10 +31,9 @@ def remote_sources(config: Config) -> list[Source]:
 def used(config: Config) -> Config:
     """Return the config without the models, guards, benchmarks and other sources that the selection does not use."""
     needed = needs(config)
-    sections = {section: getattr(needed, section) for section in ("models", "guards", "corpora", "benchmarks")}
     parts: dict[str, Any] = {
-        section: {name: entry for name, entry in getattr(config, section).items() if name in names}
-        for section, names in sections.items()
+        section: {name: entry for name, entry in getattr(config, section).items() if name in getattr(needed, section)}
+        for section in ("models", "guards", "corpora", "benchmarks")
     }
     released = {
         student: {method: entry for method, entry in entries.items() if (student, method) in needed.sources}

@@ -26,12 +26,8 @@ def in_processes(
 ) -> None:
     """Call ``function`` with JSON-like ``arguments`` and ``progress`` in ``count`` processes, or here if it is one.
 
-    Raises
-    ------
-    Stopped
-        If ``progress`` raised it and the processes stopped before their end.
-    RuntimeError
-        If one of them failed, with its error.
+    Raises Stopped if ``progress`` raised it and the processes stopped before their end, and RuntimeError with the first
+    error if one of them failed.
     """
     if count == 1:
         function(**arguments, progress=progress)

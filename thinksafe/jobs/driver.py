@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from thinksafe.errors import UserError
 from thinksafe.files import write_json
 from thinksafe.jobs.gpu_leases import devices_of
 from thinksafe.jobs.run import check_environment
@@ -35,10 +36,6 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 REPEATED = set("run_info job_info job_started job_finished progress shellcmd group_info resources_info".split())
 
 
-class DriverError(RuntimeError):
-    """The run cannot start; nothing was queued."""
-
-
 def prepare() -> None:
     """Set the environment of this process, which its jobs inherit; they end when it ends."""
     for name, value in DEFAULTS.items():
@@ -58,24 +55,19 @@ def shorten_log(local: bool) -> None:
 
 
 def check_pins(jobs: Sequence[Any], unpinned: Callable[[str], list[str]], lock: str) -> None:
-    """Raise DriverError if a job uses a source on the hub without a fixed commit: later uploads would go unnoticed."""
+    """Raise UserError if a job uses a source on the hub without a fixed commit: later uploads would go unnoticed."""
     loose = sorted({name for job in jobs if job.params.get("spec") for name in unpinned(job.params.spec)})
     if loose:
-        raise DriverError(
+        raise UserError(
             f"{', '.join(loose)}: taken from the hub at no fixed commit. Run `snakemake lock_hub` with this config, "
             f"which writes them to {lock}, or give each `source` a `revision` of 40 hex digits"
         )
 
 
 def check_versions(jobs: Sequence[Any]) -> None:
-    """Raise DriverError before submission if an installed package differs from its pin; each job would refuse it."""
-    try:
-        for versions in sorted({str(job.params.environment) for job in jobs if job.params.get("environment")}):
-            check_environment(json.loads(versions))
-    except RuntimeError as error:
-        raise DriverError(
-            f"{error}. vLLM for GPUs comes with `--sdm conda` or an image (docs/environments.md)"
-        ) from None
+    """Raise UserError before submission if an installed package differs from its pin; each job would refuse it."""
+    for versions in sorted({str(job.params.environment) for job in jobs if job.params.get("environment")}):
+        check_environment(json.loads(versions))
 
 
 def write_plan(jobs: Sequence[Any], run: str, prefix: str, local: bool) -> None:
@@ -111,12 +103,7 @@ def on_start(workflow: Any, modifier: Any, study: Any, unpinned: Callable[[str],
     """Check what is about to run, and prepare what its jobs find; called by Snakemake's ``onstart``.
 
     ``modifier`` is Snakemake's at the time when the rules were read: as a module of another workflow (docs/module.md)
-    paths and names may have a prefix.
-
-    Raises
-    ------
-    DriverError
-        If the run must not start.
+    paths and names may have a prefix. Raises UserError if the run must not start.
     """
     prefix, local, name = modifier.modify_rulename(""), workflow.local_exec, study.config.run
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name.removeprefix(prefix) not in ONLINE]

@@ -5,14 +5,14 @@ A lease is a lock on a file per device, held by the job's process and those that
 one machine share the folder, so that two of them never use one device.
 """
 
-import fcntl
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+
+from thinksafe.files import locked
 
 
 def devices_of(count: int) -> list[str]:
@@ -42,8 +42,10 @@ def lease(
         names: list[str] = []
         while len(names) < count:
             for name in devices:
-                if len(names) < count and (file := _lock(folder / name)):
+                if len(names) < count and (file := locked(folder / name)):
                     held.enter_context(file)
+                    os.set_inheritable(file.fileno(), True)
+                    os.utime(folder / name)  # old files in folders for temporary files may be deleted
                     names.append(name)
             if len(names) < count:  # hold all or none: two jobs must not wait for each other
                 held.close()
@@ -51,15 +53,3 @@ def lease(
                 waiting()
                 time.sleep(1.0)
         yield names
-
-
-def _lock(path: Path) -> IO[bytes] | None:
-    file = open(path, "ab")  # noqa: SIM115 - whoever holds the lease closes it
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
-    os.set_inheritable(file.fileno(), True)
-    os.utime(path)  # old files in folders for temporary files may be deleted
-    return file

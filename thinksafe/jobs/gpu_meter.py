@@ -20,9 +20,8 @@ class GpuMeter:
         if count and tool and visible not in ("", "-1"):
             self.command = [tool, f"--query-gpu={QUERY}", "--format=csv,noheader,nounits"]
             self.command += [f"--id={visible}"] if visible else []
-        self.busy: list[float] = []  # percent, the mean over the job's GPUs at each sample
-        self.memory: list[float] = []  # MiB, the most that one of them held
-        self.total = 0.0
+        # Mean utilisation of the job's GPUs (percent), the most memory that one of them held, and had (MiB).
+        self.samples: list[tuple[float, float, float]] = []
 
     def sample(self) -> None:
         """Take one sample; a tool that fails is not called again."""
@@ -35,17 +34,16 @@ class GpuMeter:
         except (OSError, subprocess.SubprocessError, ValueError):
             self.command = None
             return
-        self.busy.append(sum(busy) / len(busy))
-        self.memory.append(max(used))
-        self.total = max(total)
+        self.samples.append((sum(busy) / len(busy), max(used), max(total)))
 
     def summary(self) -> dict[str, Any]:
         """Return ``gpu_utilisation`` (percent, mean over time and GPUs), ``gpu_memory_mb`` (peak) and sample counts."""
-        if not self.busy:
+        if not self.samples:
             return {}
+        busy, used, total = zip(*self.samples, strict=True)
         return {
-            "gpu_utilisation": round(sum(self.busy) / len(self.busy), 1),
-            "gpu_memory_mb": round(max(self.memory)),
-            "gpu_memory_total_mb": round(self.total),
-            "gpu_samples": len(self.busy),
+            "gpu_utilisation": round(sum(busy) / len(busy), 1),
+            "gpu_memory_mb": round(max(used)),
+            "gpu_memory_total_mb": round(max(total)),
+            "gpu_samples": len(busy),
         }

@@ -1,18 +1,17 @@
 """Finished samples, kept beside an output that is not complete yet, so that an interrupted job loses one batch at most.
 
-The journal's name has a key, the digest of everything that its rows depend on: the job's spec, code, environment and
-inputs (`thinksafe.provenance.identity.job_key`; `thinksafe.jobs.run` passes it to the script as ``key``). A journal of
-other settings is never read, and changing a setting back finds the old one again. Snakemake deletes the declared
-outputs of a failed job, so a journal is never declared; it is removed after the job's identity and record are written
-(`thinksafe.jobs.records.remove_unfinished`).
+The journal's name has a key, the digest of all that its rows depend on (`thinksafe.provenance.identity.job_key`): a
+journal of other settings is never read, and changing a setting back finds the old one again. Snakemake deletes the
+outputs of a failed job, so a journal is none of them; `thinksafe.jobs.records.remove_unfinished` removes it.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any, Self
+
+from thinksafe.files import locked
 
 
 class JournalBusyError(RuntimeError):
@@ -20,30 +19,18 @@ class JournalBusyError(RuntimeError):
 
 
 class Journal:
-    """Append-only records of one job; ``rows`` holds what earlier attempts finished.
+    """Append-only records of one job, beside its ``output``; ``rows`` holds what earlier attempts finished.
 
-    Parameters
-    ----------
-    output : path
-        The file that the job makes; the journal is beside it.
-    key : str
-        Digest of everything that the rows depend on.
-    batch : int
-        Records come in batches of this size; an incomplete batch is dropped and redone whole.
+    Records come in batches of the size ``batch``; an incomplete batch is dropped and redone whole.
     """
 
     def __init__(self, output: str | Path, key: str, batch: int) -> None:
         output = Path(output)
         output.parent.mkdir(parents=True, exist_ok=True)
         self.path = output.with_name(f".{output.name}.{key}.journal")
-        self._file = open(self.path, "a+b")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise JournalBusyError(
-                f"{output}: another job is writing it now (journal {self.path} is locked)"
-            ) from error
+        if not (file := locked(self.path)):
+            raise JournalBusyError(f"{output}: another job is writing it now (journal {self.path} is locked)")
+        self._file = file
         if not os.fstat(self._file.fileno()).st_nlink:  # its owner finished and removed it just now
             self._file.close()
             raise JournalBusyError(f"{output}: another job has just written it")

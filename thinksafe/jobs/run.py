@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from thinksafe.errors import UserError
 from thinksafe.jobs.gpu_leases import lease
 from thinksafe.jobs.log import Progress, duration, log_to, say
 from thinksafe.jobs.records import Attempts, remove_unfinished, write_record
@@ -84,7 +85,7 @@ def _gpus(count: int, log: str | Path) -> Iterator[None]:
 
 
 def check_environment(pinned: dict[str, str]) -> None:
-    """Raise RuntimeError if an installed package is not the pinned one, unless THINKSAFE_ANY_VERSION is set."""
+    """Raise UserError if an installed package is not the pinned one, unless THINKSAFE_ANY_VERSION is set."""
     if os.environ.get("THINKSAFE_ANY_VERSION"):
         return
     wrong = [
@@ -93,9 +94,10 @@ def check_environment(pinned: dict[str, str]) -> None:
         if (installed(name) or "").split("+")[0] != wanted
     ]
     if wrong:
-        raise RuntimeError(
-            "the environment is not the one in envs/versions.yaml: " + "; ".join(wrong) + ". Run `make setup`, or set "
-            "THINKSAFE_ANY_VERSION=1 to run anyway (the record says which versions were found)"
+        raise UserError(
+            f"the environment is not the one in envs/versions.yaml: {'; '.join(wrong)}. Run `make setup`, or set "
+            "THINKSAFE_ANY_VERSION=1 to run anyway (the record says which versions were found). vLLM for GPUs comes "
+            "with `--sdm conda` or an image (docs/environments.md)"
         )
 
 

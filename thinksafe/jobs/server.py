@@ -44,10 +44,8 @@ def served(
 
     Parameters
     ----------
-    environment : mapping
-        Added to this process's environment.
-    waiting : callable
-        Called twice a second while the server is not ready; what it raises ends the wait.
+    environment : what is added to this process's own
+    waiting : called twice a second while the server is not ready; what it raises ends the wait
 
     Raises
     ------

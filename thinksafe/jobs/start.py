@@ -52,12 +52,8 @@ def arguments_of(function: Callable[..., Any], snakemake: Any) -> dict[str, Any]
 
     A parameter is, in this order: an input or output of the rule (a path, or a list of paths where the rule has a
     list); ``spec``, the rule's whole part of the config; ``log``, the path of the job's log; ``gpus``, the number of
-    its GPUs; a key of the spec; a resource. What a rule does not have keeps its default.
-
-    Raises
-    ------
-    TypeError
-        If a parameter has neither a value nor a default, or is the name of an input and of an output.
+    its GPUs; a key of the spec; a resource. What a rule does not have keeps its default. Raises TypeError if a
+    parameter has neither a value nor a default, or is the name of an input and of an output.
     """
     spec, given = json.loads(snakemake.params.spec), dict(snakemake.resources.items())
     given |= spec | {"spec": spec, "log": str(snakemake.log[0]), "gpus": gpus_of(snakemake.resources)}

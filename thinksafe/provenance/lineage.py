@@ -161,10 +161,9 @@ def graph(lineage: Lineage, roots: Sequence[str]) -> dict[str, list[Any]]:
             made = lineage.identities[identity]
             versions = ", ".join(f"{package} {version}" for package, version in made["environment"].items())
             steps[number][2] = makers.setdefault(f"{modules(made['code'])}\n{versions}", len(makers))
-            known = identity in inputs
-            steps[number][3] = inputs.setdefault(identity, [])
-            for used, of in () if known else sorted(made["inputs"].items()):
-                inputs[identity].append(place(used, of))
+            if identity not in inputs:
+                inputs[identity] = [place(used, of) for used, of in sorted(made["inputs"].items())]
+            steps[number][3] = inputs[identity]
         return number
 
     for root in roots:

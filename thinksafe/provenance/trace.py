@@ -50,7 +50,6 @@ class Query:
     head: list[str] = field(default_factory=list)  # lines to print first
 
 
-# ---------------------------------------------------------------- what is asked for
 def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     """Return an error that names what there is, the nearest first."""
     known, title = sorted(set(known)), "There is"
@@ -158,7 +157,6 @@ def _inputs_about(lineage: Lineage, table: str, student: str, method: str, metri
     return about or None
 
 
-# ---------------------------------------------------------------- back
 def state_of(lineage: Lineage, step: Step) -> str:
     """Return that a file is missing, or no longer what was used, or made by no rule; else nothing."""
     path = lineage.path_of(step.name)
@@ -289,7 +287,6 @@ def _branches(depths: Sequence[int]) -> list[tuple[str, str]]:
     return found[::-1]
 
 
-# ---------------------------------------------------------------- and forth
 def forth(lineage: Lineage, text: str) -> dict[str, Any]:
     """Return what depends on a file, a module or a source on the hub.
 
@@ -350,7 +347,6 @@ def render_forth(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-# ---------------------------------------------------------------- command
 def run_of(text: str, run: str | None) -> Path:
     """Return the run that is meant: the named one, the one that a path is in, or the only one there is."""
     runs = {path.name: path for path in sorted(Path("results").glob("*/")) if (path / "logs").is_dir()}

@@ -63,15 +63,15 @@ MAX_TEXT = 1 << 28  # bytes of a file that is read into memory
 CHUNK = 1 << 20
 
 
-class BundleError(UserError):
-    """A bundle contradicts itself, or must not be placed."""
+class ReleaseError(UserError):
+    """A bundle contradicts itself or must not be placed, or something must not be published."""
 
     code = 1
 
 
 def _expect(fits: Any, otherwise: str) -> None:
     if not fits:
-        raise BundleError(otherwise)
+        raise ReleaseError(otherwise)
 
 
 def scope_of(manifest: Mapping[str, Any]) -> str:
@@ -96,7 +96,6 @@ def name_in_run(path: str) -> str:
     return "/".join(parts[2:]) if parts[:1] == ("results",) and len(parts) > 2 else path
 
 
-# ------------------------------------------------------------------------------------------------------------- writing
 def write_bundle(path: Path, manifest: Mapping[str, Any], members: Mapping[str, Content]) -> None:
     """Write ``members``, by their names in the archive, and ``manifest``, to which ``files`` is added.
 
@@ -139,7 +138,6 @@ def facts(content: Content) -> dict[str, Any]:
     return {"sha256": digest, "size": size_of(content)}
 
 
-# ------------------------------------------------------------------------------------------------- what a bundle states
 def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("has characters that cannot be printed")
@@ -221,7 +219,6 @@ class Bundle:
         return Path(name).is_file() and file_digest(name) == self.digest(name)
 
 
-# ------------------------------------------------------------------------------------------------------------- reading
 class PlainFile(tarfile.TarInfo):
     """A regular file in an archive; `tarfile` never sees a link, folder, device, sparse map or extended header."""
 
@@ -233,7 +230,7 @@ class PlainFile(tarfile.TarInfo):
         except tarfile.HeaderError as error:
             if buf == bytes(tarfile.BLOCKSIZE):
                 raise  # the archive's end
-            raise BundleError(f"is truncated or damaged ({error})") from None
+            raise ReleaseError(f"is truncated or damaged ({error})") from None
         _expect(
             info.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and info.size >= 0,
             f"{info.name!r} is not a plain file but a link, folder, device or extended header",
@@ -243,21 +240,21 @@ class PlainFile(tarfile.TarInfo):
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tarfile.TarFile]:
-    """Open an archive; whatever is wrong with it, here or while it is read, is a BundleError that names it."""
+    """Open an archive; whatever is wrong with it, here or while it is read, is a ReleaseError that names it."""
     try:
         with (
             gzip.open(path, "rb") as stream,
             tarfile.open(fileobj=stream, mode="r:", tarinfo=PlainFile, encoding="utf-8", errors="strict") as archive,
         ):
             yield archive
-    except BundleError as error:
-        raise BundleError(f"{path}: {error}") from None
+    except ReleaseError as error:
+        raise ReleaseError(f"{path}: {error}") from None
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, UnicodeError) as error:
-        raise BundleError(f"{path}: is truncated or damaged ({error})") from None
+        raise ReleaseError(f"{path}: is truncated or damaged ({error})") from None
 
 
 def open_bundle(path: Path) -> Bundle:
-    """Return a bundle after all of it has been read and checked; raise BundleError with what is wrong, and where."""
+    """Return a bundle after all of it has been read and checked; raise ReleaseError with what is wrong, and where."""
     bundle: Bundle | None = None
     limit = min(MAX_BYTES, MAX_RATIO * max(path.stat().st_size, 1 << 12))
     seen: set[str] = set()
@@ -287,7 +284,7 @@ def open_bundle(path: Path) -> Bundle:
             _expect(not rest.strip(b"\0") and stream.tell() <= limit, "continues after its end")
         _expect(bundle, "is empty")
         if lost := sorted({*bundle.manifest["files"], PROVENANCE} - seen):
-            raise BundleError(f"lacks {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else ""))
+            raise ReleaseError(f"lacks {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else ""))
         _set_owners(bundle)
         for job in bundle.jobs:
             _check_job(bundle, job)
@@ -295,7 +292,7 @@ def open_bundle(path: Path) -> Bundle:
 
 
 def check_name(name: str, run: str) -> None:
-    """Raise BundleError unless a file of the bundle of a run belongs to the run or the workflow, or is a document."""
+    """Raise ReleaseError unless a file of the bundle of a run belongs to the run or the workflow, or is a document."""
     parts = name.split("/")
     _expect(not name.startswith("/") and "\\" not in name and name.isprintable(), f"{name!r} is not a relative path")
     _expect(not any(part == "" or part[0] == "." for part in parts), f"{name!r} leaves its folder or is hidden")
@@ -355,7 +352,7 @@ def parse_json(name: str, text: bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{name}: is not JSON ({error})") from None
+        raise ReleaseError(f"{name}: is not JSON ({error})") from None
 
 
 def _validated(kind: Any, name: str, value: Any) -> Any:
@@ -364,7 +361,7 @@ def _validated(kind: Any, name: str, value: Any) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         words = first["msg"].removeprefix("Value error, ")
-        raise BundleError(f"{name}: {'.'.join(map(str, first['loc']))!r}: {words}") from None
+        raise ReleaseError(f"{name}: {'.'.join(map(str, first['loc']))!r}: {words}") from None
 
 
 def _manifest(text: bytes, limit: int) -> Manifest:
@@ -387,7 +384,6 @@ def _manifest(text: bytes, limit: int) -> Manifest:
     return manifest
 
 
-# ------------------------------------------------------------------------------------------- whether it is consistent
 def _set_owners(bundle: Bundle) -> None:
     """Set the job of each result: one of its outputs, a file inside one, or a companion of its identity."""
     outputs: dict[str, int] = {}
@@ -446,7 +442,7 @@ def unquote(text: str) -> str:
     try:
         return str(ast.literal_eval(text))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        raise BundleError(f"{PROVENANCE}: {text[:60]!r} is not a recorded param") from None
+        raise ReleaseError(f"{PROVENANCE}: {text[:60]!r} is not a recorded param") from None
 
 
 def content_in(bundle: Bundle, output: str) -> str | None:

@@ -22,7 +22,7 @@ from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT, canonical
 from thinksafe.provenance.identity import SNAKEMAKES, content_digest
 from thinksafe.release import archive, crate, snakemake_records
-from thinksafe.release.archive import TABLES, TIERS, BundleError, Content
+from thinksafe.release.archive import TABLES, TIERS, Content, ReleaseError
 from thinksafe.release.cards import LICENCES
 from thinksafe.reporting.templates import fill
 from thinksafe.study.stages import stage_of
@@ -47,7 +47,7 @@ def jobs_of_target(jobs: Iterable[dag.Job], target: str, config: Mapping[str, An
         return jobs
     wanted = dag.behind(job for job in jobs if job.wildcards.get("student") == target)
     if not wanted:
-        raise BundleError(f"{target}: {config['run']} does not select this student")
+        raise ReleaseError(f"{target}: {config['run']} does not select this student")
     return [job for job in jobs if job in wanted]
 
 
@@ -91,7 +91,7 @@ def files_of(jobs: Sequence[dag.Job], outputs: set[str], public: bool) -> tuple[
     for job in jobs:
         for output in filter(outputs.__contains__, job.outputs):
             if not Path(output).exists():
-                raise BundleError(f"{output}: is missing, though up to date (a restored run?); use --tier scores")
+                raise ReleaseError(f"{output}: is missing, though up to date (a restored run?); use --tier scores")
             if output in texts or (public and job.rule.startswith("judge_") and has_other_text(Path(output))):
                 withheld[output] = content_digest(output)
             elif output in job.folders:
@@ -155,7 +155,7 @@ def hide_places(
 ) -> list[dict[str, Any]]:
     """Replace places in identities, and return the jobs with them replaced; checksums are of the new identities.
 
-    Raises BundleError if a file that counts by its bytes names a place, such as an adapter of a model in a folder.
+    Raises ReleaseError if a file that counts by its bytes names a place, such as an adapter of a model in a folder.
     """
     changed: dict[str, str] = {}
     for name, content in members.items() if places else ():
@@ -165,7 +165,7 @@ def hide_places(
         if name.endswith(archive.TEXT):
             data = archive.bytes_of(content)
             if named := next((place for place in places if place.encode() in data), None):
-                raise BundleError(
+                raise ReleaseError(
                     f"{name}: names the path {named}, so it cannot be public; in the config, name a link to it inside "
                     "the workflow's folder, or pack --tier scores"
                 )
@@ -195,7 +195,7 @@ def licences(config: Any) -> str:
 def make_bundle(
     overlay: dag.Overlay, tier: str, target: str = "all", public: bool = False, dry_run: bool = False
 ) -> dict[str, Any]:
-    """Write a bundle of the current folder's run; raise BundleError if a part of it is stale, missing or unrecorded.
+    """Write a bundle of the current folder's run; raise ReleaseError if a part of it is stale, missing or unrecorded.
 
     Returns
     -------
@@ -212,9 +212,9 @@ def make_bundle(
         config = plain(graph.workflow.globals["study"].config)
         jobs = jobs_of_target(dag.jobs_of(graph), target, config)
         if not jobs:
-            raise BundleError(f"{target}: has no results to pack")
+            raise ReleaseError(f"{target}: has no results to pack")
         if stale := [job for job in jobs if job.stale]:
-            raise BundleError(
+            raise ReleaseError(
                 f"{len(stale)} jobs of {config['run']} are stale or have not run yet, {stale[0].title} among them: run "
                 f"`snakemake {target}` with this config first (`thinksafe explain` says why)"
             )

@@ -15,6 +15,7 @@ import json
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ from thinksafe.models import location
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.lineage import Lineage
-from thinksafe.release.archive import Content, bytes_of, json_bytes, size_of
+from thinksafe.release.archive import Content, ReleaseError, bytes_of, json_bytes, size_of
 from thinksafe.release.bundle import private_places
 from thinksafe.release.cards import adapter_card, dataset_card
 
@@ -43,24 +44,12 @@ class Item(NamedTuple):
     files: dict[str, Content]
 
 
-class PublishError(UserError):
-    """Something must not be published, or cannot be."""
-
-    code = 1
-
-
-# ------------------------------------------------------------------------------------------------------------- what
 def items_of(
     jobs: Sequence[dag.Job], config: Row, run: Path, namespace: str, own_prompts: bool = False
 ) -> tuple[list[Item], list[str]]:
     """Return a run's repositories, and a line for each set or adapter that is left out.
 
-    Parameters
-    ----------
-    jobs : Snakemake's plan of everything that the config selects
-    run : the run's folder
-    namespace : organisation or user, which the cards name
-    own_prompts : whether to publish sets whose prompts are a file of the user's
+    ``jobs`` are all that the config selects. With ``own_prompts``, sets whose prompts are a file of the user's count.
     """
     lineage = Lineage(run)
     fresh = [job for job in jobs if not job.stale]
@@ -163,7 +152,6 @@ def repository(kind: str, name: str, card: str, lineage: Lineage, job: dag.Job, 
     return Item(kind, name, {"README.md": card.encode(), "manifest.json": manifest, **files})
 
 
-# ------------------------------------------------------------------------------------------------------------- private
 def secrets(config: Row) -> dict[str, str]:
     """Return what must not leave this machine, with what it is: paths, and the names of the user and the machine."""
     found = {"the project's folder": str(ROOT), "your home folder": str(Path.home())}
@@ -174,13 +162,13 @@ def secrets(config: Row) -> dict[str, str]:
 
 
 def check_private(item: Item, hidden: Mapping[str, str]) -> None:
-    """Raise PublishError if a file of an item contains something of ``hidden``, or a token of the hub."""
+    """Raise ReleaseError if a file of an item contains something of ``hidden``, or a token of the hub."""
     patterns = {what: re.compile(rf"(?<![\w-]){re.escape(text)}(?![\w-])") for what, text in hidden.items()}
     patterns["a token of the hub"] = TOKEN
     for name, content in item.files.items():
         for text in texts_of(name, content):
             if what := next((what for what, pattern in patterns.items() if pattern.search(text)), None):
-                raise PublishError(f"{item.name}: {name} has {what} in it; it is not published")
+                raise ReleaseError(f"{item.name}: {name} has {what} in it; it is not published")
 
 
 def texts_of(name: str, content: Content) -> Iterable[str]:
@@ -190,7 +178,6 @@ def texts_of(name: str, content: Content) -> Iterable[str]:
     return () if name.endswith(".safetensors") else (bytes_of(content).decode(),)
 
 
-# ------------------------------------------------------------------------------------------------------------- where to
 def push_to_folder(item: Item, folder: Path) -> list[str]:
     """Write an item into ``folder/datasets`` or ``folder/models``; return the files that are new or have changed."""
     sent = []
@@ -206,7 +193,7 @@ def push_to_folder(item: Item, folder: Path) -> list[str]:
 def push_to_hub(item: Item, private: bool) -> list[str]:
     """Create an item's repository if necessary, and commit and return the files that are new or have changed.
 
-    One commit, so that a repository is never half of one version. Raises PublishError if the hub refuses.
+    One commit, so that a repository is never half of one version. Raises ReleaseError if the hub refuses.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError
@@ -229,14 +216,13 @@ def push_to_hub(item: Item, private: bool) -> list[str]:
             api.create_commit(item.name, new, commit_message="ThinkSafe-Flow: publish", repo_type=item.kind)
     except HfHubHTTPError as error:
         words = error.server_message or str(error).splitlines()[0]
-        raise PublishError(
+        raise ReleaseError(
             f"the hub refuses {item.name}: {words}. Log in with a token that may write there (.venv/bin/hf auth "
             "login); files that were sent stay, and are not sent again"
         ) from None
     return [operation.path_in_repo for operation in new]
 
 
-# ------------------------------------------------------------------------------------------------------------- command
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("to", metavar="TO", help="an organisation or user on the hub, or a folder (with a slash)")
@@ -263,10 +249,11 @@ def run(arguments: argparse.Namespace) -> int:
     for item in items:
         check_private(item, secrets(config))
     found: dict[str, Any] = {"left_out": left, "repositories": []}
-    for line in () if arguments.json else left:
-        print(f"left out: {line}")
+    say = (lambda line: None) if arguments.json else partial(print, flush=True)
+    for line in left:
+        say(f"left out: {line}")
     if not items:
-        raise PublishError("there is nothing to publish")
+        raise ReleaseError("there is nothing to publish")
     for item in items:
         size = sum(map(size_of, item.files.values()))
         entry = {"kind": item.kind, "name": item.name, "files": list(item.files), "bytes": size}
@@ -277,8 +264,7 @@ def run(arguments: argparse.Namespace) -> int:
             entry["sent"] = sent
             line = f"{item.kind:8} {item.name}: {', '.join(sent) + ' sent' if sent else 'there already'}"
         found["repositories"].append(entry)
-        if not arguments.json:
-            print(line, flush=True)
+        say(line)
     if arguments.json:
         print(json.dumps(found, indent=1))
     return 0

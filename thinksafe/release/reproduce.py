@@ -27,7 +27,7 @@ from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.identity import file_digest
 from thinksafe.provenance.lineage import device_of
 from thinksafe.release import archive, restore
-from thinksafe.release.archive import TIERS, Bundle, BundleError
+from thinksafe.release.archive import TIERS, Bundle, ReleaseError
 from thinksafe.release.snakemake_records import Fit
 from thinksafe.reporting.templates import fill
 from thinksafe.study.stages import LEVELS, stage_of
@@ -66,7 +66,7 @@ def prepare(
         each rule are made again; and the jobs above the tier that are not, sorted.
     """
     if TIERS[bundle.manifest["tier"]] > TIERS[tier]:
-        raise BundleError(
+        raise ReleaseError(
             f"{bundle.path}: begins with {bundle.manifest['tier']}; --tier {tier} needs one of {tier} or a deeper one"
         )
     level = LEVELS.index(tier)
@@ -75,16 +75,16 @@ def prepare(
     started = {"bundle": file_digest(bundle.path), "tier": tier}
     if not (mark.is_file() and read_json(mark) == started):
         if here := sorted(output for output in above if Path(output).exists()):
-            raise BundleError(
+            raise ReleaseError(
                 f"{len(here):,} results above the tier are here already, {here[0]} among them: nothing would be made "
                 f"again. Use a fresh clone, or move results/{bundle.run} away"
             )
     with restore.fitted(overlay, bundle, ignore=sorted(above)) as (graph, fit):
         if fit.reasons:
-            raise BundleError("\n".join(["does not fit here", *restore.describe(bundle, fit)]))
+            raise ReleaseError("\n".join(["does not fit here", *restore.describe(bundle, fit)]))
         again, kept = jobs_above(bundle, fit, tier)
         if not again:
-            raise BundleError(f"{bundle.path}: has nothing from which a level above {tier} could be made")
+            raise ReleaseError(f"{bundle.path}: has nothing from which a level above {tier} could be made")
         if not dry_run:
             restore.place(graph, bundle, {number: job for number, job in fit.jobs.items() if number not in again})
             write_json(mark, started)
@@ -99,10 +99,11 @@ def make(overlay: dag.Overlay, targets: list[str], rules: Iterable[str]) -> None
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *overlay.options()]
     done = subprocess.run([*command, "--allowed-rules", *sorted(rules), "--", *targets], stdout=sys.stderr, check=False)
     if done.returncode:
-        raise BundleError("Snakemake could not make everything again; fix the problem above and run this command again")
+        raise ReleaseError(
+            "Snakemake could not make everything again; fix the problem above and run this command again"
+        )
 
 
-# ----------------------------------------------------------------------------------------------------------- comparing
 def cells(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the name and the numbers of each cell of a score or a tidy table."""
     if name.endswith(".json"):

@@ -9,7 +9,6 @@ before anything is placed (docs/reproducing.md). Exit code 1: something does not
 """
 
 import argparse
-import fcntl
 import json
 import os
 import shutil
@@ -20,12 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from thinksafe.files import RECORD
+from thinksafe.files import RECORD, locked
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT
 from thinksafe.provenance.identity import SNAKEMAKES, file_digest
 from thinksafe.release import archive, snakemake_records
-from thinksafe.release.archive import Bundle, BundleError
+from thinksafe.release.archive import Bundle, ReleaseError
 from thinksafe.release.snakemake_records import Fit
 from thinksafe.study.stages import LEVELS, stage_of
 
@@ -34,7 +33,6 @@ LOCKS = ("workflow/requirements/", "workflow/envs/")
 OURS = Path(".snakemake/thinksafe")
 
 
-# ------------------------------------------------------------------------------------------------------------- fetching
 def fetch(place: str, folder: Path) -> Path:
     """Return the local file of a bundle, downloaded if necessary; an address's file is kept in ``folder``.
 
@@ -48,7 +46,7 @@ def fetch(place: str, folder: Path) -> Path:
     name, _, file = place.partition(":")
     name, _, revision = name.partition("@")
     if place.endswith((".tar.gz", ".tgz")) and not file or name.count("/") != 1:
-        raise BundleError(
+        raise ReleaseError(
             f"{place}: no such file; name a file, an address (https://...) or a data set on the hub (owner/name)"
         )
     from huggingface_hub import HfApi, constants, hf_hub_download
@@ -58,11 +56,11 @@ def fetch(place: str, folder: Path) -> Path:
         bundles = [name for name in found if name.endswith(".tar.gz")]
         if not file and len(bundles) != 1:
             known = ", ".join(bundles[:5]) or "none"
-            raise BundleError(f"has {len(bundles)} bundles; name one as {name}:FILE ({known})")
+            raise ReleaseError(f"has {len(bundles)} bundles; name one as {name}:FILE ({known})")
         return Path(hf_hub_download(name, file or bundles[0], repo_type="dataset", revision=revision or None))
     except Exception as error:  # the library's errors have no common type
-        why = "" if isinstance(error, BundleError) else f"cannot be downloaded from the hub ({type(error).__name__}): "
-        raise BundleError(f"{place}: {why}{str(error)[:200]}") from None
+        why = "" if isinstance(error, ReleaseError) else f"cannot be downloaded from the hub ({type(error).__name__}): "
+        raise ReleaseError(f"{place}: {why}{str(error)[:200]}") from None
 
 
 def _download(address: str, folder: Path) -> Path:
@@ -76,14 +74,13 @@ def _download(address: str, folder: Path) -> Path:
             for chunk in answer.iter_bytes():
                 handle.write(chunk)
                 if handle.tell() > archive.MAX_BYTES:
-                    raise BundleError(f"is larger than {archive.MAX_BYTES:,} bytes")
-    except (httpx.HTTPError, BundleError) as error:
+                    raise ReleaseError(f"is larger than {archive.MAX_BYTES:,} bytes")
+    except (httpx.HTTPError, ReleaseError) as error:
         path.unlink(missing_ok=True)
-        raise BundleError(f"{address}: cannot be downloaded ({error})") from None
+        raise ReleaseError(f"{address}: cannot be downloaded ({error})") from None
     return path
 
 
-# ------------------------------------------------------------------------------------------------------------- placing
 def files_of(bundle: Bundle, jobs: Mapping[int, dag.Job]) -> list[str]:
     """Return the files of jobs, which are given by their number in the bundle."""
     return [name for name, number in bundle.owner.items() if number in jobs]
@@ -96,7 +93,7 @@ def place(graph: Any, bundle: Bundle, jobs: Mapping[int, dag.Job]) -> None:
     an output, and the contents have been compared here.
     """
     if any(Path(".snakemake/locks").glob("*.lock")):
-        raise BundleError(
+        raise ReleaseError(
             f"Snakemake is running in {Path.cwd()}, or was killed there: wait for it, or run `snakemake --unlock`"
         )
     files = files_of(bundle, jobs)
@@ -105,8 +102,11 @@ def place(graph: Any, bundle: Bundle, jobs: Mapping[int, dag.Job]) -> None:
     staging = Path("results") / bundle.run / "bundles" / ".placing"
     free = shutil.disk_usage("results" if Path("results").exists() else ".").free
     if (size := sum(bundle.manifest["files"][name]["size"] for name in new)) > free:
-        raise BundleError(f"{bundle.path}: needs {size:,} bytes of disk, and {free:,} are free")
-    with _locked(bundle.run):
+        raise ReleaseError(f"{bundle.path}: needs {size:,} bytes of disk, and {free:,} are free")
+    OURS.mkdir(parents=True, exist_ok=True)
+    if not (lock := locked(OURS / f"{bundle.run}.placing.lock")):  # until the process ends, at the latest
+        raise ReleaseError(f"another restore is placing files of {bundle.run} here: wait for it, then try again")
+    with lock:
         shutil.rmtree(staging, ignore_errors=True)  # of a restore that was killed
         try:
             archive.extract(bundle, staging, new)
@@ -125,19 +125,6 @@ def place(graph: Any, bundle: Bundle, jobs: Mapping[int, dag.Job]) -> None:
         snakemake_records.place(graph, job, bundle.jobs[number])
 
 
-@contextmanager
-def _locked(run: str) -> Iterator[None]:
-    """Refuse a second restore of a run while one places its files; the lock ends with the process."""
-    OURS.mkdir(parents=True, exist_ok=True)
-    with open(OURS / f"{run}.placing.lock", "w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BundleError(f"another restore is placing files of {run} here: wait for it, then try again") from None
-        yield
-
-
-# ----------------------------------------------------------------------------------------------------------- describing
 def describe(bundle: Bundle, fit: Fit) -> Iterator[str]:
     """Yield what is in a bundle, and what of it does not fit and why."""
     manifest = bundle.manifest
@@ -182,18 +169,17 @@ def fitted(overlay: dag.Overlay, bundle: Bundle, ignore: Sequence[str] = ()) -> 
     """Give Snakemake's DAG of a bundle's target, and what of the bundle fits it."""
     version, manifest = snakemake_records.check_format(), bundle.manifest
     if manifest["record_format"] != snakemake_records.RECORD_FORMAT:
-        raise BundleError(
+        raise ReleaseError(
             f"{bundle.path}: has the records of Snakemake {manifest['snakemake']}, format {manifest['record_format']}; "
             f"Snakemake {version} here keeps format {snakemake_records.RECORD_FORMAT}"
         )
     run = dag.settings_of(overlay).run
     if run != bundle.run:  # before the target, which may have the run in its name
-        raise BundleError(f"{bundle.path}: is of the run {bundle.run}, but this config's run is {run}")
+        raise ReleaseError(f"{bundle.path}: is of the run {bundle.run}, but this config's run is {run}")
     with dag.graph(overlay, manifest["planned"]) as graph:
         yield graph, snakemake_records.fit(graph, bundle, ignore)
 
 
-# ------------------------------------------------------------------------------------------------------------- command
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_bundle(parser)
@@ -228,7 +214,7 @@ def run(arguments: argparse.Namespace) -> int:
         verb = "would place" if arguments.dry_run else "placed"
         print(f"{verb} {len(files):,} files, with the provenance of {len(fit.fitting):,} jobs")
     else:
-        raise BundleError(
+        raise ReleaseError(
             f"{len(fit.reasons):,} of {len(bundle.jobs):,} jobs do not fit, so nothing was placed; --fitting places "
             "those that fit"
         )

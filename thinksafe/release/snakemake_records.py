@@ -15,18 +15,18 @@ from thinksafe.planning import dag
 from thinksafe.planning.explain import difference, kind_of
 from thinksafe.provenance.digests import canonical
 from thinksafe.provenance.identity import content_digest, file_digest
-from thinksafe.release.archive import Bundle, BundleError, content_in, name_anywhere, unquote
+from thinksafe.release.archive import Bundle, ReleaseError, content_in, name_anywhere, unquote
 
 RECORD_FORMAT = 6
 
 
 def check_format() -> str:
-    """Return Snakemake's version; raise BundleError unless its records have the format known here."""
+    """Return Snakemake's version; raise ReleaseError unless its records have the format known here."""
     from snakemake import __version__
     from snakemake.persistence import RECORD_FORMAT_VERSION
 
     if RECORD_FORMAT_VERSION != RECORD_FORMAT:
-        raise BundleError(
+        raise ReleaseError(
             f"Snakemake {__version__} keeps its records in format {RECORD_FORMAT_VERSION}, but bundles need format "
             f"{RECORD_FORMAT}: install the Snakemake of requirements/cpu.txt (`make setup`)"
         )
@@ -37,7 +37,7 @@ def recorded(graph: Any, job: dag.Job) -> dict[str, Any]:
     """Return a bundle's entry for a job, from the records of its outputs, which are alike."""
     records = [graph.workflow.persistence.metadata(output) for output in job.raw.output]
     if not all(records):
-        raise BundleError(f"{job.title}: Snakemake has no record of how its outputs were made; make them again first")
+        raise ReleaseError(f"{job.title}: Snakemake has no record of how its outputs were made; make them again first")
     return {
         "rule": job.rule,
         "outputs": list(job.outputs),
@@ -80,7 +80,6 @@ def place(graph: Any, job: dag.Job, known: dict[str, Any]) -> None:
         records._unmark_incomplete(output)  # of a run that was killed here
 
 
-# --------------------------------------------------------------------------------------------------------- what fits
 @dataclass
 class Fit:
     """By a job's number in a bundle: the same job of the DAG, and why it does not fit.
