@@ -14,13 +14,9 @@ WANTED: dict[str, dict[str, Any]] = {
 
 
 def cached_snapshot(name: str, kind: str, revision: str | None) -> Path:
-    """Return the folder of a repository in the local cache; raise FileNotFoundError if it is missing or incomplete.
+    """Return the folder of a model or dataset in the local cache; raise FileNotFoundError if it is not there whole.
 
-    Parameters
-    ----------
-    name : id on the hub
-    kind : "model" or "dataset"
-    revision : commit, or a branch or tag as it was when it was fetched; the default branch if None
+    ``revision`` is a commit, or a branch or tag as it was when it was fetched; None is the default branch.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError

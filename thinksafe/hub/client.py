@@ -16,14 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from huggingface_hub import HfApi, constants, get_token, snapshot_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub import HfApi, constants, errors, get_token, snapshot_download
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import filter_repo_objects
@@ -49,7 +42,7 @@ LONGEST_PAUSE = 60.0  # seconds between two attempts
 MARGIN = 1.02  # factor on the bytes of a download, for listings, links and other writes meanwhile
 WEIGHTS = ".safetensors"
 STALE = 3600.0  # seconds without a write after which a partial file belongs to a killed download
-REFUSED = (HfHubHTTPError, EntryNotFoundError, httpx.HTTPError)
+REFUSED = (errors.HfHubHTTPError, errors.EntryNotFoundError, httpx.HTTPError)
 T = TypeVar("T")
 Say = Callable[[str], None]
 
@@ -162,23 +155,23 @@ def explain(error: BaseException, source: Source) -> str:
     kind, name = source["kind"], source["hub"]
     response, where = _response(error), page(kind, name)
     status = None if response is None else response.status_code
-    if isinstance(error, RevisionNotFoundError):
+    if isinstance(error, errors.RevisionNotFoundError):
         problem = f"has no revision {source.get('revision', BRANCH)}; see {where}/commits/main"
-    elif (isinstance(error, GatedRepoError) or status in (401, 403)) and get_token() is None:
+    elif (isinstance(error, errors.GatedRepoError) or status in (401, 403)) and get_token() is None:
         # Without a login the hub does not say whether a repository exists.
-        misspelt = "" if isinstance(error, GatedRepoError) else " (or nothing has this id)"
+        misspelt = "" if isinstance(error, errors.GatedRepoError) else " (or nothing has this id)"
         problem = (
             f"needs a login, and there is no token{misspelt}. Visit {where} and accept the licence if it asks for "
             "that, then run `.venv/bin/hf auth login` (or set HF_TOKEN)"
         )
     elif status == 401:
         problem = f"the hub refuses your token; run `.venv/bin/hf auth login` again, then see {where}"
-    elif isinstance(error, GatedRepoError) or status == 403:
+    elif isinstance(error, errors.GatedRepoError) or status == 403:
         problem = (
             "the licence is not accepted with your account, or your token may not read gated repositories. "
             f"Visit {where}, accept, and wait for access where it is granted by hand"
         )
-    elif isinstance(error, RepositoryNotFoundError) or status == 404:
+    elif isinstance(error, errors.RepositoryNotFoundError) or status == 404:
         problem = f"is not on the hub under this id, or is private; see {where}"
     elif isinstance(error, httpx.TransportError):
         raise UserError(
@@ -279,7 +272,7 @@ def inspect(sources: Sequence[Source], lock: Lock, say: Say) -> tuple[list[Repos
                     problems.append(f"{name} ({where}): has no *{WEIGHTS}; no other weights are loaded")
             else:
                 problems.append(f"{source['hub']} ({where}): is not in the lock; run `snakemake lock_hub`")
-        except RevisionNotFoundError:
+        except errors.RevisionNotFoundError:
             problems.append(
                 f"{name}: the locked commit {commit} is no longer on the hub. To accept the present one: "
                 f"snakemake lock_hub --config 'hub={{accept: [{name}]}}'"

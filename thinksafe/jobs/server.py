@@ -40,17 +40,9 @@ def served(
 
     The wait has no limit but the job's own: a large model may load from a slow disk. At the end of the block, the
     server and all that it started get SIGTERM, and SIGKILL after ``grace`` seconds; if this process is killed, the
-    kernel ends the server.
-
-    Parameters
-    ----------
-    environment : what is added to this process's own
-    waiting : called twice a second while the server is not ready; what it raises ends the wait
-
-    Raises
-    ------
-    ServerError
-        If the server ends before it is ready; the end of its log is in the message.
+    kernel ends the server. ``environment`` is added to this process's own. ``waiting`` is called twice a second while
+    the server is not ready, and what it raises ends the wait. Raises ServerError with the end of its log if the server
+    ends before it is ready.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as output:

@@ -141,11 +141,8 @@ def sources(spec: Any) -> dict[str, tuple[str, str]]:
 def graph(lineage: Lineage, roots: Sequence[str]) -> dict[str, list[Any]]:
     """Return everything behind some files as plain values, each file and each set of modules once.
 
-    Returns
-    -------
-    dict
-        ``steps``: ``[name, digest by which it was used, number of its maker or None, numbers of its inputs]``;
-        ``makers``: ``[modules, versions]``; ``roots``: numbers of the steps of ``roots``, None for an unknown one.
+    ``steps`` are ``[name, digest by which it was used, number of its maker or None, numbers of its inputs]``,
+    ``makers`` are ``[modules, versions]``, and ``roots`` are numbers of steps, or None for an unknown one.
     """
     steps: list[list[Any]] = []
     numbers: dict[str, int] = {}

@@ -193,12 +193,9 @@ def rows_of(lineage: Lineage, name: str, query: Query) -> list[Row]:
 def back(lineage: Lineage, query: Query) -> dict[str, Any]:
     """Return everything behind a cell, a row or a file.
 
-    Returns
-    -------
-    dict
-        ``head`` (lines), ``steps`` (depth first: ``name``, ``digest`` by which it was used, ``depth``, ``again`` where
-        it is further up already, ``state``, ``rows`` about the item that is followed, and ``made``, its identity),
-        ``outside`` (the commit or digest of each source), ``code`` (``file``, ``digest`` and ``state`` of each module)
+    The result has ``head`` (lines), ``steps`` (depth first: ``name``, ``digest`` by which it was used, ``depth``,
+    ``again`` where it is further up already, ``state``, ``rows`` about the item, and ``made``, its identity),
+    ``outside`` (the commit or digest of each source), ``code`` (``file``, ``digest`` and ``state`` of each module).
     """
     steps: list[dict[str, Any]] = []
     outside: dict[str, str] = {}
@@ -290,12 +287,8 @@ def _branches(depths: Sequence[int]) -> list[tuple[str, str]]:
 def forth(lineage: Lineage, text: str) -> dict[str, Any]:
     """Return what depends on a file, a module or a source on the hub.
 
-    Returns
-    -------
-    dict
-        ``file``, ``results`` (how many the run has), ``dependents`` (how many of these depend on it), ``users`` (how
-        many read it) and ``changed`` (how many of these were made of another content), ``groups`` (names, by kind),
-        and ``others`` (counts by folder)
+    The result has ``file``; numbers of ``results`` in the run, ``dependents`` among them, ``users`` that read it and
+    ``changed`` ones, which read another content; ``groups`` (names by kind) and ``others`` (counts by folder).
     """
     name = lineage.name_of(text) if Path(text).exists() else text
     made = lineage.identities.values()

@@ -21,15 +21,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    NonNegativeInt,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    with_config,
-)
+import pydantic
 from typing_extensions import TypedDict
 
 from thinksafe.errors import UserError
@@ -144,21 +136,21 @@ def _printable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_printable)]
-Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-Run = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$")]
-STRICT = ConfigDict(strict=True, extra="forbid")
+Text = Annotated[str, pydantic.AfterValidator(_printable)]
+Digest = Annotated[str, pydantic.StringConstraints(pattern="^[0-9a-f]{64}$")]
+Run = Annotated[str, pydantic.StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+STRICT = pydantic.ConfigDict(strict=True, extra="forbid")
 
 
-@with_config(STRICT)
+@pydantic.with_config(STRICT)
 class Facts(TypedDict):
     """Size in bytes and digest of a file."""
 
-    size: NonNegativeInt
+    size: pydantic.NonNegativeInt
     sha256: Digest
 
 
-@with_config(STRICT)
+@pydantic.with_config(STRICT)
 class Manifest(TypedDict):
     """``bundle.json``: ``planned`` is the target in Snakemake's words, ``withheld`` has sha256 by name."""
 
@@ -174,7 +166,7 @@ class Manifest(TypedDict):
     withheld: dict[Text, Digest]
 
 
-@with_config(STRICT)
+@pydantic.with_config(STRICT)
 class Job(TypedDict):
     """How a job's outputs were made, from Snakemake's records; times in seconds since 1970."""
 
@@ -357,8 +349,8 @@ def parse_json(name: str, text: bytes) -> Any:
 
 def _validated(kind: Any, name: str, value: Any) -> Any:
     try:
-        return TypeAdapter(kind).validate_python(value)
-    except ValidationError as error:
+        return pydantic.TypeAdapter(kind).validate_python(value)
+    except pydantic.ValidationError as error:
         first = error.errors()[0]
         words = first["msg"].removeprefix("Value error, ")
         raise ReleaseError(f"{name}: {'.'.join(map(str, first['loc']))!r}: {words}") from None

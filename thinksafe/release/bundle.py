@@ -197,11 +197,8 @@ def make_bundle(
 ) -> dict[str, Any]:
     """Write a bundle of the current folder's run; raise ReleaseError if a part of it is stale, missing or unrecorded.
 
-    Returns
-    -------
-    dict
-        ``path``; counts of ``files`` (results), of the ``jobs`` that made them, of jobs with ``provenance`` and of
-        ``withheld`` files; ``bytes`` of its files; and, once it is written, ``sha256``
+    Returns its ``path``; counts of ``files`` (results), of the ``jobs`` that made them, of jobs with ``provenance`` and
+    of ``withheld`` files; the ``bytes`` of its files; and, once it is written, its ``sha256``.
     """
     from thinksafe.config.types import plain
 

@@ -57,13 +57,10 @@ def jobs_above(bundle: Bundle, fit: Fit, tier: str) -> tuple[set[int], set[int]]
 def prepare(
     overlay: dag.Overlay, bundle: Bundle, tier: str, dry_run: bool = False
 ) -> tuple[list[str], dict[str, int], list[str]]:
-    """Place the files from which the results above a tier are made; none of these may be here already.
+    """Place the files from which the results above a tier are made; none of these results may be here already.
 
-    Returns
-    -------
-    tuple
-        Snakemake's targets (identities of the jobs to make again that no other one of them needs); how many jobs of
-        each rule are made again; and the jobs above the tier that are not, sorted.
+    Returns Snakemake's targets, which are the identities of those jobs that no other one needs; how many jobs of each
+    rule are made again; and the titles of those above the tier that are not.
     """
     if TIERS[bundle.manifest["tier"]] > TIERS[tier]:
         raise ReleaseError(
