@@ -34,7 +34,7 @@ def locked(path: str | Path) -> IO[bytes] | None:
     file = open(path, "a+b")  # noqa: SIM115 - whoever holds the lock closes it
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         file.close()
         return None
     return file
