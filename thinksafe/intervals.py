@@ -35,7 +35,7 @@ def wilson(count: int, n: int, confidence: float = 0.95) -> Estimate:
 
 
 def pass_at_k(n: int, correct: int, k: int) -> float:
-    """Return the unbiased estimate, from ``correct`` of ``n``, of the chance in [0, 1] that one of ``k`` samples is right.
+    """Return the unbiased estimate, from ``correct`` of ``n``, of the chance in [0, 1] that one of ``k`` is right.
 
     Source: Chen et al. (2021), "Evaluating large language models trained on code", Eq. 1.
     """
