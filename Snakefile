@@ -82,4 +82,4 @@ rule all:
 # Each rule with a script carries what its jobs depend on (docs/staleness.md); as a module's it has another name.
 for name in (*RULES, *driver.ONLINE):
     if rules.has(name) and not (known := getattr(rules, name).rule).params:
-        known.set_params(**study.depends(name))
+        known.set_params(**study.depends(name, known.script))

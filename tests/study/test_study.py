@@ -19,13 +19,19 @@ def modules(study, rule, wildcards):
 
 # ---------------------------------------------------------------- what a job depends on
 def test_a_rule_carries_spec_code_and_environment(paper):
-    params = paper.depends("score_reasoning")
+    params = paper.depends("score_reasoning", "scripts/evaluation/score_reasoning.py")
     wildcards = CELL | {"benchmark": "gsm8k"}
     assert {name: param(wildcards) for name, param in params.items()} == {
         "spec": paper.spec_of("score_reasoning", wildcards),
         "code": paper.code_of("score_reasoning", wildcards),
         "environment": paper.environment_of("score_reasoning", wildcards),
     }
+
+
+def test_a_rule_depends_on_the_script_that_it_runs(paper: Study) -> None:
+    paper.depends("judge_answers", "../scripts/generation/judge_responses.py")
+    with pytest.raises(ValueError, match="rule judge_answers runs sample_answers.py, and depends on judge_responses.py"):
+        paper.depends("judge_answers", "sample_answers.py")
 
 
 def test_only_the_engine_of_the_config_counts(paper, miniature):

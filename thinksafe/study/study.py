@@ -8,6 +8,7 @@ here makes something stale only through the specs and paths that it changes.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from thinksafe.config.types import Config
@@ -70,8 +71,10 @@ class Study:
         self._code = cache(self._code)
 
     # ------------------------------------------------------------ what a job depends on (docs/staleness.md)
-    def depends(self, rule: str) -> dict[str, Callable[[Any], str]]:
-        """Return the params of a rule: all that its jobs depend on besides their inputs."""
+    def depends(self, rule: str, script: str) -> dict[str, Callable[[Any], str]]:
+        """Return the params of a rule that runs a script: all that its jobs depend on besides their inputs."""
+        if Path(script).stem != script_of(rule):
+            raise ValueError(f"rule {rule} runs {script}, and depends on {script_of(rule)}.py: see study/stages.py")
 
         def of_job(value: Callable[[str, Mapping[str, str]], str]) -> Callable[[Any], str]:
             return lambda wildcards: value(rule, dict(wildcards.items()))
