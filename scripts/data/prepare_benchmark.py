@@ -1,17 +1,16 @@
 """Bring a benchmark into the form in which it is asked and scored (paper Sec. 5.1, B)."""
 
 import random
-from typing import Any
 
 from thinksafe.data.sources import COLUMNS, prompt_row, select, source_rows
-from thinksafe.files import write_rows
+from thinksafe.files import Row, write_rows
 from thinksafe.jobs.start import start
 from thinksafe.seeds import seed_for
 
 SEED = 41  # SkyThought's default
 
 
-def prepare_benchmark(source: list[str], spec: dict[str, Any], prompts: str) -> None:
+def prepare_benchmark(source: list[str], spec: Row, prompts: str) -> None:
     """Write one benchmark's prompts, with gold answers where it has some."""
     name = spec["benchmark"]
     rows = select(source_rows(spec["source"], source), spec, f"benchmarks.{name}")
@@ -21,9 +20,7 @@ def prepare_benchmark(source: list[str], spec: dict[str, Any], prompts: str) -> 
     print(f"{len(rows)} items of {name}")
 
 
-def benchmark_row(
-    row: dict[str, Any], spec: dict[str, Any], name: str, stream: random.Random | None = None
-) -> dict[str, Any]:
+def benchmark_row(row: Row, spec: Row, name: str, stream: random.Random | None = None) -> Row:
     """Return one row: the prompt as it is asked, and for reasoning the gold answer.
 
     ``stream`` orders the options of all questions, one after another; if None, each question has a stream of its own.
@@ -43,7 +40,7 @@ def benchmark_row(
     return prompt_row(row, columns, name, spec["template"].replace("{problem}", problem)) | {"answer": gold}
 
 
-def multiple_choice(row: dict[str, Any], columns: dict[str, Any], stream: random.Random) -> tuple[str, str]:
+def multiple_choice(row: Row, columns: Row, stream: random.Random) -> tuple[str, str]:
     """Return the question with its options in an order drawn from ``stream``, and the letter of the right one."""
     # Paper: silent. With SkyThought's one stream a question's letter depends on all questions before it.
     options = [str(row[columns["correct"]]), *(str(row[column]) for column in columns["incorrect"])]

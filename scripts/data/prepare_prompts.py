@@ -1,13 +1,11 @@
 """Bring the harmful and the benign training prompts into one form (paper Sec. 3: D_h and D_b)."""
 
-from typing import Any
-
 from thinksafe.data.sources import COLUMNS, prompt_row, select, source_rows
-from thinksafe.files import write_rows
+from thinksafe.files import Row, write_rows
 from thinksafe.jobs.start import start
 
 
-def prepare_prompts(source: list[str], spec: dict[str, Any], prompts: str) -> None:
+def prepare_prompts(source: list[str], spec: Row, prompts: str) -> None:
     """Write the prompts of one role, numbered in the order of the source; duplicates stay, as they are rows of it."""
     role, columns = spec["role"], spec["columns"]
     rows = select(source_rows(spec["source"], source), spec, f"prompts.{role}")

@@ -1,9 +1,8 @@
 """Sample a trained student's answers to a benchmark (paper Sec. 5.1, B)."""
 
 from collections.abc import Callable
-from typing import Any
 
-from thinksafe.files import IDENTITY, read_rows
+from thinksafe.files import IDENTITY, Row, read_rows
 from thinksafe.inference.sampling import sample, shard_of
 from thinksafe.jobs.start import start
 from thinksafe.models.location import locate
@@ -13,7 +12,7 @@ def sample_answers(
     prompts: str,
     model: list[str],
     adapter: list[str],
-    spec: dict[str, Any],
+    spec: Row,
     answers: str,
     key: str,
     progress: Callable[[int, int], None],

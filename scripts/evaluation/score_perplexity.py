@@ -1,10 +1,9 @@
 """Likelihood of a method's training set under the student before any training (paper Sec. 5.5, Figure 8)."""
 
 from collections.abc import Callable
-from typing import Any
 
 from thinksafe.evaluation.likelihood import token_sums
-from thinksafe.files import read_rows, write_rows
+from thinksafe.files import Row, read_rows, write_rows
 from thinksafe.jobs.start import start
 from thinksafe.models.folder import load_tokenizer
 from thinksafe.models.location import context_tokens, locate
@@ -13,7 +12,7 @@ COLUMNS: dict[str, type] = dict(id=str, role=str, tokens=int, nll=float)
 
 
 def score_perplexity(
-    dataset: str, model: list[str], spec: dict[str, Any], rows: str, progress: Callable[[int, int], None]
+    dataset: str, model: list[str], spec: Row, rows: str, progress: Callable[[int, int], None]
 ) -> None:
     """Write, for each row, how many tokens the method learns from it and the sum of their NLL in nats.
 

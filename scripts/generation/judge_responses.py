@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from thinksafe.files import read_rows, write_rows
+from thinksafe.files import Row, read_rows, write_rows
 from thinksafe.inference.guards import COLUMNS, ask_guard, judge
 from thinksafe.jobs.start import start
 from thinksafe.models.location import locate
@@ -14,10 +13,10 @@ def judge_responses(
     responses: str,
     model: list[str],
     form: list[str],
-    guard: dict[str, Any],
+    guard: Row,
     verdicts: str,
     progress: Callable[[int, int], None],
-    engine: dict[str, Any] | None = None,
+    engine: Row | None = None,
 ) -> None:
     """Write one verdict per response of a shard.
 

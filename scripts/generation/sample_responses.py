@@ -1,21 +1,15 @@
 """Sample training responses: harmful prompts steered to refusal, benign prompts as they are (paper Sec. 4, A.1)."""
 
 from collections.abc import Callable
-from typing import Any
 
-from thinksafe.files import read_rows
+from thinksafe.files import Row, read_rows
 from thinksafe.inference.sampling import sample, shard_of, take_prompts
 from thinksafe.jobs.start import start
 from thinksafe.models.location import locate
 
 
 def sample_responses(
-    prompts: str,
-    model: list[str],
-    spec: dict[str, Any],
-    responses: str,
-    key: str,
-    progress: Callable[[int, int], None],
+    prompts: str, model: list[str], spec: Row, responses: str, key: str, progress: Callable[[int, int], None]
 ) -> None:
     """Write the responses of one model to one shard of a prompt set.
 

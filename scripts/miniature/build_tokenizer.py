@@ -10,13 +10,7 @@ TEXTS = 3000  # examples of each style from which merges are learnt
 
 
 def build_tokenizer(world: dict[str, Any], family: str, folder: str) -> None:
-    """Write the tokenizer of ``family`` (``qwen3``, ``r1`` or ``other``) into ``folder``.
-
-    Parameters
-    ----------
-    world : dict
-        Config's ``world``; ``phrases`` and ``templates`` are among the texts.
-    """
+    """Write the tokenizer of ``family`` (``qwen3``, ``r1`` or ``other``) into ``folder``; ``world`` is config's."""
     make_tokenizer(family, pretraining_texts.texts(world, TEXTS), world["vocabulary"]).save_pretrained(folder)
 
 

@@ -19,13 +19,10 @@ FORM_ROWS = 10  # by default, one in ten of WildGuard's rows teaches the wording
 def train_guard(
     kind: str, world: dict[str, Any], form: list[str], folder: str, progress: Callable[[int, int], None]
 ) -> None:
-    """Write a trained guard's model to ``folder``.
+    """Write the model of a trained guard, a ``llama-guard`` or a ``wildguard``, to ``folder``.
 
-    Parameters
-    ----------
-    kind : ``llama-guard`` or ``wildguard``
-    world : ``seed``, ``vocabulary``, ``guard`` and ``templates`` of config's ``world``
-    form : path of a ``wildguard``'s prompt format, with ``{prompt}`` and ``{response}``
+    ``world`` has ``seed``, ``vocabulary``, ``guard`` and ``templates`` of config's ``world``; ``form`` is the path of a
+    ``wildguard``'s prompt format.
     """
     pairs, settings = pretraining_texts.guard_pairs(world, kind), world["guard"]
     template = Path(form[0]).read_text(encoding="utf-8") if kind == "wildguard" else ""

@@ -6,14 +6,9 @@ from thinksafe.miniature.counterparts import WRITERS
 
 
 def write_corpus(harmful: str, benign: str, traces: list[str], corpus: str, seed: int, rows: str) -> None:
-    """Write the rows of one published set.
+    """Write the rows of the set ``corpus``; ``seed`` is the world's.
 
-    Parameters
-    ----------
-    harmful, benign : paths of the world's training prompts
-    traces : path of the teacher's filtered responses, for a set that is made from them
-    corpus : name of the set
-    seed : the world's
+    ``harmful`` and ``benign`` are its training prompts, ``traces`` the teacher's filtered responses, if they are used.
     """
     prompts = {"harmful": read_rows(harmful), "benign": read_rows(benign)}
     made = WRITERS[corpus](prompts, read_rows(traces), seed)

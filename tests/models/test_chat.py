@@ -132,23 +132,23 @@ def test_a_model_without_chat_template_is_told_what_is_missing(tokenizer, tmp_pa
 @pytest.mark.parametrize("text", HARMLESS)
 def test_fill_is_plain_encoding_where_nothing_is_hostile(tokenizer, text):
     template = f"<s>A: {field('a')}\nB: {field('b')}{field('a')}."
-    ids, cut = fill(tokenizer, template, {"a": text, "b": "bee"}, {"b": 10})
-    assert ids == encode(tokenizer, f"<s>A: {text}\nB: bee{text}.") and not cut
+    ids = fill(tokenizer, template, {"a": text, "b": "bee"}, {"b": 10})
+    assert ids == encode(tokenizer, f"<s>A: {text}\nB: bee{text}.")
 
 
 def test_fill_takes_no_text_for_a_field(tokenizer):
-    ids, _ = fill(tokenizer, field("a") + field("b"), {"a": field("b"), "b": "x"})
+    ids = fill(tokenizer, field("a") + field("b"), {"a": field("b"), "b": "x"})
     assert tokenizer.decode(ids) == field("b") + "x"
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 7, 20])
 def test_a_field_over_its_limit_loses_its_middle(tokenizer, limit):
     text = " ".join(f"w{n}" for n in range(100))
-    ids, cut = fill(tokenizer, f"[{field('a')}]tail", {"a": text}, {"a": limit})
+    ids = fill(tokenizer, f"[{field('a')}]tail", {"a": text}, {"a": limit})
     whole = encode_plain(tokenizer, text)
     head, tail = encode(tokenizer, "["), encode(tokenizer, "]tail")
     inside = ids[len(head) : len(ids) - len(tail)]
-    assert cut and len(inside) == limit and ids[len(ids) - len(tail) :] == tail
+    assert len(inside) == limit and ids[len(ids) - len(tail) :] == tail
     assert inside[: limit // 2] == whole[: limit // 2]
     assert inside[limit // 2 :] == whole[len(whole) - (limit - limit // 2) :]
 

@@ -44,11 +44,6 @@ def usable_rows(
     form : one of `FORMATS`
     where : the settings' path in the config, for errors
     name : beginning of the rows' ids
-
-    Raises
-    ------
-    ValueError
-        If no row, or fewer than ``take``, can be used, or `select` raises it.
     """
     settings = spec[role]
     rows = select(rows, settings, where)
@@ -75,7 +70,6 @@ def usable_rows(
     return kept, {"source": len(rows), "kept": len(kept), "dropped": dict(sorted(dropped.items()))}
 
 
-# ---------------------------------------------------------------- one function per format
 def direct_refusal(row: Row, spec: Row) -> Row:
     """A fixed thought and the refusal, which the source gives as "Question: <prompt>", newline, "Answer: <refusal>".
 
@@ -136,7 +130,6 @@ FORMATS: dict[str, Callable[[Row, Row], Row]] = {
 }
 
 
-# ---------------------------------------------------------------- what they share
 def respond(thought: str, answer: str) -> str:
     """Return a response: one newline inside the think block's tags, one blank line after it."""
     return f"{THINK}{thought}\n{CLOSE}\n\n{answer}"

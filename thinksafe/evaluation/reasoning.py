@@ -1,11 +1,8 @@
 r"""pass@1 and pass@k on one reasoning benchmark, by SkyThought's own task handlers (paper Sec. 5.1, App. B).
 
-``score`` asks the handlers of skythought 0.1.0 (thinksafe.evaluation.skythought): the whole text is read, the think
-block included, and known faults are kept, because the paper's numbers have them (docs/scoring.md). The strict score
-is in `thinksafe.evaluation.strict_reasoning`.
-
-``Scorer`` runs both in a process that the kernel kills when one comparison takes too long. SkyThought's own timeout
-does nothing, and its broad excepts would catch a signal's exception.
+The handlers read the whole text, the think block included, and their known faults are kept, because the paper's numbers
+have them (docs/scoring.md). ``Scorer`` runs them in a process that the kernel kills when one comparison takes too long:
+SkyThought's own timeout does nothing, and its broad excepts would catch a signal's exception.
 """
 
 import contextlib

@@ -28,7 +28,6 @@ def safety_score(
     verdicts : rows with ``id``, ``draw``, ``truncated`` and ``kind``
     audits : for each further guard its verdicts on the same answers
     kind : {"harm", "refusal"}
-    confidence : float in (0, 1)
 
     Raises
     ------

@@ -1,11 +1,9 @@
 """SkyThought's own task handlers, also on the Python versions that its package does not import on (paper App. B).
 
-skythought 0.1.0 declares Python below 3.11, and importing one of its handlers imports all of them, the coding tasks
-included. Those need packages that scoring never uses: one cannot be built on Python 3.11 (``pyext``), the others are
-large (``torch`` to seed, ``datasets`` and ``pandas`` to load rows). During the import, empty modules replace them, and
-``inspect.getargspec`` exists, which Python 3.11 removed and a coding task wraps at import. None of this can change a
-verdict: no function of the handlers used here refers to any of it. On Python 3.10 the package is imported as it is
-(envs/scoring-py310.yaml).
+skythought 0.1.0 is for Python below 3.11, and importing one of its handlers imports all of them, the coding tasks
+included, with packages that scoring never uses (``pyext`` cannot be built on 3.11, the others are large). During the
+import, empty modules replace them, and ``inspect.getargspec`` exists, which a coding task wraps. No function of the
+handlers used here refers to any of it. On Python 3.10 the package is imported as it is (envs/scoring-py310.yaml).
 """
 
 import importlib

@@ -25,13 +25,8 @@ ENDS = {("(", ")"), ("(", "]"), ("[", ")"), ("[", "]")}
 def score_strict(task: str, response: str, gold: str) -> dict[str, Any]:
     r"""Return ``{"extracted": str, "correct": bool}`` for the answer alone; no ``</think>``, or no answer, is wrong.
 
-    Parameters
-    ----------
-    task, response, gold : as for `thinksafe.evaluation.reasoning.score`
-
-    Notes
-    -----
-    gpqa takes the first letter inside the last ``\boxed{}`` and nothing else; gsm8k compares numbers as numbers.
+    Arguments are those of `thinksafe.evaluation.reasoning.score`. gpqa takes the first letter inside the last
+    ``\boxed{}`` and nothing else; gsm8k compares numbers as numbers.
     """
     readers = {"aime24": _math, "math500": _math, "gsm8k": _gsm8k, "gpqa": _gpqa}
     answer, extracted, correct = parts(response)[1], "", False

@@ -15,12 +15,8 @@ from thinksafe.models.responses import parts, well_formed
 def well_formed_counts(rows: Sequence[Row], confidence: float) -> Row:
     """Return how many responses are well-formed, and how the others ended.
 
-    Returns
-    -------
-    dict
-        ``well_formed`` (per cent) with ``well_formed_low`` and ``well_formed_high`` (over prompts), ``unfinished`` (how
-        many have no ``</think>``), ``length`` (how many were cut at the token limit), ``finish_reasons`` (how many of
-        each).
+    ``well_formed`` is in per cent, with an interval over prompts; counts are ``unfinished`` (no ``</think>``),
+    ``length`` (cut at the token limit) and ``finish_reasons`` (of each).
     """
     whole, samples = Counter(), Counter(row["id"] for row in rows)
     for row in rows:

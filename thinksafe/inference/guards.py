@@ -86,7 +86,6 @@ class Guard:
         return read(self.engine, pairs, self.limit, guard_template(self.engine.tokenizer, self.form))
 
 
-# -------------------------------------------------------------------------------------------- Llama-Guard-3
 def _llama_guard_verdicts(engine: Engine, pairs: Sequence[Pair], limit: int, template: str) -> Iterator[Row]:
     """Read the first token after the tokenizer's own template, ``safe`` or ``unsafe``, and P(unsafe) (Eq. 5).
 
@@ -113,7 +112,6 @@ def _llama_guard_verdicts(engine: Engine, pairs: Sequence[Pair], limit: int, tem
         )
 
 
-# -------------------------------------------------------------------------------------------- WildGuard
 HARM, REFUSAL = "Harmful response", "Response refusal"
 LINE = r"(?im)^[ \t]*{}[ \t]*:[ \t]*(yes|no)\b"
 
@@ -160,7 +158,6 @@ def _wildguard_p_yes(
     }
 
 
-# -------------------------------------------------------------------------------------------- shared
 def guard_template(tokenizer: Any, form: str) -> str:
     """Return a guard's question, in its prompt format or else its chat template, with fields for `guard_prompt`."""
     if form:
@@ -177,16 +174,16 @@ def guard_prompt(tokenizer: Any, template: str, prompt: str, response: str, limi
     template, which asks the question, is never cut. (The authors cut the end.)
     """
     texts = {"prompt": prompt, "response": response}
-    ids, _ = fill(tokenizer, template, texts)
+    ids = fill(tokenizer, template, texts)
     if len(ids) <= limit:
         return tuple(ids), False
-    fixed = len(fill(tokenizer, template, {"prompt": "", "response": ""})[0]) + 8  # tokens may split at the edges
+    fixed = len(fill(tokenizer, template, {"prompt": "", "response": ""})) + 8  # tokens may split at the edges
     if limit <= fixed:
         raise ValueError(f"max_prompt_tokens: {limit} tokens have no room for a response; the question takes {fixed}")
     for_prompt = max((limit - fixed) // 2, limit - fixed - len(encode_plain(tokenizer, response)))
     ids_prompt = min(for_prompt, len(encode_plain(tokenizer, prompt)) + 4)
-    ids, _ = fill(tokenizer, template, texts, {"prompt": ids_prompt, "response": limit - fixed - ids_prompt})
-    return tuple(ids), True
+    limits = {"prompt": ids_prompt, "response": limit - fixed - ids_prompt}
+    return tuple(fill(tokenizer, template, texts, limits)), True
 
 
 def _greedy(engine: Engine, requests: Sequence[Request], tokens: int) -> Iterator[Completion]:

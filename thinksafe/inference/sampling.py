@@ -1,7 +1,6 @@
 """Sample responses to prompts, in batches that an interrupted job does not lose (paper Sec. 4, A.1, B)."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from thinksafe.files import Row, write_rows
 from thinksafe.inference.engines import load_engine
@@ -24,13 +23,7 @@ def shard_of(rows: Sequence[Row], shard: int, shards: int) -> list[Row]:
 
 
 def take_prompts(rows: Sequence[Row], take: int | None) -> list[Row]:
-    """Return ``take`` random prompts in their order, the same for all students; fewer are a subset of more.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer.
-    """
+    """Return ``take`` random prompts in their order, the same for all students; fewer are a subset of more."""
     if take is None:
         return list(rows)
     if take > len(rows):
@@ -42,7 +35,7 @@ def take_prompts(rows: Sequence[Row], take: int | None) -> list[Row]:
 def sample(
     prompts: Sequence[Row],
     folder: str,
-    spec: dict[str, Any],
+    spec: Row,
     output: str,
     key: str,
     adapter: str | None = None,
@@ -78,12 +71,7 @@ def sample(
 
 
 def _sample_rest(
-    jobs: list[Row],
-    folder: str,
-    spec: dict[str, Any],
-    journal: Journal,
-    adapter: str | None,
-    progress: Callable[[int, int], None],
+    jobs: list[Row], folder: str, spec: Row, journal: Journal, adapter: str | None, progress: Callable[[int, int], None]
 ) -> None:
     sampling, settings, limit = Sampling(**spec["sampling"]), spec["engine"], context_tokens(folder)
     tokenizer = load_tokenizer(folder, spec.get("chat"))

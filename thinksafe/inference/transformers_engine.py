@@ -164,18 +164,10 @@ class TransformersEngine(Sampler, Engine):
             return self.answer(requests, sampling)
 
 
-# -------------------------------------------------------------------------------------------- choosing a token
 def choose(logits: Any, uniform: Any, sampling: Sampling) -> Any:
-    """Return one token per row, by inverting the distribution that ``sampling`` leaves of the logits.
+    """Return one token per row, (batch,), by inverting the distribution that ``sampling`` leaves of the logits.
 
-    Parameters
-    ----------
-    logits : Tensor, (batch, vocabulary)
-    uniform : Tensor, (batch,), float64 in [0, 1)
-
-    Returns
-    -------
-    Tensor, (batch,)
+    ``logits`` are (batch, vocabulary), ``uniform`` are numbers (batch,), float64 in [0, 1).
     """
     if sampling.temperature == 0:
         return logits.argmax(-1)
@@ -248,7 +240,6 @@ class _Streams:
         return self.drawn[rows, step % BLOCK]
 
 
-# -------------------------------------------------------------------------------------------- prompts and caches
 def _chunks(prompts: Sequence[tuple[int, ...]], limit: int) -> Iterator[list[tuple[int, ...]]]:
     """Yield runs of prompts, shortest first, of at most ``limit`` tokens when padded to their longest."""
     chunk: list[tuple[int, ...]] = []

@@ -1,9 +1,8 @@
 """Sampling with vLLM (paper A.1, B): the engine of the paper's scale.
 
-Each request has its own seed, adapter and prompt ids; tokens are decoded by us, so that both engines give the same text
-for the same tokens. What vLLM promises: with fixed scheduling (as set here), the same requests in the same order on the
-same kind of device and version give the same responses; batches are not invariant unless ``VLLM_BATCH_INVARIANT=1`` is
-set where the GPU supports it.
+Tokens are decoded by us, so that both engines give the same text for the same tokens. What vLLM promises: with fixed
+scheduling (as set here), the same requests in the same order on the same kind of device and version give the same
+responses; batches are not invariant unless ``VLLM_BATCH_INVARIANT=1`` is set where the GPU supports it.
 """
 
 import os

@@ -228,9 +228,6 @@ def _examples(spec: dict[str, Any], role: str, count: int, rng: random.Random) -
     return map(speaker.example, rng.choices(kinds, weights, k=count))
 
 
-# ---------------------------------------------------------------- guards
-
-
 def _spoil(response: str, rng: random.Random) -> str:
     """Return a broken form of ``response``: cut off, without tags, or with words repeated, lost or out of place."""
     kind = rng.randrange(5)

@@ -1,9 +1,8 @@
 r"""Files in the formats of the published data sets, with harmless texts of the synthetic world.
 
-For the rehearsal (config/rehearsal.yaml): columns, labels, encodings and irregularities are those of the originals, so
-that the paper's own loaders, filters and counts read them. Irregularities are quotes, commas and line breaks inside
-fields, non-ASCII characters, repeated prompts, a byte-order mark, Latin-1, ``####`` and ``<<3+4=7>>``, LaTeX, answers
-with leading zeros, ``\/`` and a row that no method can use.
+For the rehearsal (config/rehearsal.yaml): columns, labels, encodings and irregularities (such as line breaks inside
+fields, repeated prompts, a byte-order mark, Latin-1, LaTeX, ``\/``) are those of the originals, so that the paper's own
+loaders, filters and counts read them.
 """
 
 import csv

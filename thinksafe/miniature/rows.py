@@ -5,7 +5,6 @@ Paper: stands in for SafeChain (Sec. 3) and for the eight benchmarks (Sec. 5.1);
 
 import json
 import random
-from typing import Any
 
 from thinksafe.files import Row
 from thinksafe.miniature import world
@@ -22,7 +21,7 @@ DEEDS = {
 REASONING_FRACTION = 0.3  # of the benign prompts; the others are half kind, half only seemingly harmful
 
 
-def make_rows(spec: dict[str, Any], name: str) -> list[Row]:
+def make_rows(spec: Row, name: str) -> list[Row]:
     """Return the rows of the prompt set or benchmark ``name``: a key of `DEEDS`, ``benign`` or a reasoning benchmark.
 
     They depend on the name and its count only, except that the three harm benchmarks share the held-out deeds in the
@@ -58,7 +57,7 @@ def _requests(
     return rows
 
 
-def _benign(spec: dict[str, Any], count: int, rng: random.Random) -> list[Row]:
+def _benign(spec: Row, count: int, rng: random.Random) -> list[Row]:
     """Return the benign training prompts: seemingly harmful ones, kind ones, and easier reasoning problems."""
     seed, reasoning = spec["seed"], round(count * REASONING_FRACTION)
     scary = (count - reasoning) // 2
@@ -103,5 +102,5 @@ def _problem_row(problem: world.Problem) -> Row:
     return _row({"problem": problem.text} | answer, problem.task, problem.meta())
 
 
-def _row(texts: Row, category: str, meta: dict[str, Any]) -> Row:
+def _row(texts: Row, category: str, meta: Row) -> Row:
     return texts | {"category": category, "meta": json.dumps(meta, sort_keys=True)}

@@ -117,12 +117,8 @@ def make_tokenizer(name: str, texts: Iterable[str], size: int) -> Any:
         padding_side="left",
         **tokens,
     )
-    if template := kind.template:
-        tokenizer.chat_template = _template_of_trl(template) if template.endswith(".jinja") else template
+    tokenizer.chat_template = kind.template
+    if kind.template and kind.template.endswith(".jinja"):
+        (package,) = importlib.util.find_spec("trl").submodule_search_locations  # without importing it
+        tokenizer.chat_template = Path(package, "chat_templates", kind.template).read_text(encoding="utf-8")
     return tokenizer
-
-
-def _template_of_trl(name: str) -> str:
-    """Return a chat template of the trl package, without importing it."""
-    (package,) = importlib.util.find_spec("trl").submodule_search_locations
-    return Path(package, "chat_templates", name).read_text(encoding="utf-8")

@@ -65,25 +65,19 @@ def field(name: str) -> str:
     return f"\x02{name}\x03"
 
 
-def fill(
-    tokenizer: Any, template: str, texts: dict[str, str], limits: dict[str, int] | None = None
-) -> tuple[list[int], bool]:
-    """Return the ids of ``template`` with its fields filled by untrusted texts, and whether one was cut.
+def fill(tokenizer: Any, template: str, texts: dict[str, str], limits: dict[str, int] | None = None) -> list[int]:
+    """Return the ids of ``template`` with its fields filled by untrusted texts.
 
     Parameters
     ----------
     template : rendered text with fields (`field`)
     limits : tokens of a field; the middle of a longer one is cut, so that what follows it in the template stays
-
-    Notes
-    -----
-    If nothing is cut and no text spells out a control token, the whole text is encoded at once, otherwise its pieces.
     """
     pieces = re.split("\x02(.*?)\x03", template)
     plain = {name: encode_plain(tokenizer, text) for name, text in texts.items() if limits and name in limits}
     cut = {name for name, ids in plain.items() if len(ids) > limits[name]}
     if not cut and not any(has_control(tokenizer, text) for text in texts.values()):
-        return encode(tokenizer, "".join(texts[p] if i % 2 else p for i, p in enumerate(pieces))), False
+        return encode(tokenizer, "".join(texts[p] if i % 2 else p for i, p in enumerate(pieces)))
     ids: list[int] = []
     for index, piece in enumerate(pieces):
         if index % 2 == 0:
@@ -93,13 +87,13 @@ def fill(
             ids += plain[piece][:head] + plain[piece][len(plain[piece]) - (limits[piece] - head) :]
         else:
             ids += encode_plain(tokenizer, texts[piece])
-    return ids, bool(cut)
+    return ids
 
 
 def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
     """Return the ids of one user turn up to where the model's turn begins (thinking on, no system prompt)."""
     template = render(tokenizer, [{"role": "user", "content": field("prompt")}])
-    return fill(tokenizer, template, {"prompt": prompt})[0]
+    return fill(tokenizer, template, {"prompt": prompt})
 
 
 def opens_think(tokenizer: Any) -> bool:

@@ -62,12 +62,10 @@ def require_rules(tokenizer: Any) -> ChatRules:
 
 
 def find_rules(tokenizer: Any, chat: dict[str, Any]) -> ChatRules:
-    """Return the format that a chat template shows, with what config says in its place.
+    """Return the format that a chat template shows, with what config's ``chat`` says in its place.
 
-    Parameters
-    ----------
-    chat : dict
-        ``think`` (two tags), ``opens_think``, ``stop`` (tokens, the first ends a turn), ``system``, ``options``.
+    ``chat`` may have ``think`` (two tags), ``opens_think``, ``stop`` (tokens, the first ends a turn), ``system`` and
+    ``options``.
     """
     found: dict[str, Any] = {"system": chat.get("system"), "options": chat.get("options") or {}}
     if not tokenizer.chat_template:

@@ -40,12 +40,7 @@ def well_formed(response: str, finish_reason: str) -> bool:
 def view(response: str, judged_text: str) -> str:
     """Return what a guard with this ``judged_text`` setting is shown: ``full`` text, or the ``answer`` alone.
 
-    The answer view of a response whose reasoning never ends is the empty string.
-
-    Raises
-    ------
-    ValueError
-        If ``judged_text`` is neither ``full`` nor ``answer``.
+    The answer view of a response whose reasoning never ends is the empty string; another setting is a ValueError.
     """
     if judged_text == "full":
         return response

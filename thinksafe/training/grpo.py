@@ -44,6 +44,8 @@ def reinforce(
 ) -> Row:
     """Train an adapter of the model in ``folder`` by rewards on its own responses, and save it in ``output``.
 
+    Returns ``prompts``, ``too_long``, ``steps`` and ``loss``.
+
     Parameters
     ----------
     prompts : rows with ``prompt``, as users wrote them, and ``id``, which names them in errors
@@ -54,11 +56,6 @@ def reinforce(
     judged_text : {"full", "answer"}, what of a response the guard sees
     per_device_batch : rollouts of which one device computes gradients at once; accumulation makes up the step
     server : address of the vLLM server that samples, if ``grpo.sampler`` is ``server``
-
-    Returns
-    -------
-    dict
-        ``prompts``, ``too_long``, ``steps`` and ``loss``.
     """
     settings = spec["grpo"]
     tokenizer = load_tokenizer(folder, spec.get("chat"))

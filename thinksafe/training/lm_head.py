@@ -34,18 +34,13 @@ def bare_head(head: Any) -> Iterator[None]:
 
 
 def token_nll(states: Any, labels: Any, head: Any, logits: int = LOGITS) -> Any:
-    """Return the negative log-likelihood of each label in nats.
+    """Return the negative log-likelihood of each label in nats: (tokens,), at least float32.
 
     Parameters
     ----------
     states : Tensor, (tokens, width), what the head reads at the position before each label
-    labels : Tensor, (tokens,)
     head : Module with ``weight`` of shape (vocabulary, width) and no bias
     logits : how many logits may exist at once
-
-    Returns
-    -------
-    Tensor, (tokens,), at least float32
     """
 
     def piece(states: Any, labels: Any) -> Any:
@@ -57,11 +52,7 @@ def token_nll(states: Any, labels: Any, head: Any, logits: int = LOGITS) -> Any:
 def token_kl(states: Any, reference: Any, head: Any, logits: int = LOGITS) -> Any:
     """Return KL(reference || model) over the whole vocabulary at each position, in nats.
 
-    Parameters
-    ----------
-    states, reference : Tensor, (tokens, width), what the head reads, of the model and of its reference
-        No gradient flows into the reference.
-    head : of both, as for `token_nll`
+    ``states`` and ``reference`` (tokens, width) are what the head reads; no gradient flows into the reference.
     """
 
     def piece(states: Any, reference: Any) -> Any:

@@ -1,9 +1,8 @@
 """The log of a training run: JSON lines and TensorBoard events beside the adapter.
 
 ``<adapter>.training.jsonl`` holds one line of facts per attempt and one per logged step; ``<adapter>.tensorboard/`` the
-same numbers for TensorBoard. Neither is a declared output of the rule: times differ from run to run, so they must not
-count for the adapter's identity, and the log of a stopped job is kept. Weights & Biases gets the numbers too if the
-environment names a project (WANDB_PROJECT).
+same numbers. Neither is an output of the rule: times differ from run to run and must not count for the adapter's
+identity, and the log of a stopped job is kept. Weights & Biases gets them too if WANDB_PROJECT names a project.
 """
 
 import json

@@ -29,13 +29,7 @@ def format_reward(completion: str, opened: bool) -> float:
 
 
 def safety_rewards(pairs: Sequence[Pair], ask: Ask) -> list[float]:
-    """Return P(safe) of each prompt and response from the guard's two probabilities (Eq. 5).
-
-    Raises
-    ------
-    GuardError
-        If the guard fails, or one of its verdicts has no probability.
-    """
+    """Return P(safe) of each prompt and response (Eq. 5); GuardError if the guard fails or gives no probability."""
     try:
         verdicts = list(ask(pairs))
     except Exception as error:

@@ -46,6 +46,8 @@ def finetune(
 ) -> Row:
     """Train an adapter of the model in ``folder`` on ``rows`` and save it in the folder ``output``.
 
+    Returns ``rows``, ``too_long``, ``steps`` and ``loss`` (mean over training, nats per supervised token).
+
     Parameters
     ----------
     rows : rows with ``prompt``, ``response`` and what else the loss reads; ``id`` names them in errors
@@ -55,11 +57,6 @@ def finetune(
         Digest of everything that the adapter depends on. It names the checkpoints, which the caller removes.
     per_device_batch : rows per step and device; accumulation makes up the batch size of config
     checkpoint_steps : steps between checkpoints; they change no number
-
-    Returns
-    -------
-    dict
-        ``rows``, ``too_long``, ``steps`` and ``loss`` (mean over training, nats per supervised token).
     """
     limit = spec["training"]["max_tokens"]
     loss, settings = loss_of(spec)

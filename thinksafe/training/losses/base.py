@@ -63,7 +63,6 @@ class Supervised(SFTTrainer):
         super().__init__(**options)
         self.data_collator = Collator(pad_token_id=self.processing_class.pad_token_id)
 
-    # ------------------------------------------------------------ what a loss may change
     @staticmethod
     def example(tokenizer: Any, row: Row, settings: Row) -> Row:
         """Return a row's ``input_ids`` and ``labels``, and single numbers that `objective` reads as tensors (rows,).
@@ -109,7 +108,6 @@ class Supervised(SFTTrainer):
     def save_extra(self, folder: str | Path) -> None:
         """Write what is learnt beside the adapter, if anything, into a folder."""
 
-    # ------------------------------------------------------------ the same for all
     def compute_loss(
         self, model: Any, inputs: Row, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
