@@ -28,9 +28,9 @@ def test_a_rule_carries_spec_code_and_environment(paper):
     }
 
 
-def test_a_rule_depends_on_the_script_that_it_runs(paper: Study) -> None:
+def test_a_rule_depends_on_the_script_that_it_runs(paper):
     paper.depends("judge_answers", "../scripts/generation/judge_responses.py")
-    with pytest.raises(ValueError, match="rule judge_answers runs sample_answers.py, and depends on judge_responses.py"):
+    with pytest.raises(ValueError, match="rule judge_answers runs sample_answers.py, and depends on judge_resp"):
         paper.depends("judge_answers", "sample_answers.py")
 
 
