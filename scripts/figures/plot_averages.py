@@ -13,11 +13,8 @@ REASONING = ("reasoning_avg", "Reasoning average,\n% pass@1", "higher is better 
 def plot_averages(table: str, spec: Row, png: str, pdf: str, cost: str | None = None) -> None:
     """Draw a panel per average, bars by student and method, with intervals.
 
-    Parameters
-    ----------
-    table : path of what `write_averages` wrote
-    spec : ``students`` and ``methods`` as pairs of id and label
-    cost : path of what `write_cost` wrote; the last panel is then the time, data generation included
+    ``spec`` has ``students`` and ``methods`` as pairs of id and label. With a ``cost`` table, the last panel is the
+    time, data generation included.
     """
     rows = read_csv(table)
     if cost is None:

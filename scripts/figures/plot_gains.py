@@ -17,12 +17,8 @@ LABELS = {
 def plot_gains(table: str, spec: Row, png: str, pdf: str) -> None:
     """Draw a panel for each metric and student, with a bar and its interval for each source of the training set.
 
-    A bar without bounds is hatched.
-
-    Parameters
-    ----------
-    table : path of what `write_gains` wrote
-    spec : ``students`` and ``sources`` (a method, and whose responses it learns from) as pairs, and ``metrics``
+    A bar without bounds is hatched. ``spec`` has ``students`` and ``sources`` (a method, and whose responses it learns
+    from) as pairs, and ``metrics``.
     """
     cells = by_cell(read_csv(table))
     metrics = [metric for metric in spec["metrics"] if any(key[2] == metric for key in cells)]

@@ -1,6 +1,7 @@
 """The judge study as a figure: agreement of judges, and fractions of harm by threshold (paper Sec. 5.1, D.4)."""
 
 from itertools import permutations
+from math import isnan, nan
 from typing import Any
 
 from thinksafe.files import Row
@@ -14,10 +15,7 @@ COLUMNS = 3
 def plot_judge_study(table: str, spec: Row, png: str, pdf: str) -> None:
     """Draw Cohen's kappa of each two judges as a matrix, and for each judge the methods' fractions by threshold.
 
-    Parameters
-    ----------
-    table : path of what `write_judge_study` wrote
-    spec : ``judges`` as pairs of guard and view, and ``methods`` as pairs of id and label
+    ``spec`` has ``judges`` as pairs of guard and view, and ``methods`` as pairs of id and label.
     """
     from matplotlib.lines import Line2D
 
@@ -56,17 +54,16 @@ def plot_judge_study(table: str, spec: Row, png: str, pdf: str) -> None:
 def _draw_matrix(axes: Any, rows: list[Row], judges: list[tuple[str, str]]) -> None:
     """Draw the kappa of each two judges, darker where they agree more, with the number in each field."""
     names = [":".join(judge) for judge in judges]
-    kappa = {(row["judge"], row["other"]): row["kappa"] for row in rows if row["part"] == "agreement"}
+    known = [row for row in rows if row["part"] == "agreement" and row["kappa"] is not None]
+    kappa = {(row["judge"], row["other"]): row["kappa"] for row in known}
     kappa |= {(other, one): value for (one, other), value in kappa.items()}
+    field = [[kappa.get((one, other), nan) for other in names] for one in names]
     size = len(names)
     axes.set_axis_on()
-    field = [[kappa.get((one, other)) for other in names] for one in names]
-    shades = [[float("nan") if value is None else value for value in line] for line in field]
-    axes.imshow(shades, cmap="cividis_r", vmin=0, vmax=1, aspect="equal")
+    axes.imshow(field, cmap="cividis_r", vmin=0, vmax=1, aspect="equal")
     for y, x in permutations(range(size), 2):
-        value = field[y][x]
-        text, dark = ("–", False) if value is None else (f"{value:.2f}", value > 0.6)
-        axes.text(x, y, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
+        text = "–" if isnan(field[y][x]) else f"{field[y][x]:.2f}"
+        axes.text(x, y, text, ha="center", va="center", fontsize=6, color="white" if field[y][x] > 0.6 else "black")
     short = [f"{guard},\n{view}" for guard, view in judges]
     axes.set_xticks(range(size), short, rotation=90, fontsize=5.5)
     axes.set_yticks(range(size), short, fontsize=5.5)

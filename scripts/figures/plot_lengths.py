@@ -17,12 +17,8 @@ COLUMNS = 2  # of panels
 def plot_lengths(datasets: Sequence[str], lengths: str, spec: Row, png: str, pdf: str) -> None:
     """Draw one panel per student, with N and mu of both halves; the longest 1 % of each half is not drawn.
 
-    Parameters
-    ----------
-    datasets : paths of the training sets; replicates are drawn together
-    lengths : path of what `write_lengths` wrote, for N and mu
-    spec : dict
-        ``cells`` (``student``, ``method``, ``replicate`` of each training set), ``students`` as pairs of id and label.
+    Replicates are drawn together. ``spec`` has ``cells`` (``student``, ``method``, ``replicate`` of each training set)
+    and ``students`` as pairs of id and label.
     """
     sets = with_files(spec["cells"], datasets, TRAINING_SET)
     numbers = {(row["student"], row["metric"]): row["value"] for row in read_csv(lengths)}

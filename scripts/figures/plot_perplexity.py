@@ -23,10 +23,7 @@ def short(value: float) -> str:
 def plot_perplexity(table: str, spec: Row, png: str, pdf: str) -> None:
     """Draw bars by student and method on a logarithmic axis from 1, the lowest possible perplexity.
 
-    Parameters
-    ----------
-    table : path of what `write_figure8_table` wrote
-    spec : ``students`` and ``methods`` as pairs of id and label
+    ``spec`` has ``students`` and ``methods`` as pairs of id and label.
     """
     from matplotlib.container import BarContainer
     from matplotlib.ticker import LogLocator, NullFormatter

@@ -21,11 +21,7 @@ LEFT_OUT = "Left out of the public build."
 def plot_samples(table: str, spec: Row, png: str, pdf: str) -> None:
     """Draw a card for the prompt and one for each voice, with its verdict.
 
-    Parameters
-    ----------
-    table : path of what `write_figure2_table` wrote
-    spec : dict
-        ``student`` (label), ``teacher`` (label, and the method whose colour it has; or None), ``instruction``.
+    ``spec`` has ``student`` (label), ``teacher`` (label, and the method whose colour it has; or None), ``instruction``.
     """
     found = read_json(table)
     lines = _lines("", found["prompt"]) if found["prompt"] else [("", LEFT_OUT)]
@@ -40,15 +36,13 @@ def plot_samples(table: str, spec: Row, png: str, pdf: str) -> None:
     place = 0.04
     for card in cards:
         place = _draw(axes, card, place)
-    how = (
-        f"The first by hashing of the {found['shows']} (of {found['shared']}) prompts on which the student\n"
-        "complies when asked as it is and refuses when told to. Beginnings only."
-    )
-    if not found["shows"]:
+    how = "Of {shared} prompts there is none on which being told to\nrefuse turns compliance into refusal."
+    if found["shows"]:
         how = (
-            f"Of {found['shared']} prompts there is none on which being told to\nrefuse turns compliance into refusal."
+            "The first by hashing of the {shows} (of {shared}) prompts on which the student\n"
+            "complies when asked as it is and refuses when told to. Beginnings only."
         )
-    axes.text(MARGIN, place + 0.03, how, fontsize=5.5, color="#4D4D4D", va="top", linespacing=1.3)
+    axes.text(MARGIN, place + 0.03, how.format_map(found), fontsize=5.5, color="#4D4D4D", va="top", linespacing=1.3)
     save(figure, png, pdf)
 
 

@@ -13,10 +13,7 @@ def plot_tradeoff(table: str, spec: Row, png: str, pdf: str) -> None:
 
     Paper: Figure 1 does not name its axes; the two averages of Table 1 are the reading that fits its caption.
 
-    Parameters
-    ----------
-    table : path of Table 1 in CSV
-    spec : ``students`` and ``methods`` as pairs of id and label
+    ``table`` is Table 1 in CSV; ``spec`` has ``students`` and ``methods`` as pairs of id and label.
     """
     cells, *_ = drawable(read_csv(table), spec)
     points = {

@@ -25,7 +25,6 @@ def judge_claims(
 
     Parameters
     ----------
-    scores : paths of the score files
     rows : paths of the rows per item, which are resampled; none for the paper's own numbers
     tables : paths of tidy tables with metrics that no score has; they are not resampled
     spec : dict

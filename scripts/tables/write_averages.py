@@ -12,10 +12,7 @@ def write_averages(scores: Sequence[str], rows: Sequence[str], spec: Row, csv: s
     """Write every average of the methods in ``spec``, by guard and by audit guards.
 
     A run that does not have all benchmarks of any average gets the cells of its benchmarks instead.
-
-    Parameters
-    ----------
-    scores, rows, spec : as for `write_main_table`
+    The parameters are those of `write_main_table`.
     """
     found = [row for row in tidy(with_rows(spec["cells"], scores, rows), spec) if row["value"] is not None]
     if any(row["metric"] in AVERAGES for row in found):

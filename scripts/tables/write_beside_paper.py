@@ -24,9 +24,7 @@ def write_beside_paper(ours: str, paper: str, sizes: str, spec: Row, csv: str, m
 
     Parameters
     ----------
-    ours, paper : paths of tidy tables
-    sizes : path
-        ``rows`` (prompts) and ``draws`` (samples) of each benchmark in the paper, which give its intervals.
+    sizes : table with the ``rows`` (prompts) and ``draws`` (samples) of each benchmark in the paper
     spec : dict
         ``table``, ``students`` and ``methods`` as pairs, ``labels`` of metrics, ``confidence``, ``min_effect``,
         ``footnotes`` (inconsistencies in the paper's numbers: config/paper/footnotes.yaml).

@@ -5,7 +5,7 @@ so does this table, which comparisons byte by byte leave out (docs/jobs.md). It 
 artifact that it counts changes, not when only its time does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from statistics import fmean
@@ -61,7 +61,7 @@ def _hours(replicates: Sequence[Sequence[Row | None]]) -> dict[str, Row]:
     known = [[record for record in records if record] for records in replicates]
     jobs = sum(map(len, replicates))
     missing = jobs - sum(map(len, known))
-    measured = {name: [measure(records) for records in known] for name, measure in MEASURES.items()}
+    measured = {name: [measure(records, name) for records in known] for name, measure in MEASURES.items()}
     hours = {
         name: [sum(record[key] for record in records) / 3600 for records in known] if not missing else []
         for name, key in (("train_hours", "wall_seconds"), ("device_hours", "device_seconds"))
@@ -81,27 +81,22 @@ def _hours(replicates: Sequence[Sequence[Row | None]]) -> dict[str, Row]:
     return rows
 
 
-def _by_time(name: str, factor: str | None = None) -> Callable[[Sequence[Row]], float | None]:
-    """Return a mean over the seconds of the jobs with this entry: of a rate, or of a count."""
-
-    def measure(records: Sequence[Row]) -> float | None:
-        own = [record for record in records if name in record]
-        seconds = sum(record["wall_seconds"] for record in own)
-        total = sum(record[name] * (record[factor] if factor else 1) for record in own)
-        return total / seconds if seconds else None
-
-    return measure
+def _over_time(records: Sequence[Row], name: str) -> float | None:
+    """Return the tokens per second, or the mean of a rate over the seconds, of the jobs that have it."""
+    key = name.removesuffix("_per_second")
+    own = [record for record in records if key in record]
+    seconds = sum(record["wall_seconds"] for record in own)
+    total = sum(record[key] * (record["wall_seconds"] if key == name else 1) for record in own)
+    return total / seconds if seconds else None
 
 
-def _most(name: str) -> Callable[[Sequence[Row]], float | None]:
-    return lambda records: max((float(record[name]) for record in records if name in record), default=None)
+def _most(records: Sequence[Row], name: str) -> float | None:
+    return max((float(record[name]) for record in records if name in record), default=None)
 
 
 MEASURES = {
-    "gpu_utilisation": _by_time("gpu_utilisation", "wall_seconds"),
-    "gpu_memory_mb": _most("gpu_memory_mb"),
-    "peak_memory_mb": _most("peak_memory_mb"),
-    "tokens_per_second": _by_time("tokens"),
+    **{"gpu_utilisation": _over_time, "gpu_memory_mb": _most},
+    **{"peak_memory_mb": _most, "tokens_per_second": _over_time},
 }
 
 

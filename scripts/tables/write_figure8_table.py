@@ -20,13 +20,8 @@ def write_figure8_table(scores: Sequence[str], spec: Row, csv: str) -> None:
 
     Paper: does not say which of the two it shows, nor whether benign responses count; the table has all of them. Over
     replicates, the value is the mean, and its interval includes the variance between them.
-
-    Parameters
-    ----------
-    scores : paths of what `score_perplexity` wrote
-    spec : dict
-        ``cells`` (``student``, ``method``, ``replicate`` of each path), ``students`` and ``methods`` as pairs of id and
-        label, ``confidence``.
+    ``spec`` has ``cells`` (``student``, ``method``, ``replicate`` of each score), ``students`` and ``methods`` as pairs
+    of id and label, and ``confidence``.
     """
     rows, cells = [], with_files(spec["cells"], scores, PERPLEXITY)
     for student, method in product(*(dict(spec[name]) for name in ("students", "methods"))):

@@ -18,12 +18,9 @@ def write_gains(rows: Sequence[str], spec: Row, csv: str) -> None:
     Paper: defines neither "gain" nor "ratio" (Figs. 5, 6, 12); the table has gains in points and in per cent, and the
     figures show points.
 
-    Parameters
-    ----------
-    rows : paths of the rows per item, those of the method ``initial`` included
-    spec : dict
-        ``cells`` (``student``, ``method``, ``replicate``, ``benchmark`` of each path), ``students`` and ``methods`` as
-        pairs of id and label, ``benchmarks``, ``confidence``.
+    ``spec`` has ``cells`` (``student``, ``method``, ``replicate``, ``benchmark`` of each of the rows per item, those of
+    the method ``initial`` included), ``students`` and ``methods`` as pairs of id and label, ``benchmarks`` and
+    ``confidence``.
     """
     arms = read_arms(with_files(spec["cells"], rows, SCORE), spec)
     found = [

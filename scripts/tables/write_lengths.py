@@ -21,12 +21,8 @@ def write_lengths(datasets: Sequence[str], spec: Row, csv: str) -> None:
     figures do. Here: the student's tokenizer, all generated tokens (reasoning, answer, stop token), all responses;
     ``mu_h_drawn`` and ``mu_b_drawn`` leave out the longest 1 %. Intervals of means are Student's t.
 
-    Parameters
-    ----------
-    datasets : paths of the training sets
-    spec : dict
-        ``cells`` (``student``, ``method``, ``replicate`` of each path), ``students`` as pairs of id and label,
-        ``confidence``.
+    ``spec`` has ``cells`` (``student``, ``method``, ``replicate`` of each training set), ``students`` as pairs of id
+    and label, and ``confidence``.
 
     Raises
     ------

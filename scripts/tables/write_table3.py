@@ -28,12 +28,8 @@ def write_table3(statistics: Sequence[str], spec: Row, csv: str, md: str, tex: s
 
     The CSV file has every method of the cells; the other two, like the paper, have ``thinksafe`` alone.
 
-    Parameters
-    ----------
-    statistics : paths of the statistics of each training set
-    spec : dict
-        ``cells`` (``student``, ``method``, ``replicate`` of each path), ``students`` as pairs of id and label,
-        ``confidence``.
+    ``spec`` has ``cells`` (``student``, ``method``, ``replicate`` of each of the training sets' statistics),
+    ``students`` as pairs of id and label, and ``confidence``.
 
     Raises
     ------
@@ -45,7 +41,14 @@ def write_table3(statistics: Sequence[str], spec: Row, csv: str, md: str, tex: s
     for student, method in product(dict(spec["students"]), methods):
         found = [read_json(entry["path"]) for entry in sets if (entry["student"], entry["method"]) == (student, method)]
         for role, (share, reasons) in product(("harmful", "benign") if found else (), SHARES.items()):
-            halves = [_checked(counts[role], student, role) for counts in found]
+            halves = [counts[role] for counts in found]
+            for half in halves:
+                kept, lost, prompts = half["kept"], half["dropped"], half["prompts"]
+                if set(lost) - set(REASONS) or kept + sum(lost.values()) != prompts:
+                    raise ValueError(
+                        f"the {role} half of {student}: {kept} kept and {lost} dropped do not add up to {prompts} "
+                        f"prompts by the reasons {', '.join(REASONS)}"
+                    )
             counts = {reason: [half["dropped"].get(reason, 0) for half in halves] for reason in REASONS}
             dropped = [sum(counts[reason][place] for reason in reasons) for place in range(len(halves))]
             estimates = [
@@ -69,16 +72,6 @@ def write_table3(statistics: Sequence[str], spec: Row, csv: str, md: str, tex: s
     header = ["Sample category", *students.values()]
     tables.write_markdown(md, [tables.markdown(list(map(plain, header)), body, left=1), note])
     tables.write_latex(tex, header, [[[latex(line[0]), *line[1:]] for line in body]], left=1)
-
-
-def _checked(half: Row, student: str, role: str) -> Row:
-    """Return the counts of one half if they add up to its prompts."""
-    if set(half["dropped"]) - set(REASONS) or half["kept"] + sum(half["dropped"].values()) != half["prompts"]:
-        raise ValueError(
-            f"the {role} half of {student}: {half['kept']} kept and {half['dropped']} dropped do not add up to "
-            f"{half['prompts']} prompts by the reasons {', '.join(REASONS)}"
-        )
-    return half
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts.report.write_appendix import AUTHORS, TOPICS, write_appendix
+from scripts.report.write_appendix import write_appendix
 from thinksafe.files import read_json, write_json
 from thinksafe.provenance.identity import write_identity
 from thinksafe.reporting.tables import write_csv
 
+AUTHORS = "For the authors"
 COMMIT = "c1899de289a04d12100db370d81485cdf75e47ca"
 JOBS = {  # what was made, its spec and its device seconds
     "responses/small/part-0.parquet": ({"model": {"hub": "org/model", "revision": COMMIT}}, 3600),
@@ -104,7 +105,7 @@ def test_numbers_are_the_records(run):
 
 def test_all_topics_are_there_under_their_numbers(run):
     _, answers = written(run)
-    assert list(answers) == list(range(1, 17)) and len(TOPICS) == 16
+    assert list(answers) == list(range(1, 17))
     assert {answer for answer, _ in answers.values()} <= {"Yes", "No", "NA", AUTHORS}
     assert [n for n, (answer, _) in answers.items() if answer == AUTHORS] == [2, 9, 10, 11]
     assert answers[1] == ("Yes", "the claims, fixed before the run began: 40 holds, 0 not run (claims.md)")

@@ -5,6 +5,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -61,17 +62,11 @@ class Cells:
     missing: set[Cell] = field(default_factory=set)
 
     def __getitem__(self, cell: Cell) -> np.ndarray:
-        if cell not in self.values:
+        try:
+            return self.values[cell]
+        except KeyError:
             self.missing.add(cell)
-            raise Missing(", ".join(cell))
-        return self.values[cell]
-
-
-class _Anything(Cells):
-    """Every cell, without a value; checks claims before there are results."""
-
-    def __getitem__(self, cell: Cell) -> np.ndarray:
-        return np.empty(0)
+            raise Missing(", ".join(cell)) from None
 
 
 def read_claims(given: Any, families: Collection[str]) -> tuple[dict[str, Claim], dict[str, list[str]]]:
@@ -113,7 +108,8 @@ def _claim(name: str, entry: Any, known: Collection[str]) -> Claim:
     try:
         source = COMPOUND.sub(lambda compound: repr(compound[0]), entry["holds"])
         predicate = ast.parse(f"({source})", mode="eval").body
-        condition(predicate, {}, {one: list("1234") for one in known}, _Anything({}))  # four: see rank_correlation
+        anything = Cells(defaultdict(lambda: np.empty(0)))  # every cell, without a value
+        condition(predicate, {}, {one: list("1234") for one in known}, anything)  # four: see rank_correlation
     except (SyntaxError, ClaimError) as error:
         raise ClaimError(f"{name}.holds: {error.args[0]}; see docs/claims.md") from None
     return Claim(name, entry["section"], entry["text"], reading, predicate)

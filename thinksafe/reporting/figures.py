@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from thinksafe.files import Row, atomic
+from thinksafe.reporting.tables import by_cell
 
 Pairs = Sequence[tuple[str, str]]  # id and label
 Cells = Mapping[tuple[str, str, str], Row]  # rows of a tidy table by student, method and metric
@@ -62,7 +63,7 @@ def colour(method: str) -> str:
     return COLOURS.get(method, OTHER)
 
 
-def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
     """Return a figure in the house style and its axes as an array of (rows, columns)."""
     import matplotlib
 
@@ -70,7 +71,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **o
     matplotlib.rcParams.update(matplotlib.rcParamsDefault | {"backend": "agg"} | STYLE)
     from matplotlib import pyplot
 
-    return pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
+    return pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False)
 
 
 def save(figure: Any, output_png: str, output_pdf: str) -> None:
@@ -102,11 +103,10 @@ def error_bars(row: Row) -> list[list[float]]:
 
 def drawable(rows: Sequence[Row], spec: Row) -> tuple[Cells, Pairs, Pairs]:
     """Return the rows with a value as cells, and those of the spec's students and methods that have any."""
-    cells = {(row["student"], row["method"], row["metric"]): row for row in rows if row["value"] is not None}
-    present = [{key[place] for key in cells} for place in (0, 1)]
+    cells = by_cell(row for row in rows if row["value"] is not None)
     students, methods = (
-        [pair for pair in spec[name] if pair[0] in found]
-        for name, found in zip(("students", "methods"), present, strict=True)
+        [pair for pair in spec[name] if any(key[place] == pair[0] for key in cells)]
+        for place, name in enumerate(("students", "methods"))
     )
     return cells, students, methods
 
@@ -145,17 +145,12 @@ def wrap_label(label: str, room: float) -> str:
     """Return a label in lines that fit into ``room`` inches; a model's name breaks at its hyphens."""
     from textwrap import fill
 
-    letter = 0.053  # inches, of the tick labels' 6 points
-    return fill(label.replace("-", "- "), max(int(room / letter), 1), break_long_words=False).replace("- ", "-")
+    columns = max(int(room / 0.053), 1)  # inches of a letter of the tick labels' 6 points
+    return fill(label.replace("-", "- "), columns, break_long_words=False).replace("- ", "-")
 
 
 def draw_bars(axes: Any, panel: tuple[str, str, str], cells: Cells, students: Pairs, methods: Pairs) -> None:
-    """Draw one metric as bars by student and method, with their intervals.
-
-    Parameters
-    ----------
-    panel : metric, label of the axis, and which way is better
-    """
+    """Draw one metric (with the label of its axis, and which way is better) as bars by student and method."""
     metric, label, better = panel
     width = 0.8 / len(methods)
     for offset, (method, name) in enumerate(methods):

@@ -363,7 +363,7 @@ class Specs(Miniature):
             "methods": [self.config.methods[name].label for name in self.selection.methods],
             "benchmarks": [entry["label"] for entry in self.selection.columns()],
             "licences": read(ROOT / "config/licences/assets.yaml"),
-            "template": content_of(ROOT / "report/appendix.md"),
+            "template": {name: content_of(ROOT / "report" / name) for name in ("appendix.md", "checklist.md")},
         }
 
 
