@@ -28,12 +28,8 @@ def write_cost(identities: Sequence[str], spec: Row, csv: str) -> None:
     ``gpu_utilisation`` (percent), ``gpu_memory_mb``, ``peak_memory_mb`` (of one job) and ``tokens_per_second``.
     ``low`` and ``high`` are the minimum and the maximum of the replicates.
 
-    Parameters
-    ----------
-    identities : paths of the identities of what the jobs made
-    spec : dict
-        ``jobs`` (``student``, ``method``, ``replicate``, ``stage`` and ``identity``, a path from the run's folder),
-        ``students`` and ``methods`` as pairs of id and label.
+    ``spec`` has ``jobs`` (``student``, ``method``, ``replicate``, ``stage`` and ``identity``, a path from the run's
+    folder), and ``students`` and ``methods`` as pairs of id and label.
     """
     paths = files_named(identities, (job["identity"] for job in spec["jobs"]))
     records = [Path(path.removesuffix(IDENTITY) + RECORD) for path in paths]

@@ -28,7 +28,6 @@ def write_judge_study(verdicts: Sequence[str], spec: Row, csv: str, md: str) -> 
 
     Parameters
     ----------
-    verdicts : paths of the verdicts, in shards
     spec : dict
         ``cells`` (``student``, ``method``, ``replicate``, ``benchmark``); ``judges`` as pairs of guard and view, the
         one of the tables first; ``own_views``, the view of each guard in the tables; ``students`` and ``methods`` as

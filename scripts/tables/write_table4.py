@@ -27,14 +27,11 @@ def write_table4(
 
     Parameters
     ----------
-    sets : paths of all training sets
-    adapters : paths of the adapters' identities
     spec : dict
         ``students`` and ``methods`` as pairs of id and label, and ``cells``, one for each adapter: ``student``,
         ``method``, ``replicate``, ``epochs``, ``steps`` (a limit that may end training earlier), ``source``,
         ``responses`` (whose they are), ``take`` (rows used of each file, or None), ``sets`` (its files, as paths from
         the run's folder).
-    paper : path of the paper's table
 
     Raises
     ------

@@ -16,11 +16,7 @@ def write_table5(spec: Row, paper: str, csv: str, md: str, tex: str) -> None:
 
     ``agreement`` is *same*, *same words* (ignoring white space) or *differs*; empty if the paper has no counterpart.
 
-    Parameters
-    ----------
-    spec : dict
-        ``steerings``: ``id``, ``template`` and ``methods`` (ids) of each; ``methods`` as pairs of id and label.
-    paper : path of the paper's table
+    ``spec`` has ``steerings`` (``id``, ``template`` and ``methods`` of each) and ``methods`` as pairs of id and label.
     """
     labels = dict(spec["methods"])
     printed = read_csv(paper)

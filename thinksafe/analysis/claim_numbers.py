@@ -23,11 +23,8 @@ TABLES = {
 def read_numbers(scores: Sequence[Row], tables: Sequence[str], spec: Row) -> dict[Cell, Estimate]:
     """Return each cell's number, with the prompts (or whatever was counted) behind it as ``n``.
 
-    Parameters
-    ----------
-    scores : cells with the ``path`` of their scores, as for `thinksafe.analysis.scores.tidy`
-    tables : paths of tidy tables with further metrics
-    spec : ``students``, ``methods``, ``benchmarks``, ``confidence`` and ``use_paper_scores``
+    ``scores`` and ``spec`` are as for `thinksafe.analysis.scores.tidy`, and ``spec`` has ``use_paper_scores``, too;
+    ``tables`` have further metrics.
     """
     found = by_cell(row | {"n": row["problems"]} for row in (tidy(scores, spec) if scores else []))
     for row in [row for path in tables for row in read_csv(path)]:

@@ -71,10 +71,7 @@ class Cells:
 
 def read_claims(given: Any, families: Collection[str]) -> tuple[dict[str, Claim], dict[str, list[str]]]:
     """Return the claims of a parsed YAML file by id, and its named sets.
-
-    Parameters
-    ----------
-    families : families of students, each a set that a claim may name besides ``students`` (all)
+    A claim may also name each of the ``families`` of students, and ``students`` (all).
 
     Raises
     ------
@@ -321,11 +318,8 @@ def students_counted(predicate: ast.expr, sets: Sets, own: Sets, has: Callable[[
     A student counts if, by its config, the run will have every cell that the claim reads of it: not every method is for
     every student. If no student counts, all of them are returned, and the claim is not run because cells are missing.
 
-    Parameters
-    ----------
-    sets : the sets of the file
-    own : the run's ``students`` and families
-    has : whether a cell is in the run by its config
+    ``sets`` are those of the file, ``own`` the run's ``students`` and families; ``has`` returns whether a cell is in
+    the run by its config.
     """
     loops = (node.iter for node in ast.walk(predicate) if isinstance(node, ast.comprehension))
     ranges = {_name(one) for one in loops if not isinstance(one, ast.List)}

@@ -36,11 +36,7 @@ def effect_verdict(change: Estimate, min_effect: float, kind: str) -> str:
 def effect(arms: Sequence[tuple[Sequence[Outcomes], Sequence[Outcomes]]], kind: str, spec: Row) -> Row:
     """Return the mean over benchmarks of the change between two arms, with before and after on the same prompts.
 
-    Parameters
-    ----------
-    arms : for each benchmark the outcomes under each seed, before and after
-    kind : ``harm``, ``refusal`` or ``reasoning``
-    spec : ``confidence`` and ``min_effect``
+    ``arms`` are for each benchmark the outcomes under each seed, before and after; ``kind`` is as for `effect_verdict`.
     """
     pairs = [pair_up(*arm) for arm in arms]
     left_out = sum(pair.left_out for pair in pairs)

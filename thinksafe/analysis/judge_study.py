@@ -28,11 +28,8 @@ ANSWER = [*ARM, "replicate", "id", "draw"]
 def read_verdict_table(entries: Sequence[Row]) -> pd.DataFrame:
     """Return all verdicts as a table with the columns of `ANSWER`, ``judge``, ``outcome`` and ``p``.
 
-    ``outcome`` is 1 for unsafe, 0 for safe and nan for unknown; ``p`` is P(unsafe), nan where it is unknown.
-
-    Parameters
-    ----------
-    entries : cells with ``guard``, ``view`` and the ``paths`` of their verdicts
+    ``outcome`` is 1 for unsafe, 0 for safe and nan for unknown; ``p`` is P(unsafe), nan where it is unknown. Entries
+    are cells with ``guard``, ``view`` and the ``paths`` of their verdicts.
     """
     tables = []
     for entry in entries:
@@ -157,12 +154,7 @@ def thresholds(verdicts: pd.DataFrame, spec: Row) -> Iterator[Row]:
 
 
 def rankings(verdicts: pd.DataFrame, shares: Sequence[Row], spec: Row) -> Iterator[Row]:
-    """Yield for each student and judge how its order of the methods differs from that of the first judge.
-
-    Parameters
-    ----------
-    shares : the rows of `fractions`
-    """
+    """Yield for each student and judge how its order of the methods, by `fractions`, differs from the first judge's."""
     from scipy.stats import kendalltau
 
     judges = [f"{guard}:{view}" for guard, view in spec["judges"]]

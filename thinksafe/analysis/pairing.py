@@ -14,19 +14,12 @@ UNSAFE = {"unsafe": True, "safe": False}  # a verdict as an outcome; unknown is 
 
 
 class Pair(NamedTuple):
-    """Outcomes of the prompts that are known in two arms.
+    """Outcomes of the prompts that are known in two arms, in one order."""
 
-    Attributes
-    ----------
-    before, after : mean outcome of each prompt, in one order
-    by_seed : change of each prompt under each seed
-    left_out : number of prompts that are unknown in one of the arms
-    """
-
-    before: list[float]
+    before: list[float]  # mean outcome of each prompt
     after: list[float]
-    by_seed: list[list[float]]
-    left_out: int
+    by_seed: list[list[float]]  # change of each prompt under each seed
+    left_out: int  # prompts that are unknown in one of the arms
 
 
 def pair_up(old: Sequence[Outcomes], new: Sequence[Outcomes]) -> Pair:

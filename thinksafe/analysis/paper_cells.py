@@ -42,11 +42,8 @@ def printed_estimates(
 
     Where the number of prompts is unknown, the interval is the number itself.
 
-    Parameters
-    ----------
-    rows : tidy rows of one of the paper's tables
-    sizes : ``benchmark``, ``kind``, ``rows`` (prompts) and ``draws`` (samples of each) in the paper
-    averages : columns of each average
+    ``rows`` are tidy, of one of the paper's tables; ``sizes`` have ``benchmark``, ``kind``, ``rows`` (prompts) and
+    ``draws`` (samples of each); ``averages`` are the columns of each average.
     """
     size_of = {row["benchmark"]: row for row in sizes}
     found: dict[tuple[str, str, str], Estimate] = {}

@@ -27,12 +27,8 @@ def facts_of(
 ) -> dict[str, Any]:
     """Return the facts that the appendix and the checklist report.
 
-    Parameters
-    ----------
-    identities : paths of the identities of what the run has trained, sampled, judged and scored
-    tables : paths of its tidy tables
-    claims : path of the summary of the claims as JSON, or nothing
-    licences : what is known of each source
+    ``identities`` are those of what the run has trained, sampled, judged and scored; ``claims`` is the summary of the
+    claims as JSON, or nothing.
     """
     lineage = Lineage(run, [Path(path).relative_to(run).as_posix() for path in identities])
     stages = records_of(lineage)

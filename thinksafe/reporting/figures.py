@@ -116,11 +116,8 @@ def draw_panels(
 ) -> None:
     """Draw a panel of bars for each metric that a tidy table has, one below another.
 
-    Parameters
-    ----------
-    panels : metric, label of the axis, and which way is better
-    spec : ``students`` and ``methods`` as pairs of id and label
-    empty : text of the figure if the table has none of the metrics
+    A panel is a metric, the label of its axis, and which way is better; ``empty`` is the text of the figure if the
+    table has none of the metrics.
     """
     cells, students, methods = drawable(rows, spec)
     panels = [panel for panel in panels if any(metric == panel[0] for *_, metric in cells)]

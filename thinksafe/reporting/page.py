@@ -70,12 +70,9 @@ def choose(ids: Iterable[str], benchmark: str, count: int) -> list[str]:
 
 
 def curve(path: str) -> list[list[float]]:
-    """Return step and loss (for reinforcement learning, the reward) of a training log, thinned evenly.
-
-    Published adapters have no log, and so no points.
-    """
+    """Return step and loss (for reinforcement learning, the reward) of a training log, thinned evenly."""
     if not Path(path).exists():
-        return []
+        return []  # a published adapter has no log
     lines = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
     key = "reward" if any("reward" in line for line in lines) else "loss"
     points = [[line["step"], round(line[key], 5)] for line in lines if "step" in line and key in line]
@@ -103,12 +100,8 @@ def samples_of(cell: Row, kind: str, names: Sequence[str], public: bool) -> list
     """Return the first sample of the chosen prompts of one cell.
 
     A sample may be harmful if its benchmark is of harm, or if a guard does not call it safe.
-
-    Parameters
-    ----------
-    cell : paths of its ``rows`` per item, and of its shards of ``answers`` and ``verdicts``
-    names : ids of the chosen prompts
-    public : whether to leave out the texts of samples that may be harmful
+    ``cell`` has the paths of its ``rows`` per item and of its shards of ``answers`` and ``verdicts``; ``public`` leaves
+    out the texts of samples that may be harmful.
 
     Returns
     -------
