@@ -18,16 +18,8 @@ RESPONSE = f"{STORED[0]}\n2 + 3 is 5.\n{STORED[1]}\n\nIt is 5."
 def describe_chat(model: list[str], spec: dict[str, Any], report: str) -> None:
     """Write the report on one student, and print it on the terminal.
 
-    Parameters
-    ----------
-    model : files that stand for the model among the job's inputs
-    spec : dict
-        ``student``, ``family``, ``model`` (its source), ``chat`` (config) and ``max_tokens`` (longest response asked).
-
-    Raises
-    ------
-    ValueError
-        If something could not be found; names the keys to set.
+    ``model`` are the files that stand for the student among the job's inputs. ``spec`` has ``student``, ``family``,
+    ``model`` (its source), ``chat`` (config) and ``max_tokens`` (longest response asked).
     """
     lines = describe(locate(spec["model"], model), spec)
     for line in lines:
@@ -36,7 +28,7 @@ def describe_chat(model: list[str], spec: dict[str, Any], report: str) -> None:
 
 
 def describe(folder: str | Path, spec: dict[str, Any]) -> list[str]:
-    """Return what was found, as lines of Markdown."""
+    """Return what was found, as lines of Markdown; ValueError, with the keys to set, if something was not."""
     tokenizer = load_tokenizer(folder, spec.get("chat"))
     rules = rules_of(tokenizer)
     if rules.problems:

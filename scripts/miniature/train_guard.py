@@ -28,10 +28,8 @@ def train_guard(
     template = Path(form[0]).read_text(encoding="utf-8") if kind == "wildguard" else ""
     tokenizer = make_tokenizer(kind, _texts(kind, pairs, template), world["vocabulary"])
     seed = seed_for("world", world["seed"], "weights", kind)
-    if kind == "llama-guard":
-        model = make_model("Llama", tokenizer, settings, seed)
-    else:
-        model = make_model("Mistral", tokenizer, settings, seed, sliding_window=None)
+    architecture, config = ("Llama", {}) if kind == "llama-guard" else ("Mistral", {"sliding_window": None})
+    model = make_model(architecture, tokenizer, settings, seed, **config)
     rows = guard_rows(kind, tokenizer, pairs, template, settings.get("form_rows", FORM_ROWS))
     loss = fit(model, rows, settings, seed_for("world", world["seed"], "order", kind), progress)
     save(model, tokenizer, folder)

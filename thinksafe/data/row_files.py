@@ -34,7 +34,7 @@ def parse_rows(
     encoding: str | None = None,
     separator: str | None = None,
 ) -> Rows:
-    """Return the rows of a file as dicts.
+    """Return the rows of a file as dicts; ValueError with the place where it breaks its format or encoding.
 
     Parameters
     ----------
@@ -44,11 +44,6 @@ def parse_rows(
     say : gets a message about the encoding if the file is not UTF-8
     encoding : of a text; inferred by `decode` if None
     separator : of a CSV file's fields; by the ending if None
-
-    Raises
-    ------
-    ValueError
-        With the place, if the file is not in its format, or a text not in its encoding.
     """
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES:

@@ -45,11 +45,6 @@ def reasoning_score(
     golds : the right answer of each problem
     task : whose answers are read (`score`)
     timeout_seconds : limit of one comparison; what takes longer is wrong, and counted in ``timeouts``
-
-    Raises
-    ------
-    ValueError
-        If there are no responses, or problems have different numbers of samples.
     """
     samples = _samples(answers, golds)
     rows = []
@@ -92,7 +87,7 @@ def reasoning_score(
 
 
 def _samples(answers: Sequence[Row], golds: Mapping[str, str | None]) -> int:
-    """Return how many samples each problem has, having checked that it is one number."""
+    """Return how many samples each problem has; ValueError if that is not one number, or there are none."""
     if not answers or not golds:
         raise ValueError(f"{len(answers)} responses to {len(golds)} problems: nothing to score")
     draws: dict[str, list[int]] = {name: [] for name in golds}

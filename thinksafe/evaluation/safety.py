@@ -28,11 +28,6 @@ def safety_score(
     verdicts : rows with ``id``, ``draw``, ``truncated`` and ``kind``
     audits : for each further guard its verdicts on the same answers
     kind : {"harm", "refusal"}
-
-    Raises
-    ------
-    ValueError
-        If responses and verdicts do not match one to one, or prompts have different numbers of samples.
     """
     outcomes = _outcomes(answers, verdicts, kind, "the guard")
     others = {guard: _outcomes(answers, audits[guard], kind, guard) for guard in sorted(audits)}
@@ -60,7 +55,10 @@ def safety_score(
 
 
 def _outcomes(answers: Sequence[Row], verdicts: Sequence[Row], kind: str, who: str) -> list[bool | None]:
-    """Return the outcome of each answer; it is unknown, whatever ``who`` says, where nothing was generated."""
+    """Return the outcome of each answer; it is unknown, whatever ``who`` says, where nothing was generated.
+
+    Raises ValueError if responses and verdicts do not match one to one.
+    """
     said = {(row["id"], row["draw"]): row[kind] for row in verdicts}
     keys = [(row["id"], row["draw"]) for row in answers]
     if len(set(keys)) != len(keys) or len(said) != len(verdicts) or set(keys) != set(said):

@@ -34,10 +34,8 @@ def judge(
     Parameters
     ----------
     rows : rows with ``id``, ``draw``, ``prompt`` and ``response``
-    judged_text : {"full", "answer"}
-        What of a response the guard sees.
-    ask : callable
-        Yields the verdicts on pairs of prompt and response: `ask_guard`, or the miniature's oracle.
+    judged_text : {"full", "answer"}, what of a response the guard sees
+    ask : yields the verdicts on pairs of prompt and response: `ask_guard`, or the miniature's oracle
     """
     pairs = [(row["prompt"], view(row["response"], judged_text)) for row in rows]
     # A guard calls an empty response safe. It is not asked about one: there is nothing to judge, so it stays unknown.

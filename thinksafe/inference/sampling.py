@@ -46,11 +46,9 @@ def sample(
     Parameters
     ----------
     prompts : rows with ``id`` and ``prompt``
-    spec : dict
-        ``steering`` (text with ``{prompt}``), ``samples``, ``sampling``, ``engine``, ``seed`` (list of parts)
-        and, where config has it, ``chat`` (what the model's template does not say about its format).
-    key : str
-        Digest of everything that the responses depend on; names the journal.
+    spec : ``steering`` (text with ``{prompt}``), ``samples``, ``sampling``, ``engine``, ``seed`` (list of parts)
+        and, where config has it, ``chat`` (what the model's template does not say about its format)
+    key : digest of everything that the responses depend on; names the journal
     """
     jobs = [
         dict(

@@ -15,7 +15,7 @@ FILES = {
 
 
 def locate(source: dict[str, Any], inputs: Sequence[str | Path]) -> Path:
-    """Return the local folder of a model.
+    """Return the local folder of a model; ValueError if it is not a whole Hugging Face model folder.
 
     Parameters
     ----------
@@ -23,11 +23,6 @@ def locate(source: dict[str, Any], inputs: Sequence[str | Path]) -> Path:
         One of ``{"built": kind}``, ``{"folder": path}``, ``{"hub": id, "revision": commit}``.
     inputs : sequence of path
         The files that stand for the model among a job's inputs; for a built model its identity.
-
-    Raises
-    ------
-    ValueError
-        If it is not a whole Hugging Face model folder; says what is missing.
     """
     if "built" in source:
         folder = Path(str(inputs[0]).removesuffix(IDENTITY))

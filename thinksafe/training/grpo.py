@@ -49,8 +49,7 @@ def reinforce(
     Parameters
     ----------
     prompts : rows with ``prompt``, as users wrote them, and ``id``, which names them in errors
-    spec : dict
-        ``grpo`` and ``training`` (config), ``epochs``, ``seed`` and ``base`` (the model that the adapter belongs to).
+    spec : ``grpo`` and ``training`` (config), ``epochs``, ``seed`` and ``base`` (the model that the adapter belongs to)
     key, checkpoint_steps : as for `thinksafe.training.sft.finetune`
     ask : returns the guard's verdicts on pairs of prompt and response
     judged_text : {"full", "answer"}, what of a response the guard sees

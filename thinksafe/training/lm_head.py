@@ -22,15 +22,11 @@ def bare_head(head: Any) -> Iterator[None]:
     A call of the whole model runs the hooks of its wrappers (PEFT, DDP, mixed precision); a call of the backbone alone
     would not.
     """
-    own = vars(head).get("forward")
     head.forward = lambda states: states
     try:
         yield
     finally:
-        if own is None:
-            del head.forward
-        else:
-            head.forward = own
+        del head.forward  # the class's own is back
 
 
 def token_nll(states: Any, labels: Any, head: Any, logits: int = LOGITS) -> Any:

@@ -51,10 +51,8 @@ def finetune(
     Parameters
     ----------
     rows : rows with ``prompt``, ``response`` and what else the loss reads; ``id`` names them in errors
-    spec : dict
-        ``training`` and ``loss`` (config), ``epochs``, ``seed`` and ``base`` (the model that the adapter belongs to).
-    key : str
-        Digest of everything that the adapter depends on. It names the checkpoints, which the caller removes.
+    spec : ``training`` and ``loss`` (config), ``epochs``, ``seed`` and ``base`` (the model that the adapter belongs to)
+    key : digest of everything that the adapter depends on; it names the checkpoints, which the caller removes
     per_device_batch : rows per step and device; accumulation makes up the batch size of config
     checkpoint_steps : steps between checkpoints; they change no number
     """

@@ -9,7 +9,6 @@ chosen module counts for an adapter's staleness (`Study.code_of`).
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +169,6 @@ class Supervised(SFTTrainer):
         super().log(logs, start_time)
 
 
-@dataclass
 class Collator(DataCollatorForLanguageModeling):
     """Pads tokens on the right and adds the other columns, one number per row."""
 

@@ -85,13 +85,7 @@ class Loss(Supervised):
 
     @staticmethod
     def example(tokenizer: Any, row: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-        """Return ids and labels as for the plain likelihood, with where X, K begin and K ends, and ``unsafe``.
-
-        Raises
-        ------
-        ValueError
-            If the tokens of K do not spell the key sentence.
-        """
+        """Return ids and labels as for the plain likelihood, with where X, K begin and K ends, and ``unsafe``."""
         opened = opens_think(tokenizer)
         prompt = prompt_tokens(tokenizer, row["prompt"])
         completion = completion_tokens(tokenizer, row["response"], opened)
