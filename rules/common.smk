@@ -24,7 +24,7 @@ modifier = workflow.modifier
 driver.prepare()
 # A dry run lists every job with its reason; while jobs run, each prints its own progress (`--verbose` shows both).
 if modifier.is_main_snakefile() and not (workflow.output_settings.dryrun or workflow.output_settings.verbose):
-    driver.shorten_log(workflow.local_exec)
+    driver.shorten_log(workflow)
 
 
 onstart:

@@ -55,7 +55,9 @@ def test_the_plan_lists_each_job_that_has_an_identity(tmp_path, monkeypatch):
 def test_what_jobs_print_themselves_is_not_logged_twice(local, monkeypatch):
     logger = logging.getLogger("snakemake.logging")
     monkeypatch.setattr(logger, "filters", [])
-    driver.shorten_log(local)
+    workflow = SimpleNamespace(local_exec=True)  # as it seems while rules are read
+    driver.shorten_log(workflow)
+    workflow.local_exec = local
 
     def shown(message, event=None):
         record = logging.LogRecord("snakemake.logging", logging.INFO, "", 0, message, None, None)

@@ -43,13 +43,16 @@ def prepare() -> None:
     os.environ.update(OFFLINE, PYTHONPATH=str(ROOT), THINKSAFE_DRIVER=str(os.getpid()))
 
 
-def shorten_log(local: bool) -> None:
-    """Drop from Snakemake's log what each job prints itself; ``local``: jobs on a cluster print nothing here."""
+def shorten_log(workflow: Any) -> None:
+    """Drop from Snakemake's log what each local job prints itself; jobs on a cluster print nothing here.
+
+    Where jobs run is asked at each record: it is not known yet when rules are read.
+    """
 
     def is_news(record: logging.LogRecord) -> bool:
         event = getattr(record, "event", None)
         repeated = getattr(event, "value", event) in REPEATED or str(record.msg).startswith("Select jobs to execute")
-        return not (local and repeated)
+        return not (workflow.local_exec and repeated)
 
     logging.getLogger("snakemake.logging").addFilter(is_news)
 
