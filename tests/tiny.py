@@ -37,6 +37,19 @@ FAMILIES = {
         "think": ("<reasoning>", "</reasoning>"),
     },
 }
+TRAINING = {  # a spec's settings of training
+    "lora": {"rank": 4, "alpha": 16, "dropout": 0.05, "targets": ["v_proj", "q_proj"]},
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "warmup": 0.1,
+    "batch_size": 4,
+    "max_tokens": 300,
+    "max_grad_norm": 1.0,
+    "weight_decay": 0.0,
+    "betas": [0.9, 0.999],
+    "dtype": "float32",
+}
+NO_DROPOUT = {"lora": TRAINING["lora"] | {"dropout": 0.0}}
 OTHER_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{{ '<|' + {'user': 'user', 'assistant': 'model'}[message.role] + '|>' + message.content + '<|over|>\\n' }}"

@@ -37,16 +37,7 @@ GRPO = {
     "weights": {"safety": 1.0, "format": 1.0},
     "sampler": "trainer",
 }
-TRAINING = {
-    "lora": {"rank": 4, "alpha": 16, "dropout": 0.05, "targets": ["v_proj", "q_proj"]},
-    "learning_rate": 1e-2,
-    "schedule": "constant",
-    "warmup": 0.0,
-    "max_grad_norm": 1.0,
-    "weight_decay": 0.0,
-    "betas": [0.9, 0.999],
-    "dtype": "float32",
-}
+TRAINING = tiny.TRAINING | {"learning_rate": 1e-2, "schedule": "constant", "warmup": 0.0}
 STEPS = 4  # 8 prompts, 2 a step
 
 
@@ -148,7 +139,7 @@ def share(folder, output, per_device_batch, progress):
     In later steps a near tie may fall to another token, as sums in another order differ in the last digit.
     """
     alone = spec(prompts_per_step=8, steps=1)
-    alone["training"] = TRAINING | {"lora": TRAINING["lora"] | {"dropout": 0.0}}
+    alone["training"] = TRAINING | tiny.NO_DROPOUT
     reinforce(ROWS, folder, output, alone, "key", likes("e"), "full", per_device_batch, 100, progress=progress)
 
 

@@ -19,18 +19,6 @@ ROWS = [
     {"prompt": f"What is {n}?", "response": f"<think>\nI think {n}.\n</think>\n\nIt is {n}.{' x' * (n % 5)}"}
     for n in range(24)
 ]
-SETTINGS = {
-    "lora": {"rank": 4, "alpha": 16, "dropout": 0.05, "targets": ["v_proj", "q_proj"]},
-    "learning_rate": 1e-3,
-    "schedule": "cosine",
-    "warmup": 0.1,
-    "batch_size": 4,
-    "max_tokens": 300,
-    "max_grad_norm": 1.0,
-    "weight_decay": 0.0,
-    "betas": [0.9, 0.999],
-    "dtype": "float32",
-}
 STEPS = 12  # 24 rows, 4 a step, 2 epochs
 
 
@@ -39,7 +27,7 @@ LEFT = {"adapter", "adapter.training.jsonl", "adapter.tensorboard", ".adapter.ke
 
 def spec(**more):
     base = {"name": "tiny/model", "revision": "abc"}
-    return {"training": SETTINGS, "loss": {"nll": {}}, "epochs": 2, "seed": 123, "base": base} | more
+    return {"training": tiny.TRAINING, "loss": {"nll": {}}, "epochs": 2, "seed": 123, "base": base} | more
 
 
 @pytest.fixture(scope="module", params=["qwen3", pytest.param("r1", marks=pytest.mark.slow)])
@@ -91,7 +79,7 @@ def test_rows_that_are_too_long_are_left_out_whole_and_counted():
 
 def test_no_row_that_fits_is_an_error(folder, tmp_path):
     with pytest.raises(ValueError, match=r"no training row fits in training.max_tokens=5 \(24 rows\)"):
-        train(folder, tmp_path / "a", training=SETTINGS | {"max_tokens": 5})
+        train(folder, tmp_path / "a", training=tiny.TRAINING | {"max_tokens": 5})
 
 
 # -------------------------------------------------------------------------------------------- bytes

@@ -1,8 +1,8 @@
 """Jobs that Snakemake plans for a config, with what each depends on; asked of Snakemake's own API, in fresh processes.
 
-``python -m tests.workflow.dags plans FOLDER`` reads a list of mutations from stdin and prints one plan per line; with
-``rules`` it prints what Snakemake has read of each rule. The parent imports Snakemake once and forks for each line, so
-that none sees what another left behind.
+``python -m tests.workflow.dags`` reads questions from stdin, one a line, and prints an answer to each: a plan, or what
+Snakemake has read of each rule. It imports Snakemake once, and forks for each question, so that none sees what another
+left behind.
 """
 
 import gc
@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ CONFIGS = sorted(
 )
 
 
-def plans(mutations: Sequence[dict[str, Any]], workdir: Path, root: Path = ROOT) -> list[dict[str, Any]]:
+def plans(mutations: Sequence[dict[str, Any]], workdir: Path) -> list[dict[str, Any]]:
     """Return one plan per mutation.
 
     Parameters
@@ -41,7 +42,7 @@ def plans(mutations: Sequence[dict[str, Any]], workdir: Path, root: Path = ROOT)
         ``jobs``: [rule, wildcards, params, inputs, outputs] each; with ``bind`` also ``unbound``: rules whose script's
         function lacks an argument; or ``error``.
     """
-    return _asked("plans", list(mutations), workdir, root)
+    return _asked("plans", mutations, workdir)
 
 
 def snakemake(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -62,26 +63,32 @@ def dry_run(*arguments: str, folder: Path) -> str:
 
 def rules(configs: Sequence[dict[str, Any]], workdir: Path) -> list[dict[str, dict[str, Any]]]:
     """Return for each config what Snakemake knows of each rule that it reads under it, by the rule's name."""
-    found = _asked("rules", [{"config": config} for config in configs], workdir, ROOT)
+    found = _asked("rules", [{"config": config} for config in configs], workdir)
     assert not [one["error"] for one in found if "error" in one]
     return found
 
 
-def _asked(what: str, mutations: list[dict[str, Any]], workdir: Path, root: Path) -> list[dict[str, Any]]:
-    if not (workdir / "config").exists():
-        (workdir / "config").symlink_to(root / "config")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.workflow.dags", what, str(workdir)],
-        cwd=root,
-        input=json.dumps(mutations),
-        capture_output=True,
+@cache
+def _planner() -> subprocess.Popen[str]:
+    """Start the process that plans; it ends with this one, whose end of the pipe closes."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.workflow.dags"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
     )
-    if done.returncode:
-        raise RuntimeError(done.stdout[-2000:] + done.stderr[-4000:])
-    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _asked(what: str, mutations: Sequence[dict[str, Any]], workdir: Path) -> list[dict[str, Any]]:
+    if not (workdir / "config").exists():
+        (workdir / "config").symlink_to(ROOT / "config")
+    planner, found = _planner(), []
+    for mutation in mutations:
+        print(json.dumps([what, str(workdir), mutation]), file=planner.stdin, flush=True)
+        found.append(json.loads(planner.stdout.readline() or '{"error": "the process that plans has ended"}'))
+    return found
 
 
 def _plan(mutation: dict[str, Any], workdir: Path) -> dict[str, Any]:
@@ -212,7 +219,7 @@ def _tamper(mutation: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Plan each mutation of stdin, or read its rules, in a fork of this process."""
+    """Answer each question of stdin in a fork of this process."""
     import snakemake.api  # noqa: F401 - imported once, before the forks
 
     from thinksafe.config import settings
@@ -224,14 +231,14 @@ def main() -> None:
     for script in (ROOT / "scripts").glob("*/*.py"):
         digests.code_digests(script.relative_to(ROOT).as_posix())
     gc.freeze()  # a child has no garbage of ours to look for
-    ask, workdir = {"plans": _plan, "rules": _rules}[sys.argv[1]], Path(sys.argv[2])
-    for mutation in json.load(sys.stdin):
+    for question in sys.stdin:
+        what, workdir, mutation = json.loads(question)
         reading, writing = os.pipe()
         if not (child := os.fork()):
             os.close(reading)
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             try:
-                plan = ask(mutation, workdir)
+                plan = {"plans": _plan, "rules": _rules}[what](mutation, Path(workdir))
             except BaseException as error:
                 plan = {"error": f"{type(error).__name__}: {error}"}
             with os.fdopen(writing, "w") as pipe:

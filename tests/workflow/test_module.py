@@ -55,6 +55,7 @@ def counts(printed: str) -> dict[str, int]:
     }
 
 
+@pytest.mark.slow
 def test_it_plans_what_it_plans_alone(tmp_path: Path) -> None:
     """An overlay of ours, a prefix and another directory: the same jobs, nothing outside the prefix."""
     done = outer(tmp_path, "-n", "thinksafe_all", "--quiet", "host", extends="smoke.yaml")

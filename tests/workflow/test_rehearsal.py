@@ -10,6 +10,8 @@ from tests.workflow.dags import ROOT, plans
 from thinksafe.config import settings
 from thinksafe.config.types import plain
 
+pytestmark = pytest.mark.slow  # the paper is planned three times
+
 PAPER = plain(settings.load([ROOT / "config/config.yaml"]))
 OVERLAY = [ROOT / "config/config.yaml", ROOT / "config/rehearsal.yaml"]
 OWN = {"write_rehearsal_data", "build_tokenizer", "pretrain_model", "train_guard"}

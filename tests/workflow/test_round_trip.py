@@ -219,6 +219,7 @@ def test_the_bundle_is_a_crate_of_a_workflow_run(packed: Path, tmp_path: Path) -
     assert str(tmp_path) not in (tmp_path / "ro-crate-metadata.json").read_text()
 
 
+@pytest.mark.slow
 def test_tables_are_made_again_to_the_byte(packed: Path, tmp_path: Path) -> None:
     there = Place(tmp_path / "there")
     asked = [str(packed), "--configfile", there.config]

@@ -218,7 +218,7 @@ def check_leaves(chosen: list[tuple[str, ...]], before: Jobs, folder: Path) -> N
 
 def test_one_leaf_of_some_entries(before: Jobs, folder: Path) -> None:
     """A quick part of `test_every_leaf_of_the_miniature`."""
-    check_leaves(first_of_each(LEAVES, TABLE["config"])[::8], before, folder)
+    check_leaves(first_of_each(LEAVES, TABLE["config"])[::32], before, folder)
 
 
 @pytest.mark.slow
@@ -313,7 +313,7 @@ def check_full(entries: list[dict[str, Any]], folder: Path) -> Jobs:
 
 def test_the_full_miniature(folder: Path) -> None:
     """Modules, and some leaves, of what config/miniature-full.yaml has more: corpora, losses, baselines' settings."""
-    check_modules(TABLE["full"]["modules"], check_full(TABLE["full"]["config"][::6], folder))
+    check_modules(TABLE["full"]["modules"], check_full(TABLE["full"]["config"][::24], folder))
 
 
 @pytest.mark.slow
@@ -358,7 +358,7 @@ def test_every_leaf_of_the_paper_is_declared() -> None:
 
 def test_cells_of_the_paper(folder: Path) -> None:
     """A quick part of `test_every_leaf_of_the_paper`, and the modules."""
-    before = check_paper(first_of_each(FEW_LEAVES, TABLE["paper"]["config"])[::40], FEW, folder)
+    before = check_paper(first_of_each(FEW_LEAVES, TABLE["paper"]["config"])[::120], FEW, folder)
     check_modules(declared(TABLE["paper"]["modules"]), before)
 
 
@@ -660,6 +660,7 @@ def test_the_driver_leaves_its_list_for_make_status(made: Copy) -> None:
     assert "sample responses qwen3-mini prefix 1 0 harmful 0" in titles
 
 
+@pytest.mark.slow
 def test_the_dry_run_agrees_on_a_version_and_says_why(made: Copy) -> None:
     path = made.root / "envs/versions.yaml"
     text = path.read_text(encoding="utf-8")
@@ -670,6 +671,7 @@ def test_the_dry_run_agrees_on_a_version_and_says_why(made: Copy) -> None:
     path.write_text(text)
 
 
+@pytest.mark.slow
 def test_an_edited_input_counts_by_content(made: Copy) -> None:
     """The same bytes written again change nothing, other bytes do."""
     rows = next(made.root.glob("results/smoke/prompts/benign.parquet"))

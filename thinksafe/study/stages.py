@@ -57,8 +57,8 @@ STAGES = {
     Stage("tables", "tables"): """
         write_main_table write_table3 write_table5 write_beside_paper write_averages write_gains write_effects
         write_figure8_table write_judge_study judge_claims judge_claim
-        claim_table3 claim_lengths claim_figure8 claim_effects""",
-    Stage("tables", "tables", shows_text=False): "write_table4 write_lengths",
+        claim_table3 claim_figure8 claim_effects""",
+    Stage("tables", "tables", shows_text=False): "write_table4 write_lengths claim_lengths",
     Stage("tables"): "write_figure2_table write_cost write_figure3_cost claim_cost write_appendix",
     Stage("tables", "figures"): """
         plot_tradeoff plot_averages plot_gains plot_perplexity plot_reinforcement plot_samples plot_judge_study""",

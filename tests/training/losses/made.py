@@ -6,6 +6,7 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests import tiny
 from thinksafe.data.published_sets import two_sentences
 from thinksafe.models.chat import THINK
 from thinksafe.training.losses import base, nll, primer, safekey
@@ -36,19 +37,7 @@ ROWS = [key_row(number) for number in range(8)]
 
 
 def spec(loss: dict[str, Any], **training: Any) -> dict[str, Any]:
-    settings = {
-        "lora": {"rank": 4, "alpha": 16, "dropout": 0.0, "targets": ["q_proj", "v_proj"]},
-        "learning_rate": 1e-3,
-        "schedule": "cosine",
-        "warmup": 0.1,
-        "batch_size": 4,
-        "max_tokens": 300,
-        "max_grad_norm": 1.0,
-        "weight_decay": 0.0,
-        "betas": [0.9, 0.999],
-        "dtype": "float32",
-    }
-    return {"training": settings | training, "epochs": 1, "seed": 5, "loss": loss}
+    return {"training": tiny.TRAINING | tiny.NO_DROPOUT | training, "epochs": 1, "seed": 5, "loss": loss}
 
 
 def make(folder: Any, tmp_path: Any, loss: dict[str, Any], rows: list[dict[str, Any]], **options: Any) -> Any:

@@ -25,18 +25,7 @@ ROWS = [
     }
     for n in range(12)
 ]
-SETTINGS = {
-    "lora": {"rank": 4, "alpha": 16, "dropout": 0.0, "targets": ["v_proj", "q_proj"]},
-    "learning_rate": 1e-2,
-    "schedule": "constant",
-    "warmup": 0.0,
-    "batch_size": 4,
-    "max_tokens": 300,
-    "max_grad_norm": 1.0,
-    "weight_decay": 0.0,
-    "betas": [0.9, 0.999],
-    "dtype": "float32",
-}
+SETTINGS = tiny.TRAINING | tiny.NO_DROPOUT | {"learning_rate": 1e-2, "schedule": "constant", "warmup": 0.0}
 
 
 def spec(weight=0.7, **training):
