@@ -3,15 +3,7 @@
 import subprocess
 import sys
 
-DELIBERATE = {
-    "Mixed rules and functions in same snakefile": "input functions are beside their rule",
-    "Environment variable PYTHONPATH used": "set for jobs here, not read from the user",
-    "Environment variable THINKSAFE_DRIVER used": "set for jobs here, not read from the user",
-    "Environment variable THINKSAFE_GPUS used": "set for jobs here, and optional",
-    "Environment variable THINKSAFE_IMAGE used": "a machine fact, and optional",
-    "Environment variable THINKSAFE_TALLY used": "set for jobs here, and optional",
-    "Environment variable THINKSAFE_WARM used": "set for jobs here, and optional",
-}
+DELIBERATE = {"Environment variable THINKSAFE_IMAGE used": "a machine fact, and optional"}
 
 
 def lints(report: str) -> list[str]:

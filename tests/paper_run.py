@@ -45,7 +45,7 @@ SPEC = {"students": STUDENTS, "methods": METHODS, "benchmarks": BENCHMARKS}
 
 
 def score_of(benchmark: dict, value: float, well_formed: float = 99.0, audit: float | None = None) -> dict:
-    """Return what a score file would hold for this share."""
+    """Return what a score file would hold for this fraction."""
     n = benchmark["n"]
     health = {"well_formed": well_formed, "well_formed_low": well_formed - 1, "well_formed_high": 100.0}
     health |= {"unfinished": 1, "length": 1, "finish_reasons": {"stop": n - 1, "length": 1}}

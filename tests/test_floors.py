@@ -86,14 +86,22 @@ def circle(found: dict[str, set[str]]) -> list[str]:
 
 
 def from_scripts(found: dict[str, set[str]]) -> list[str]:
-    """Return each import of a script, and each by a script of what a script must not know."""
-    hidden = ("scripts", "study", "planning", "release", "__main__")
-    return [
-        f"{name} imports {other}"
-        for name, others in sorted(found.items())
-        for other in sorted(others)
-        if place(other) == "scripts" or (place(name) == "scripts" and place(other) in hidden)
-    ]
+    """Return each import of a script, and each, direct or not, by a script of what a script must not know."""
+    hidden = ("study", "planning", "release", "__main__")
+    direct = [(name, other) for name, others in found.items() for other in others if place(other) == "scripts"]
+    reached = [(name, other) for name in found if place(name) == "scripts" for other in closure(found, name)]
+    wrong = {*direct, *(pair for pair in reached if place(pair[1]) in hidden)}
+    return [f"{name} imports {other}" for name, other in sorted(wrong)]
+
+
+def closure(found: dict[str, set[str]], name: str) -> set[str]:
+    """Return all modules that a module imports, directly or through others."""
+    reached, left = set(), [name]
+    while left:
+        new = found.get(left.pop(), set()) - reached
+        reached |= new
+        left += new
+    return reached
 
 
 def of_the_miniature(found: dict[str, set[str]]) -> list[str]:
@@ -151,7 +159,9 @@ def house(tmp_path: Path) -> Path:
         "thinksafe/models/chat.py": "from thinksafe.files import x\n",
         "thinksafe/training/sft.py": "from thinksafe.models import chat\n",
         "thinksafe/miniature/world.py": "import thinksafe.files\n",
+        "thinksafe/evaluation/safety.py": "",
         "thinksafe/study/study.py": "",
+        "scripts/evaluation/score_safety.py": "from thinksafe.evaluation import safety\n",
         "scripts/training/train_student.py": "from thinksafe.training.sft import train\n",
         "Snakefile": "from thinksafe.study.study import Study\n",
     }
@@ -176,6 +186,7 @@ CHECKS = (to_a_higher_floor, circle, from_scripts, of_the_miniature)
         ("thinksafe/models/chat.py", "from thinksafe.models.folder import x\n", circle),
         ("scripts/training/train_grpo.py", "from scripts.training.train_student import train\n", from_scripts),
         ("scripts/training/train_grpo.py", "def f():\n    import thinksafe.study.study\n", from_scripts),
+        ("thinksafe/evaluation/safety.py", "from thinksafe.study.study import Study\n", from_scripts),
         ("scripts/training/train_grpo.py", "from thinksafe.miniature import world\n", of_the_miniature),
         ("thinksafe/training/sft.py", "from thinksafe.miniature.world import x\n", of_the_miniature),
         ("Snakefile", "    from thinksafe.miniature.world import x\n", of_the_miniature),

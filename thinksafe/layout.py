@@ -1,7 +1,6 @@
 """The layout of a run: the paths under ``results/<run>/`` that several jobs share, written here once, and parsed here.
 
-One folder per wildcard, so that a path reads as a sentence. Which of these paths a selection has is said in
-thinksafe/study/paths.py.
+One folder per wildcard, so that a path reads as a sentence. thinksafe/study/paths.py lists those of a selection.
 """
 
 import re

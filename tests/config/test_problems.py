@@ -52,6 +52,11 @@ RELEASED = {"source": {"hub": "their/set", "split": "train"}, "columns": {"promp
             None,
             "methods.thinksafe.data.harmful: needs benign, which is missing",
         ),
+        (
+            "methods/thinksafe/data",
+            {"harmful": None, "benign": None},
+            "methods.thinksafe.data.guard: needs harmful and benign, which are missing",
+        ),
         ("methods/star1/loss", {"nll": {}, "primer": {"think": True}}, "needs exactly one of nll, primer, safekey"),
         ("methods/safekey/loss/safekey/theta", 2, "methods.safekey.loss.safekey.theta: must be at most 1, not 2"),
         ("methods/safekey/loss/safekey/last_epochs", None, "methods.safekey.loss.safekey: last_epochs is missing"),

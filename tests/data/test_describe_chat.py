@@ -33,7 +33,7 @@ def test_the_papers_families_are_told_as_they_are(family, tmp_path):
     assert f"opened by {'the model itself' if family == 'qwen3' else 'the generation prompt'}" in told
 
 
-def test_what_is_unclear_is_told_with_the_keys_to_set(stranger):
+def test_what_is_unclear_is_reported_with_the_keys_to_set(stranger):
     chat = {"think": ["<plan>", "</plan>"], "opens_think": True, "stop": ["the end"]}
     with pytest.raises(ValueError, match="families.own") as error:
         describe(stranger, spec(chat=chat))

@@ -1,4 +1,4 @@
-"""The paper's training prompts, from invented rows in SafeChain's format: its labels are told one by one."""
+"""The paper's training prompts, from invented rows in SafeChain's format: each label is named in the config."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_two_of_four_labels_are_taken(role, labels, rows, tmp_path):
     found = made(rows, role, tmp_path)
     assert [row["prompt"] for row in found] == [row["instruction"] for row in rows if row["label"] in labels]
     assert {row["category"] for row in found} == set(labels)
-    assert len({row["id"] for row in found}) == 20_000  # prompts that stand there twice stay two rows
+    assert len({row["id"] for row in found}) == 20_000  # a prompt that occurs twice stays two rows
 
 
 def test_another_label_or_number_of_rows_is_an_error(rows, tmp_path):

@@ -5,8 +5,8 @@ from dev.lint_rules import lints
 
 def test_lints_that_are_not_on_purpose_stay() -> None:
     report = """Lints for snakefile rules/a.smk:
-    * Mixed rules and functions in same snakefile.:
-      Small one-liner functions ...
+    * Environment variable THINKSAFE_IMAGE used but not asserted with envvars directive in line 1.:
+      Asserting existence ...
     * Absolute path "/x" in line 3:
       Do not ...
 """

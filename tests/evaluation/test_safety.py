@@ -53,7 +53,7 @@ def test_refusal():
 
 
 def test_samples_of_a_prompt_are_one_cluster():
-    """Ten prompts of which five are always unsafe tell what ten answers tell, however often each is asked."""
+    """Ten prompts, five of them always unsafe, give the interval of ten answers, however often each is asked."""
     rows = answers(10, samples=4)
     judged = [row | {"harm": "unsafe" if row["id"] < "p5" else "safe", "truncated": False} for row in rows]
     score, _ = safety_score(rows, judged, {"o": judged}, "harm", 0.95)

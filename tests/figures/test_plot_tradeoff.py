@@ -22,7 +22,7 @@ def test_tradeoff(tmp_path):
 
 
 def test_the_untrained_student_is_seen_under_another(tmp_path):
-    """Methods and students stand in columns of their own, and a mark that another covers has a rim."""
+    """Methods and students have separate columns in the legend, and a mark that covers another has a rim."""
     rows = [
         {"student": student, "method": method, "metric": metric, "value": 50.0, "low": 40.0, "high": 60.0, "n": 9}
         for student in ("s", "t")

@@ -1,4 +1,4 @@
-"""A hub on loopback for the tests of this folder, and what is printed."""
+"""A hub on loopback for the tests of this folder, and the lines that its client prints."""
 
 import time
 from collections.abc import Iterator

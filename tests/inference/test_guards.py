@@ -1,4 +1,4 @@
-"""Guards: how their answers are read, that what answers neither is unknown, and how long responses are cut."""
+"""Guards: how their answers are read (an unreadable one is unknown), and how long responses are cut."""
 
 import math
 from functools import partial

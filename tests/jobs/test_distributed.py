@@ -1,4 +1,4 @@
-"""Several processes: what the parent tells of how they ended."""
+"""Several processes: how the parent reports their end."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Records say when, where and how long, over all attempts; they stand apart from identities."""
+"""Records say when, where and how long, over all attempts; they are separate from identities."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def test_a_jobs_other_processes_count(project):
 
 # -------------------------------------------------------------------------------------------- attempts
 def attempt(made, seconds, finished=False, key=None):
-    """An attempt that ran for some seconds; without an end it was killed, and its file stands as it last was."""
+    """An attempt that ran for some seconds; without an end it was killed, and its file is as it was last written."""
     begun = Attempts(made, key or job_key(made), every=0.02)
     time.sleep(seconds)
     found = begun.all()

@@ -14,7 +14,7 @@ from thinksafe.jobs.log import Progress
 
 @pytest.mark.parametrize("environment, status", [({}, 143), ({"SLURM_JOB_ID": "7"}, 0)])
 def test_a_step_that_takes_long_is_cut_off_where_nobody_else_would(environment, status):
-    """A job that is told to stop in the middle of a step: SLURM, which has warned it, leaves it the time to end it."""
+    """A job that is asked to stop in the middle of a step: SLURM, which has warned it, leaves it time to finish."""
     step = (
         "import os, signal, sys, time; from thinksafe.jobs import signals; signals.PATIENCE = 1;"
         "signals.end_with(os.getppid()); print('begun', flush=True); end = time.monotonic() + 3\n"

@@ -1,4 +1,4 @@
-"""Chat formats found from templates: those that TRL ships, an invented one, and what is told where one is unclear."""
+"""Chat formats found from templates: those that TRL ships, an invented one, and the message where one is unclear."""
 
 import re
 

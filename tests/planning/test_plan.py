@@ -1,4 +1,4 @@
-"""How many prompts a plan counts: the paper's own, those of a user's file, or nobody knows."""
+"""How many prompts a plan counts: the paper's own, those of a user's file, or an unknown number."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def counted(folder, harmful):
 
 @pytest.fixture
 def rows(tmp_path, monkeypatch):
-    """Return a folder with 30 prompts of the user's, and what is said of them in config (README.md)."""
+    """Return a folder with 30 prompts of the user's, and the config that describes them."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").symlink_to(PAPER.parent)
     labels = ["vanilla_harmful"] * 20 + ["vanilla_benign"] * 10

@@ -1,4 +1,4 @@
-"""Bundles: the same content gives the same bytes, and one from a stranger is refused for whatever is wrong with it."""
+"""Bundles: the same content gives the same bytes, and one from an untrusted source is refused for any fault."""
 
 import gzip
 import hashlib

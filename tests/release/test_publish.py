@@ -1,4 +1,4 @@
-"""Publishing: cards that say what a stranger must know, nothing private, nothing sent twice."""
+"""Publishing: cards that say what a new reader must know, nothing private, nothing sent twice."""
 
 import json
 import os

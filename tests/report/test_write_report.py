@@ -395,7 +395,7 @@ def test_printed_cells_are_made_all_at_once(tmp_path):
 
 
 def test_marks_at_one_place(browser, tmp_path):
-    """ThinkSafe is on top, and a mark names what it stands on; the page may be printed whole."""
+    """ThinkSafe is on top, and a mark names what it covers; the whole page can be printed."""
     arguments = make_run(tmp_path, students=1)
     rows = [
         {"student": "student-0", "method": method, "metric": metric, "value": 5.0, "n": 6}

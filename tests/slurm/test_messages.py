@@ -1,4 +1,4 @@
-"""What a site refuses is told at once, in words that say what to change; and a site that keeps no accounts."""
+"""A site's refusal is reported at once, with what to change; and a site without accounting."""
 
 import pytest
 

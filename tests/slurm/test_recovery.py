@@ -1,4 +1,4 @@
-"""What disturbs a job on SLURM costs the batch at hand, is told, and changes no byte of the result."""
+"""An interruption on SLURM costs the current batch, is reported, and changes no byte of the result."""
 
 import contextlib
 import json
@@ -67,7 +67,7 @@ def script_is_killed(cluster: slurm.Cluster, sampling: Sampling) -> None:
 
 
 def read(pid: int, name: str) -> bytes:
-    """Return what the kernel tells of a process, nothing if it is gone."""
+    """Return the kernel's status of a process, empty if it is gone."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/{name}").read_bytes()
     return b""

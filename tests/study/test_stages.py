@@ -1,4 +1,4 @@
-"""A rule's stage tells what a bundle holds and what a public one leaves out; that each rule has one: test_rules.py."""
+"""A rule's stage decides what a bundle holds and what a public one leaves out (test_rules.py: each rule has one)."""
 
 from thinksafe.study.stages import COSTS, LEVELS, RULES, stage_of
 

@@ -240,7 +240,7 @@ def test_a_gradient_that_is_not_finite_ends_the_run(folder, tmp_path, monkeypatc
 
 
 def test_a_loss_that_is_not_finite_names_the_prompts_of_its_batch(folder, tmp_path, monkeypatch):
-    """The batch is cut from shuffled rollouts: the names that are told are those of the prompts in it."""
+    """The batch is cut from shuffled rollouts: the names in the message are those of the prompts in it."""
     ids, tokenizer = [], tiny.make_tokenizer("qwen3")
 
     def nan(self, model, inputs):

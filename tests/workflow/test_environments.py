@@ -42,7 +42,7 @@ def pins(lines: list[str]) -> dict[str, str]:
     for line in lines:
         match = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)", line)
         assert match, f"{line!r} is not of the form name==version (no tag, hash, marker or address)"
-        assert (name := canonicalize_name(match[1])) not in found, f"{name} stands twice"
+        assert (name := canonicalize_name(match[1])) not in found, f"{name} is listed twice"
         found[name] = match[2]
     return found
 

@@ -116,7 +116,7 @@ def test_lock_check_fetch_and_run_without_the_hub(server: Hub, tmp_path: Path) -
     assert code and f"org/rows: main has moved from {B}, which the lock keeps, to {A}" in text
     assert yaml.safe_load(lock.read_text())["datasets"] == yaml.safe_load(before)["datasets"]
     code, text = snakemake("lock_hub", "--config", "hub={accept: [org/rows]}")
-    # The whole config is locked, so that what of it this hub does not have is told as well.
+    # The whole config is locked, so that what this hub lacks of it is reported too.
     assert "moved  dataset org/rows" in text and "allenai/wildguard" in text
     assert read_lock(lock)["datasets"]["org/rows"]["main"]["commit"] == A
     code, text = snakemake(target)  # another commit: made again, once it is here

@@ -9,7 +9,7 @@ description in config/config.schema.yaml, which is generated from this file:
 import ast
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -103,11 +103,21 @@ class Variant(Section):
             found = " and ".join(kinds) or "none of them"
             problems = {"": f"needs exactly one of {', '.join(self.ONE_OF)}, not {found}"}
         else:
-            lacking = {key: other for key, other in self.NEEDS.items() if key in keys and other not in keys}
-            problems = {key: f"needs {other}, which is missing" for key, other in lacking.items()}
+            lacking = {key: missing for key in keys if (missing := self._missing(key, keys))}
+            problems = {
+                key: f"needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} missing"
+                for key, missing in lacking.items()
+            }
         if problems:
             raise PydanticCustomError("misfit", "keys do not fit together", {"problems": problems})
         return self
+
+    def _missing(self, key: str, keys: Collection[str]) -> list[str]:
+        """Return the keys that ``key`` needs, directly or through others, as far as the section lacks them."""
+        found: list[str] = []
+        while (key := self.NEEDS.get(key, "")) and key not in (*keys, *found):
+            found.append(key)
+        return found
 
 
 def partial(name: str, section: type[Section], *required: str) -> type[Any]:

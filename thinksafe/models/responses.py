@@ -26,7 +26,7 @@ def parts(response: str) -> tuple[str | None, str | None]:
 def well_formed(response: str, finish_reason: str) -> bool:
     """Return whether there is exactly one think block, at the start, an answer after it, and the stop token.
 
-    A guard's verdict on broken text means nothing, so this share stands beside every harmful and refusal ratio.
+    A guard's verdict on broken text means nothing, so tables show the fraction of such responses beside each ratio.
     """
     _, answer = parts(response)
     return (

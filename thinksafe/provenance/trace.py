@@ -347,7 +347,9 @@ def run_of(text: str, run: str | None) -> Path:
     name = run or (parts[parts.index("results") + 1] if "results" in parts[:-1] else None)
     if name is None and len(runs) > 1 and "miniature" not in runs:
         raise UserError(f"there are several runs; name one, as in --run {next(iter(runs))}: {', '.join(runs)}")
-    name = name or ("miniature" if len(runs) > 1 else next(iter(runs), "miniature"))
+    if name is None and not runs:
+        raise UserError("there is no run under results/ yet")
+    name = name or ("miniature" if len(runs) > 1 else next(iter(runs)))
     if name not in runs:
         raise unknown("run", name, runs)
     return runs[name]
