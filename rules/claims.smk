@@ -71,8 +71,8 @@ use rule write_cost as claim_cost with:
 
 use rule write_effects as claim_effects with:
     input:
-        steered=lambda wildcards: study.paper.raw_harm(study.claims.arms(wildcards.claim, "effects"), "thinksafe"),
-        direct=lambda wildcards: study.paper.raw_harm(study.claims.arms(wildcards.claim, "effects"), "rejection"),
+        steered=lambda wildcards: study.paper.raw_harm(study.claims.arms(wildcards.claim, "effects"), STEERED),
+        direct=lambda wildcards: study.paper.raw_harm(study.claims.arms(wildcards.claim, "effects"), DIRECT),
         rows=[],
     output:
         multiext("<results>/claims/{claim}/effects", csv=".csv", md=".md", identity=".identity.json"),

@@ -7,7 +7,7 @@ from thinksafe.hub.lock import read_lock, unpinned
 from thinksafe.jobs import driver
 from thinksafe.provenance.digests import ROOT
 from thinksafe.study.miniature import COUNTERPARTS, REHEARSAL
-from thinksafe.study.paper import AVERAGES, COMPANIONS, GAINS, LENGTHS, SCORES, VIEWS
+from thinksafe.study.paper import AVERAGES, COMPANIONS, DIRECT, GAINS, LENGTHS, SCORES, STEERED, VIEWS
 from thinksafe.study.selection import Arm, Cell
 from thinksafe.study.stages import RULES
 from thinksafe.study.study import Study, one_of

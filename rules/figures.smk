@@ -20,10 +20,10 @@ rule plot_tradeoff:
 rule write_figure2_table:
     """A student's response to a harmful prompt, direct and steered, and a teacher's (Figure 2)."""
     input:
-        direct_responses=lambda wildcards: study.paper.figure2_files(layout.RESPONSES, "rejection"),
-        direct_verdicts=lambda wildcards: study.paper.figure2_files(layout.RESPONSE_VERDICTS, "rejection"),
-        steered_responses=lambda wildcards: study.paper.figure2_files(layout.RESPONSES, "thinksafe"),
-        steered_verdicts=lambda wildcards: study.paper.figure2_files(layout.RESPONSE_VERDICTS, "thinksafe"),
+        direct_responses=lambda wildcards: study.paper.figure2_files(layout.RESPONSES, DIRECT),
+        direct_verdicts=lambda wildcards: study.paper.figure2_files(layout.RESPONSE_VERDICTS, DIRECT),
+        steered_responses=lambda wildcards: study.paper.figure2_files(layout.RESPONSES, STEERED),
+        steered_verdicts=lambda wildcards: study.paper.figure2_files(layout.RESPONSE_VERDICTS, STEERED),
         teacher_responses=lambda wildcards: study.paper.figure2_files(layout.RESPONSES, None),
         teacher_verdicts=lambda wildcards: study.paper.figure2_files(layout.RESPONSE_VERDICTS, None),
     output:

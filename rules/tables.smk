@@ -122,8 +122,8 @@ rule write_gains:
 rule write_effects:
     """Effects of steering, ThinkSafe and rejection sampling: paired differences with verdicts (Sec. 5.2, 5.4)."""
     input:
-        steered=study.paper.raw_harm(study.paper.effect_arms(), "thinksafe"),
-        direct=study.paper.raw_harm(study.paper.effect_arms(), "rejection"),
+        steered=study.paper.raw_harm(study.paper.effect_arms(), STEERED),
+        direct=study.paper.raw_harm(study.paper.effect_arms(), DIRECT),
         rows=paths.scores(study.paper.effect_cells(), ".parquet"),
     output:
         multiext("<results>/tables/effects", csv=".csv", identity=".identity.json"),

@@ -8,6 +8,7 @@ from threading import Thread
 import pytest
 
 from tests.hub.hub_server import serving
+from thinksafe.errors import UserError
 from thinksafe.release import restore
 from thinksafe.release.archive import ReleaseError
 
@@ -60,5 +61,6 @@ def test_a_bundle_from_the_hub(packed: Path, tmp_path: Path, monkeypatch: pytest
 
 def test_a_place_that_is_none(tmp_path: Path) -> None:
     for place in ("no-such.tar.gz", "results/no/such.tar.gz", "one", "a/b/c"):
-        with pytest.raises(ReleaseError, match="no such file"):
+        with pytest.raises(UserError, match="no such file") as told:
             restore.fetch(place, tmp_path)
+        assert told.value.code == 2

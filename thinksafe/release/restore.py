@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from thinksafe.errors import UserError
 from thinksafe.files import RECORD, locked
 from thinksafe.planning import dag
 from thinksafe.provenance.digests import ROOT
@@ -46,7 +47,7 @@ def fetch(place: str, folder: Path) -> Path:
     name, _, file = place.partition(":")
     name, _, revision = name.partition("@")
     if place.endswith((".tar.gz", ".tgz")) and not file or name.count("/") != 1:
-        raise ReleaseError(
+        raise UserError(
             f"{place}: no such file; name a file, an address (https://...) or a data set on the hub (owner/name)"
         )
     from huggingface_hub import HfApi, constants, hf_hub_download

@@ -39,6 +39,8 @@ class Teachers(NamedTuple):
     smaller: bool | None = None  # whether its students are `SMALLER` ones; None: both
 
 
+# The methods whose responses to harmful prompts are compared: with the refusal instruction, and without.
+STEERED, DIRECT = "thinksafe", "rejection"
 AVERAGES = {
     "3": Averages(("initial", "thinksafe"), any_of=("thinksafe-kl", "grpo")),
     "4": Averages(("thinksafe", "thinksafe-noreason"), family="r1"),
@@ -122,9 +124,9 @@ class Paper:
 
     def table3_arms(self) -> list[Arm]:
         """Return the training sets that Table 3 counts; its file also has those of rejection sampling."""
-        arms = self.selection.arms(self.table3_students(), ["thinksafe", "rejection"])
+        arms = self.selection.arms(self.table3_students(), [STEERED, DIRECT])
         found = [arm for arm in arms if not self.sets.is_released(arm.student, arm.method)]
-        return sorted(found, key=lambda arm: (self.selection.students.index(arm.student), arm.method == "rejection"))
+        return sorted(found, key=lambda arm: (self.selection.students.index(arm.student), arm.method == DIRECT))
 
     def figure8_methods(self) -> list[str]:
         """Return the methods whose training set Figure 8 reads; with KL it is ThinkSafe's."""
@@ -143,7 +145,7 @@ class Paper:
         """Return the students of Figure 7 whose raw responses, steered and direct, this run samples."""
         released = self.sets.is_released
         students = self.figure(7).students
-        return [s for s in students if not (released(s, "thinksafe") or released(s, "rejection"))]
+        return [s for s in students if not (released(s, STEERED) or released(s, DIRECT))]
 
     def effect_arms(self) -> list[Arm]:
         """Return the untrained students on whose raw responses the effect of steering is measured."""
