@@ -145,7 +145,8 @@ def test_the_papers_benchmarks_have_their_numbers_of_rows(name, tmp_path):
     rows = [invented(name, n) for n in range(PAPER[name].get("source_rows", PAPER[name]["rows"]))]
     path = tmp_path / f"rows.{FORMATS[name]}"
     write(path, rows, "cp1252" if name == "gpqa" else "utf-8")
-    spec = PAPER[name] | {"benchmark": name, "source": {"file": str(path)}}
+    source = {"file": str(path)} | ({"encoding": "cp1252"} if name == "gpqa" else {})
+    spec = PAPER[name] | {"benchmark": name, "source": source}
     prepare_benchmark([str(path)], spec, str(tmp_path / "made.parquet"))
     made = read_rows(tmp_path / "made.parquet")
     wanted = dict(zip(PAPER, (602, 313, 2000, 250, 30, 1319, 500, 198), strict=True))

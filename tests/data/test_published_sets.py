@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import thinksafe.training.losses as losses_folder
 from scripts.data.prepare_corpus import prepare_corpus
@@ -103,6 +105,19 @@ def test_safepath_is_the_open_primer() -> None:
         ('They ask "why?" I wonder! So.', 'They ask "why?"', "I wonder!"),
         ("A gate\n\nI look, 3.5 times. Fine.", "A gate", "I look, 3.5 times."),
         ("One. Two", "One.", "Two"),
+        ("Okay, it is about Dr. Smith's bread. Harmless. So.", "Okay, it is about Dr. Smith's bread.", "Harmless."),
+        ("Mr. J. R. Smith vs. Mrs. Jones asks. I look.", "Mr. J. R. Smith vs. Mrs. Jones asks.", "I look."),
+        ("Say, e.g. The Times, a list of U.S. laws. Fine. So", "Say, e.g. The Times, a list of U.S. laws.", "Fine."),
+        ("They live in the U.S. That is far. Hm.", "They live in the U.S.", "That is far."),
+        ("The U.S. Senate met at 5 p.m. on Monday. It did. So.", "The U.S. Senate met at 5 p.m. on Monday.", "It did."),
+        ("1. The user asks. 2. That may be. Then", "1. The user asks.", "2. That may be."),
+        ("1.\nThe user asks. 2)\nFine. Then", "1.\nThe user asks.", "2)\nFine."),
+        ("(a) Look. (b) See. Go.", "(a) Look.", "(b) See."),
+        ("The sum is 42. No. 5 is next. So", "The sum is 42.", "No. 5 is next."),
+        ("No. See Fig. 2 for that. So", "No.", "See Fig. 2 for that."),
+        ("So do I. Tools, nails, etc. are fine. So", "So do I.", "Tools, nails, etc. are fine."),
+        ("Hmm... the user asks. I see.", "Hmm... the user asks.", "I see."),
+        ('"Is it?" he asks. It is. So', '"Is it?" he asks.', "It is."),
     ],
 )
 def test_without_offsets_the_second_sentence_is_the_key(thought: str, first: str, second: str) -> None:
@@ -112,6 +127,20 @@ def test_without_offsets_the_second_sentence_is_the_key(thought: str, first: str
     assert response[: made["query_end"]] == f"<think>\n{first}"
     assert response[made["query_end"] : made["key_end"]].strip() == second
     assert (made["query_end"], made["key_end"]) == two_sentences(response)
+
+
+WORDS = ["user", "Dr. Smith", "the U.S. coast", "e.g. nails", "3.5 cm", "Fig. 2", "No. 5", "tools, etc. and", "J. Doe"]
+LABELS = st.sampled_from(["", "1. ", "2) ", "(b) ", "- ", "**3.** "])
+SENTENCES = st.tuples(LABELS, st.lists(st.sampled_from(WORDS), min_size=1, max_size=5), st.sampled_from(".!?\n"))
+
+
+@given(st.lists(SENTENCES, min_size=3, max_size=4))
+def test_sentences_of_any_such_words_are_found(made: list[tuple[str, list[str], str]]) -> None:
+    texts = [f"{label}The {' '.join(words)} ends{end}".rstrip() for label, words, end in made]
+    text = "".join(sentence + ("\n" if end == "\n" else " ") for sentence, (_, _, end) in zip(texts, made, strict=True))
+    response = f"<think>\n{text}\n</think>\n\nYes."
+    first, second = two_sentences(response)
+    assert [response[len("<think>\n") : first], response[first:second].strip()] == texts[:2]
 
 
 def test_one_sentence_has_no_key() -> None:

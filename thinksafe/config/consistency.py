@@ -48,6 +48,7 @@ FORMATS = {
     "safepath": ({"prompt"}, set(), "primer"),
     "safekey": ({"prompt", "response"}, {"query_end", "key_end"}, None),
 }
+VLLM_RANK = 512  # the largest LoRA rank that vLLM serves (vllm.config.lora.MaxLoRARanks)
 OF_LOSS = {"primer": "safepath", "safekey": "safekey"}  # losses that read one format only
 
 
@@ -243,6 +244,16 @@ def _engine(config: Config) -> Iterator[str]:
     engine = config.engine
     if engine.name == "transformers" and (parallel := engine.tensor_parallel) > 1:
         yield f"engine.tensor_parallel: transformers does not split a model over {parallel} GPUs; set 1, or name: vllm"
+    if engine.name != "vllm":
+        return
+    settings: dict[str, Any] = {"training": config.training}
+    for name in config.select.methods:
+        if method := config.methods.get(name):
+            settings |= {f"methods.{name}.training": method.training}
+            settings |= {f"methods.{name}.original.training": method.original and method.original.training}
+    for path, training in settings.items():
+        if training and training.lora and (rank := training.lora.rank) > VLLM_RANK:
+            yield f"{path}.lora.rank: vllm serves ranks up to {VLLM_RANK}, not {rank}; lower it, or name: transformers"
 
 
 def _guards(config: Config) -> Iterator[str]:

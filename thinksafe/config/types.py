@@ -159,12 +159,13 @@ class DataSource(Variant):
     revision: Filled | None = None  # Commit, tag or branch on the hub; the lock's commit when absent.
     url: Annotated[str, Field(pattern="^https?://"), TEXT] | None = None  # Address of one file.
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$"), TEXT] | None = None  # Digest of that file.
-    # File on this machine: .json, .jsonl, .csv, .tsv or .parquet.
-    file: Annotated[str, Field(pattern=r"\.(json|jsonl|csv|tsv|parquet)$"), TEXT] | None = None
+    # File on this machine: .json, .jsonl, .csv, .tsv or .parquet, perhaps with .gz, .bz2 or .xz behind it.
+    file: Annotated[str, Field(pattern=r"\.(json|jsonl|csv|tsv|parquet)(\.(gz|bz2|xz))?$"), TEXT] | None = None
     world: Filled | None = None  # Set that the synthetic world yields.
     # File in a published set's own format that the synthetic world yields (the rehearsal).
     published: Published | None = None
-    encoding: Filled | None = None  # Encoding of a text file, such as cp1252; detected when absent.
+    # Encoding of a text file, such as cp1252; when absent, that of its byte-order mark or UTF-8.
+    encoding: Filled | None = None
 
 
 class Columns(Section):

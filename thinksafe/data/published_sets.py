@@ -150,13 +150,51 @@ def split_response(response: Any) -> tuple[str, str]:
     return thought, answer
 
 
+# Where a period ends no sentence: before anything, before a digit, or but before a word that often begins a sentence.
+TITLES = "dr|mr|mrs|ms|prof|st|rev|gen|gov|sen|rep|hon|capt|lt|col|sgt|mt|ft|vs|cf|esp|approx|e.g|i.e|viz|al"
+COUNTED = "no|nos|figs?|eqs?|sect?|ch|chap|vol|pp?|art|para|ver|refs?|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
+SHORTENED = "etc|inc|ltd|co|corp|jr|sr|dept|univ|assn|bros|ave|blvd|rd|est|min|max|misc|ph.d|m.d"
+BEGINNINGS = (
+    "the|that|this|these|those|it|its|he|she|they|we|you|my|your|their|there|here|if|when|while|since|because|although|"
+    "but|and|or|so|then|thus|also|next|first|second|finally|however|instead|still|now|in|on|at|for|from|to|with|as|by|"
+    "what|why|how|who|where|which|is|are|was|do|does|can|could|should|would|will|let|maybe|perhaps|okay|ok|wait|hmm|"
+    "not|no|yes|all|any|some|each|both|one|an|given|after|before|overall|generally|i|i'm|i'll|i've|i'd|i’m|i’ll|it's|it’s"
+).split("|")
+END = re.compile(r"[.!?][.!?\"'”’)\]*_]*(?=\s)|[^\s.!?](?=\s*\n)")
+
+
 def two_sentences(response: str) -> tuple[int, int]:
     """Return where the first and the second sentence of the reasoning end, as offsets into the response."""
     reasoning = response[len(THINK) : response.index(CLOSE)]
-    ends = [found.end() for found in re.finditer(r"[.!?][.!?\"'”’)\]]*(?=\s)|[^\s.!?](?=\s*\n)", reasoning)]
-    if len(ends) < 2:
-        raise Unusable("no_key_sentence")
-    return len(THINK) + ends[0], len(THINK) + ends[1]
+    ends: list[int] = []
+    for found in END.finditer(reasoning):
+        if _ends_sentence(reasoning[ends[-1] if ends else 0 : found.end()], reasoning[found.end() :]):
+            ends.append(found.end())
+        if len(ends) == 2:
+            return len(THINK) + ends[0], len(THINK) + ends[1]
+    raise Unusable("no_key_sentence")
+
+
+def _ends_sentence(sentence: str, rest: str) -> bool:
+    """Return whether a text that ends like a sentence is one, given what follows it."""
+    if re.fullmatch(r"\s*[(\[*_#]*(\d+|[A-Za-z]|[ivxIVX]+)[.)]*[.)\]*_]*", sentence):  # the number of a list's entry
+        return False
+    if re.match(r"\s*\n", rest):
+        return True
+    following = re.match(r"\s*[\"'“‘(\[*_]*([\w’']*)", rest)[1]
+    if following[:1].islower() and not re.match(r"\s*[(\[]?\w{1,3}[)\]]", rest):  # but "b)" opens a list's entry
+        return False
+    if not re.search(r"\.\W*$", sentence):
+        return True
+    word = re.search(r"[\w.]*(?=\.\W*$)", sentence)[0].lower()
+    if re.fullmatch(TITLES, word):
+        return False
+    if re.fullmatch(COUNTED, word):
+        return not following[:1].isdigit()
+    # "U.S.", an initial; "I." is a word. Such a word may end a sentence too: what follows has to tell.
+    if re.fullmatch(rf"{SHORTENED}|([^\W\d]\.)+[^\W\d]|[a-hj-z]", word):
+        return following.lower() in BEGINNINGS or not following
+    return True
 
 
 def _text(value: Any, reason: str = "no_response") -> str:

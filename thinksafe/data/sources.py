@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from thinksafe.data.row_files import SUFFIXES, parse_rows
+from thinksafe.data.row_files import TABLE, parse_rows
 from thinksafe.files import Row
 from thinksafe.hub.cache import cached_download, cached_snapshot
-from thinksafe.jobs.log import say
 
 COLUMNS: dict[str, type] = dict(id=str, prompt=str, category=str, answer=str, meta=str)  # of prompt sets
 
@@ -30,19 +31,20 @@ def source_rows(source: Row, files: list[str]) -> list[Row]:
         return _hub_rows(source)
     if "url" in source:
         content = cached_download(source["url"], source["sha256"])
-        return parse_rows(urlsplit(source["url"]).path, content, source["url"], say, encoding)
+        return parse_rows(urlsplit(source["url"]).path, content, source["url"], encoding)
     path = Path(files[0])
-    return parse_rows(path.name, path.read_bytes(), str(path), say, encoding)
+    return parse_rows(path.name, path.read_bytes(), str(path), encoding)
 
 
 def _hub_rows(source: Row) -> list[Row]:
     """Return the rows of one split of a hub dataset.
 
-    `datasets` finds the files of the split. They are read here, since its readers interpret "NA" and numbers in CSV.
+    `datasets` finds the files of the split and what the data set's card says of reading them. CSV and JSON are read
+    here, since its readers interpret "NA" and numbers, and Parquet as well; other formats hold typed values.
     """
     from datasets import load_dataset, load_dataset_builder
 
-    folder = cached_snapshot(source["hub"], "dataset", source.get("revision"))
+    folder = cached_snapshot(source["hub"], "dataset", source.get("revision")).resolve()  # as `datasets` names files
     what, split = f"data set {source['hub']}", source["split"]
     try:
         settings = load_dataset_builder(str(folder), source.get("config")).config
@@ -51,23 +53,58 @@ def _hub_rows(source: Row) -> list[Row]:
     files = {str(name): list(paths) for name, paths in (settings.data_files or {}).items()}
     if split not in files:
         raise ValueError(f"{what}: has no split {split!r} but {', '.join(map(repr, files)) or 'none'}; correct `split`")
-    # Settings and formats that only `datasets` knows.
-    special = any(getattr(settings, name, None) for name in ("field", "names"))
-    if special or any(Path(path).suffix.lower() not in SUFFIXES for path in files[split]):
+    reading = _card_settings(settings, what)
+    if reading is None:
         return [dict(row) for row in load_dataset(str(folder), source.get("config"), split=split)]
-    separator = getattr(settings, "sep", None)
+    if "encoding" in source:
+        reading["encoding"] = source["encoding"]
     return [
         row
         for path in files[split]
-        for row in parse_rows(
-            path,
-            Path(path).read_bytes(),
-            f"{what}, {Path(path).relative_to(folder)}",
-            say,
-            source.get("encoding"),
-            None if separator == "," else separator,
-        )
+        for row in parse_rows(path, Path(path).read_bytes(), f"{what}, {Path(path).relative_to(folder)}", **reading)
     ]
+
+
+# Settings of cards that do not matter here: columns that are left out, and what values, as they are written, mean.
+UNUSED = {
+    *("name", "version", "data_dir", "data_files", "description", "features", "delimiter", "column_names", "usecols"),
+    *("index_col", "mangle_dupe_cols", "engine", "true_values", "false_values", "keep_default_na", "na_filter"),
+    *("verbose", "thousands", "decimal", "memory_map", "float_precision", "chunksize", "date_format", "converters"),
+    *("encoding_errors", "on_bad_lines", "error_bad_lines", "warn_bad_lines", "block_size", "use_threads"),
+    *("on_mixed_types", "parse_agent_traces"),
+}
+
+
+def _card_settings(settings: Any, what: str) -> Row | None:
+    """Return how the card says to read CSV, JSON or Parquet, as arguments of `parse_rows`; None for other formats.
+
+    Raises ValueError, with its name, for a setting that is not obeyed here.
+    """
+    from datasets.packaged_modules.csv.csv import CsvConfig
+    from datasets.packaged_modules.json.json import JsonConfig
+    from datasets.packaged_modules.parquet.parquet import ParquetConfig
+
+    if isinstance(settings, ParquetConfig) and not settings.filters:
+        return {}
+    if not isinstance(settings, CsvConfig | JsonConfig):
+        return None
+    absent = type(settings)()
+    given = {one.name: getattr(settings, one.name) for one in fields(settings) if one.name not in UNUSED}
+    given = {key: value for key, value in given.items() if value != getattr(absent, key)}
+    reading = {key: given.pop(key) for key in ("encoding", "field") if key in given}
+    if isinstance(settings, CsvConfig):
+        reading["table"] = {"sep": settings.sep} | {key: given.pop(key) for key in TABLE if key in given}
+        letters, lists = ("sep", "quotechar", "escapechar", "comment"), ("names", "na_values")
+        for key, value in reading["table"].items():
+            odd_list = isinstance(value, dict) or (isinstance(value, list) and key not in lists)
+            if odd_list or (key in letters and len(str(value)) != 1):
+                given[key] = value
+    if given:
+        raise ValueError(
+            f"{what}: its card says {', '.join(f'{key}: {value!r}' for key, value in given.items())}, which is not "
+            "supported; take its file as a `url` or `file` source, in another form if need be"
+        )
+    return reading
 
 
 def select(rows: Iterable[Row], spec: Row, what: str) -> list[Row]:

@@ -7,12 +7,13 @@ responses; batches are not invariant unless ``VLLM_BATCH_INVARIANT=1`` is set wh
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
+from thinksafe.files import read_json
 from thinksafe.inference.requests import Completion, Engine, Request, Sampling
 from thinksafe.models.folder import text_of
 
-MAX_LORA_RANK = 32  # the paper's rank (App. C); vLLM's default of 16 refuses it
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # scheduling that does not depend on timing
     "VLLM_NO_USAGE_STATS": "1",
@@ -52,7 +53,7 @@ class VllmEngine(Engine):
         }
         lora: dict[str, Any] = {}
         if self.adapters:
-            lora = {"enable_lora": True, "max_lora_rank": MAX_LORA_RANK, "max_loras": len(self.adapters)}
+            lora = {"enable_lora": True, "max_lora_rank": self._room(), "max_loras": len(self.adapters)}
         self.llm = LLM(
             model=folder,
             dtype=dtype,
@@ -66,6 +67,14 @@ class VllmEngine(Engine):
             use_tqdm_on_load=False,
             **lora,
         )
+
+    def _room(self) -> int:
+        """Return the smallest rank that vLLM can make room for and that no adapter exceeds."""
+        from vllm.config.lora import MaxLoRARanks
+
+        ranks = [int(read_json(Path(adapter) / "adapter_config.json")["r"]) for adapter in self.adapters]
+        # A larger one is refused with the config (thinksafe/config/consistency.py).
+        return min(rank for rank in get_args(MaxLoRARanks) if rank >= max(ranks))
 
     def _answer(self, requests: Sequence[Request], adapter: str | None, sampling: Sampling) -> list[Completion]:
         from vllm import SamplingParams, TokensPrompt

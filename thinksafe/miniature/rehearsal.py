@@ -1,7 +1,7 @@
 r"""Files in the formats of the published data sets, with harmless texts of the synthetic world.
 
 For the rehearsal (config/rehearsal.yaml): columns, labels, encodings and irregularities (such as line breaks inside
-fields, repeated prompts, a byte-order mark, Latin-1, LaTeX, ``\/``) are those of the originals, so that the paper's own
+fields, repeated prompts, a byte-order mark, LaTeX, ``\/``) are those of the originals, so that the paper's own
 loaders, filters and counts read them.
 """
 
@@ -44,7 +44,7 @@ def encode(rows: Sequence[Row], name: str) -> bytes:
         writer = csv.DictWriter(out, list(rows[0]), delimiter=delimiter, lineterminator=line_end)
         writer.writeheader()
         writer.writerows(rows)
-    return out.getvalue().encode({"xstest.csv": "utf-8-sig", "gpqa.csv": "latin-1"}.get(name, "utf-8"))
+    return out.getvalue().encode("utf-8-sig" if name == "xstest.csv" else "utf-8")
 
 
 def requests(spec: Row, name: str) -> list[Row]:
