@@ -75,4 +75,4 @@ clean: ## remove results, after asking (RUN=miniature: only that run; CONFIRM=1:
 	rm -rf -- $$runs; echo "clean: done"
 
 plan: setup ## what a run would make, and its hours and disk: make plan CONFIG=config/own-model.yaml TARGET=adapter GPUS=8 JSON=1
-	@$(THINKSAFE) plan $(TARGET) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(GPUS),--gpus $(GPUS)) $(if $(JSON),--json)
+	@$(THINKSAFE) plan $(TARGET) $(if $(CONFIG),--configfile $(CONFIG)) $(if $(GPUS),--gpus $(GPUS)) $(if $(DEVICE),--device $(DEVICE)) $(if $(JSON),--json)

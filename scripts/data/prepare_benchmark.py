@@ -3,6 +3,7 @@
 import random
 
 from thinksafe.data.sources import COLUMNS, prompt_row, select, source_rows
+from thinksafe.data.taking import take_prompts
 from thinksafe.files import Row, write_rows
 from thinksafe.jobs.start import start
 from thinksafe.seeds import seed_for
@@ -16,8 +17,10 @@ def prepare_benchmark(source: list[str], spec: Row, prompts: str) -> None:
     rows = select(source_rows(spec["source"], source), spec, f"benchmarks.{name}")
     # SkyThought draws all orders of options from Python's global stream, seeded once.
     stream = random.Random(SEED) if spec.get("option_order") == "skythought" else None
-    write_rows(prompts, [benchmark_row(row, spec, f"{name}-{n:05d}", stream) for n, row in enumerate(rows)], COLUMNS)
-    print(f"{len(rows)} items of {name}")
+    items = [benchmark_row(row, spec, f"{name}-{n:05d}", stream) for n, row in enumerate(rows)]
+    asked = take_prompts(items, spec.get("take"), f"benchmarks.{name}")
+    write_rows(prompts, asked, COLUMNS)
+    print(f"{len(asked)} of {len(items)} items of {name}")
 
 
 def benchmark_row(row: Row, spec: Row, name: str, stream: random.Random | None = None) -> Row:

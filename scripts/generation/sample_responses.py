@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from thinksafe.data.taking import take_prompts
 from thinksafe.files import Row, read_rows
-from thinksafe.inference.sampling import sample, shard_of, take_prompts
+from thinksafe.inference.sampling import sample, shard_of
 from thinksafe.jobs.start import start
 from thinksafe.models.location import locate
 

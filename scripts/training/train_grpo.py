@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+from thinksafe.data.taking import take_prompts
 from thinksafe.files import Row, read_rows
 from thinksafe.inference.guard_server import ask, guard_server
 from thinksafe.inference.guards import Guard
-from thinksafe.inference.sampling import take_prompts
 from thinksafe.jobs.distributed import in_processes
 from thinksafe.jobs.server import LOCAL, free_port, served
 from thinksafe.jobs.start import start

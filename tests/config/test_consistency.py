@@ -56,6 +56,7 @@ RELEASED = {"source": {"hub": "their/set", "split": "train"}, "columns": {"promp
             {"qwen3-0.6b": {"thinksafe": {"harmful": RELEASED | {"columns": {"prompt": "q"}}, "benign": RELEASED}}},
             "sources.qwen3-0.6b.thinksafe.harmful.columns: needs prompt, response, and has prompt",
         ),
+        ("benchmarks/gpqa/take", 199, "benchmarks.gpqa.take: 199 is more than the 198 rows there are; lower it"),
         ("training/lora/rank", 513, "training.lora.rank: vllm serves ranks up to 512, not 513; lower it, or name: tr"),
         ("corpora/star1/harmful", None, "corpora.star1: has no rows; give harmful, benign, or both"),
         ("corpora/star1/thought", "Hm.", "corpora.star1.thought: format star1 does not use it; drop it"),

@@ -219,3 +219,18 @@ def test_a_benchmark_is_written_with_its_rows_asserted(tmp_path):
     ]
     with pytest.raises(ValueError, match="benchmarks.gsm8k: 1 rows, where 30 are expected"):
         prepare_benchmark([str(source)], spec | {"rows": 30}, str(tmp_path / "c.parquet"))
+
+
+def test_some_items_are_asked_as_they_are_in_the_whole(tmp_path):
+    """Ids, options and letters are those of the whole benchmark, also where one stream orders all options."""
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(question(n)) + "\n" for n in range(40)))
+    spec = {"benchmark": "gpqa", "kind": "reasoning", "task": "gpqa", "template": "{problem}", "columns": CHOICE}
+    spec |= {"source": {"file": "rows.jsonl"}, "option_order": "skythought", "rows": 40}
+    made = {}
+    for take in (None, 8, 20):
+        out = str(tmp_path / f"{take}.parquet")
+        prepare_benchmark([str(tmp_path / "rows.jsonl")], spec | ({"take": take} if take else {}), out)
+        made[take] = read_rows(out)
+    assert [len(rows) for rows in made.values()] == [40, 8, 20]
+    for fewer, more in (8, 20), (20, None):
+        assert [row for row in made[more] if row in made[fewer]] == made[fewer]

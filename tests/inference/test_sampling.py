@@ -11,7 +11,7 @@ import torch
 
 from tests import tiny
 from thinksafe.files import read_rows
-from thinksafe.inference.sampling import sample, shard_of, take_prompts
+from thinksafe.inference.sampling import sample, shard_of
 from thinksafe.jobs import signals
 from thinksafe.jobs.journal import Journal
 from thinksafe.jobs.log import Progress
@@ -81,16 +81,6 @@ def kept(output):
         return 0
     with Journal(output, "key", BATCH) as journal:
         return len(journal.rows)
-
-
-def test_prompts_are_taken_once_and_for_all():
-    rows = [{"id": f"harmful-{n:05d}"} for n in range(50)]
-    few, more = take_prompts(rows, 10), take_prompts(rows, 30)
-    assert len(few) == 10 and len(more) == 30 and take_prompts(rows, None) == rows == take_prompts(rows, 50)
-    assert all(row in more for row in few) and few == [row for row in rows if row in few] and few != rows[:10]
-    assert take_prompts(rows[::-1], 10) == few[::-1]
-    with pytest.raises(ValueError, match="60 are asked for and there are 50"):
-        take_prompts(rows, 60)
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 50])

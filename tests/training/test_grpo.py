@@ -12,8 +12,8 @@ from trl import GRPOTrainer
 
 from scripts.training.train_grpo import gpus_of_roles, rows_of
 from tests import tiny
+from thinksafe.data.taking import take_prompts
 from thinksafe.files import write_rows
-from thinksafe.inference.sampling import take_prompts
 from thinksafe.jobs.distributed import in_processes
 from thinksafe.jobs.signals import Stopped
 from thinksafe.models.chat import prompt_tokens

@@ -283,12 +283,14 @@ def _paper_scores(config: Config) -> Iterator[str]:
     for name in config.select.benchmarks:
         if name in config.benchmarks and config.benchmarks[name].rows is None:
             yield f"benchmarks.{name}.rows: missing; it turns a printed percentage into a count"
+        if name in config.benchmarks and config.benchmarks[name].take:
+            yield f"benchmarks.{name}.take: the paper's score is over all items; drop it (take: null)"
 
 
 def _shards(config: Config) -> Iterator[str]:
     for name in config.select.benchmarks:
         if benchmark := config.benchmarks.get(name):
-            section, rows = benchmark.decoding, benchmark.rows
+            section, rows = benchmark.decoding, benchmark.asked
             if rows and (jobs := getattr(config.shards, section)) > rows:
                 yield f"shards.{section}: {jobs} jobs for the {rows} rows of {name} would leave some empty; lower it"
 

@@ -530,10 +530,16 @@ class Benchmark(RowSet):
     guard: Text | None = None  # Id under `guards` of the judge (harm and refusal).
     task: Task | None = None  # The task whose rules read the answers (reasoning).
     samples: Count = 1  # Answers sampled for each item.
+    take: Count | None = None  # Number of items asked, drawn once, so that more contain fewer; all when absent.
     template: Text | None = None  # The question as it is asked, holding {problem} once (reasoning).
     # How the options of a multiple-choice question are ordered (default: row). row - each question by a stream of its
     # own; skythought - all questions by one stream, in their order, as in SkyThought with seed 41.
     option_order: Literal["row", "skythought"] | None = None
+
+    @property
+    def asked(self) -> int | None:
+        """Return the number of items that are asked; None where config does not say how many there are."""
+        return self.take or self.rows
 
     @property
     def decoding(self) -> Literal["safety", "reasoning"]:

@@ -22,16 +22,6 @@ def shard_of(rows: Sequence[Row], shard: int, shards: int) -> list[Row]:
     return list(rows[len(rows) * shard // shards : len(rows) * (shard + 1) // shards])
 
 
-def take_prompts(rows: Sequence[Row], take: int | None) -> list[Row]:
-    """Return ``take`` random prompts in their order, the same for all students; fewer are a subset of more."""
-    if take is None:
-        return list(rows)
-    if take > len(rows):
-        raise ValueError(f"prompts.*.take: {take} are asked for and there are {len(rows)}; lower it, or take: null")
-    kept = set(sorted((row["id"] for row in rows), key=lambda name: (seed_for("take", name), name))[:take])
-    return [row for row in rows if row["id"] in kept]
-
-
 def sample(
     prompts: Sequence[Row],
     folder: str,

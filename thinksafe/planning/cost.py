@@ -63,6 +63,9 @@ def _short(value: float) -> float:
 ZERO = Amount(0.0, 0.0, 0.0)
 
 
+DEVICES = ("h100", "rtx-4090")  # of config/cost/h100.yaml
+
+
 @dataclass(frozen=True)
 class Work:
     """What a job does: ``units`` are responses, verdicts or rows, each of ``tokens`` on average and ``cap`` at most."""
@@ -73,11 +76,15 @@ class Work:
 
 
 class CostModel:
-    """Seconds and bytes of jobs of one config; ``prompts`` is the number of prompts by role (harmful, benign)."""
+    """Seconds and bytes of jobs of one config; ``prompts`` is the number of prompts by role (harmful, benign).
 
-    def __init__(self, config: "Config", prompts: Mapping[str, int]) -> None:
+    ``device`` is one of `DEVICES`; by default the H100.
+    """
+
+    def __init__(self, config: "Config", prompts: Mapping[str, int], device: str = "h100") -> None:
         self.config, self.prompts = config, prompts
         self.assumed: dict[str, Any] = yaml.safe_load((ROOT / "config/cost/h100.yaml").read_text(encoding="utf-8"))
+        self.assumed["device"] |= self.assumed["devices"].get(device, {})
         self.rates: dict[tuple[Any, ...], list[float]] = defaultdict(list)  # seconds per unit of work
         self.ratios: dict[tuple[str, ...], list[float]] = defaultdict(list)  # measured to predicted seconds
         self.finished = 0
@@ -91,7 +98,7 @@ class CostModel:
         if job.rule in ("sample_answers", "judge_answers", "judge_other_view"):
             benchmark = self.config.benchmarks[names["benchmark"]]
             kind = benchmark.decoding
-            count = (benchmark.rows or 0) * benchmark.samples / getattr(self.config.shards, kind)
+            count = (benchmark.asked or 0) * benchmark.samples / getattr(self.config.shards, kind)
             return Work(count, tokens[kind], getattr(self.config.sampling, kind).max_tokens)
         if job.rule in ("train_student", "score_perplexity"):
             epochs = self.config.methods[names["method"]].epochs if job.rule == "train_student" else 1

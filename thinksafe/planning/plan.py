@@ -5,7 +5,8 @@
 
 Counts come from Snakemake's plan of all jobs behind the target, made or not. Prompts are
 counted as config states them (take, rows, approx_rows), or else in a file of yours. Hours and
-bytes are estimates with a range, for all jobs and for those that are still to be made.
+bytes are estimates with a range, for all jobs and for those that are still to be made. For each
+benchmark, the plan says how wide the interval of a score will be.
 """
 
 import argparse
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from thinksafe.data.sources import select, source_rows
 from thinksafe.errors import UserError
 from thinksafe.planning import cost, dag
-from thinksafe.planning.cost import CostModel, number, ranged
+from thinksafe.planning.cost import DEVICES, CostModel, number, ranged
 from thinksafe.planning.dag import Job
+from thinksafe.planning.precision import widths
 from thinksafe.study.stages import COSTS
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def jobs_and_model(arguments: argparse.Namespace) -> tuple[list[Job], CostModel]
     overlay = dag.overlay_of(arguments)
     config = dag.settings_of(overlay)
     jobs = dag.planned(overlay, arguments.target)
-    model = CostModel(config, prompts_of(config))
+    model = CostModel(config, prompts_of(config), getattr(arguments, "device", "h100"))
     model.calibrate(jobs)
     return jobs, model
 
@@ -60,7 +62,7 @@ def count(jobs: Sequence[Job], config: "Config", prompts: Mapping[str, int]) -> 
         return repr(config.methods[method].data)
 
     variant = ("student", "method", "replicate")
-    rows = {name: entry.rows or 0 for name, entry in config.benchmarks.items()}
+    rows = {name: entry.asked or 0 for name, entry in config.benchmarks.items()}
     cells = of("sample_answers", *variant, "benchmark")
     verdicts = of("judge_answers", *variant, "benchmark", "guard")
     main = {key for key in verdicts if key[4] == config.benchmarks[key[3]].guard}  # others are audits
@@ -112,7 +114,19 @@ def render(found: Mapping[str, Any]) -> list[str]:
         f"{row['paper_hours']:g} h ({row['paper_says']})"
         for row in found["paper"]
     ]
-    return [*lines, "", f"how sure: {found['how_sure']}"]
+    return [*lines, "", *_precision(found["intervals"]), f"how sure: {found['how_sure']}"]
+
+
+def _precision(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a table of how wide the intervals of scores will be."""
+    if not rows:
+        return []
+    lines = [f"{'interval of a score':<24}{'items':>10}{'of':>10}{'samples':>10}   at 50 %, the widest"]
+    for row in rows:
+        counts = "".join(f"{row.get(name) or '':>10}" for name in ("items", "of", "samples"))
+        low, high = (f"{row[bound]:.1f}" for bound in ("low", "high"))
+        lines.append(f"  {row['column']:<22}{counts}   ±{low if low == high else f'{low} to {high}'} points")
+    return [*lines, ""]
 
 
 def _hours(title: str, parts: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -141,6 +155,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     dag.add_arguments(parser, target="what to plan for: a target of Snakemake's, such as table1")
     parser.add_argument("--gpus", type=positive, default=8, metavar="N", help="GPUs for the wall time (default: 8)")
+    parser.add_argument("--device", choices=DEVICES, default="h100", help="GPU that is assumed (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object with every number")
 
 
@@ -160,7 +175,10 @@ def run(arguments: argparse.Namespace) -> int:
     left = [job for job in jobs if job.stale]
     if len(left) < len(jobs):
         found["cost_of_what_is_left"] = {"jobs": len(left)} | cost.cost(left, model, arguments.gpus)
-    found["paper"] = cost.against_the_paper(jobs, model)
+    whole = arguments.device == "h100" and not any(part.take for _, part in model.config.prompts)
+    found["paper"] = cost.against_the_paper(jobs, model) if whole else []
+    asked = {job.wildcards["benchmark"] for job in jobs if job.rule == "sample_answers"}
+    found["intervals"] = widths(model.config, [name for name in model.config.select.benchmarks if name in asked])
     found["how_sure"] = cost.sure(model)
     print(json.dumps(found, indent=1) if arguments.json else "\n".join(render(found)))
     return 0

@@ -54,7 +54,8 @@ class Specs(Miniature):
     def prepare_benchmark(self, benchmark: str) -> Spec:
         entry = self.config.benchmarks[benchmark]
         asked = {name: getattr(entry, name) for name in ("kind", "task", "template", "option_order")}
-        return {"benchmark": benchmark, **asked, **_rows(entry)}
+        some = {"take": entry.take} if entry.take else {}
+        return {"benchmark": benchmark, **asked, **_rows(entry), **some}
 
     def prepare_corpus(self, corpus: str) -> Spec:
         entry = self.config.corpora[corpus]
