@@ -8,7 +8,9 @@ import pytest
 
 from scripts.evaluation.score_reasoning import score_reasoning
 from thinksafe.evaluation import reasoning
-from thinksafe.evaluation.reasoning import Scorer, score, score_strict
+from thinksafe.evaluation.scorer import Scorer
+from thinksafe.evaluation.skythought import score
+from thinksafe.evaluation.strict_reasoning import score_strict
 from thinksafe.files import read_json, read_rows, write_rows
 
 pytest.importorskip("skythought.evals.util.math_parsing_util")

@@ -16,6 +16,9 @@ from functools import cache, lru_cache
 from types import ModuleType
 from typing import Any
 
+from thinksafe.evaluation import formulas
+from thinksafe.files import Row
+
 STAND_INS = {
     "torch": (),
     "pyext": ("RuntimeModule",),
@@ -43,6 +46,27 @@ def handler(task: str) -> Any:
     return getattr(tasks, name)(config)
 
 
+def score(task: str, response: str, gold: str) -> Row:
+    """Return ``{"extracted": str, "correct": bool}`` as SkyThought's handler for ``task`` decides it.
+
+    Parameters
+    ----------
+    task : {"aime24", "math500", "gsm8k", "gpqa"}
+    response : the whole response; a truncated one is scored like any other
+    gold : number or LaTeX; for gsm8k the number with or without the text before ``#### ``; for gpqa the letter
+    """
+    from skythought.evals.util.math_parsing_util import extract_answer, get_multiple_choice_answer
+
+    judge, text = handler(task), response.strip()
+    if task == "gsm8k" and "####" not in gold:
+        gold = f"#### {gold}"  # the handler looks for the mark
+    correct = judge.update_results({judge.task_config.answer_key: gold}, text)["correctness"]
+    extracted = get_multiple_choice_answer(text) if task == "gpqa" else extract_answer(text)
+    if task == "gsm8k":
+        extracted = judge.sanitize_answer(extracted)
+    return {"extracted": extracted, "correct": bool(correct)}
+
+
 def math_equal(prediction: str, reference: str) -> bool:
     """Return whether two normalised answers are equal for SkyThought's math handler (its ``math_equal``)."""
     return importlib.import_module(type(handler("math500")).__module__).math_equal(prediction, reference)
@@ -50,11 +74,14 @@ def math_equal(prediction: str, reference: str) -> bool:
 
 @cache
 def _tasks() -> ModuleType:
-    """Return ``skythought.evals.tasks``, with a comparison of formulas that is repeatable and remembered."""
+    """Return ``skythought.evals.tasks``, with a comparison of formulas that is safe, repeatable and remembered."""
     with _importable():
         tasks = importlib.import_module("skythought.evals.tasks")
-    module = importlib.import_module("skythought.evals.tasks.math.math_handler")
+    formulas.disarm()
+    module, latex = map(importlib.import_module, ("skythought.evals.tasks.math.math_handler", "latex2sympy2"))
     compare = module.math_equal
+    # An answer such as `A := [1, 2]` is kept by the LaTeX parser as the value of A in all later answers.
+    kept = [(memory, dict(memory)) for memory in (latex.variances, latex.var)]
 
     # Samples of one problem often agree. SymPy tries random numbers where algebra fails; seeded, the verdict depends on
     # the two strings alone.
@@ -63,6 +90,9 @@ def _tasks() -> ModuleType:
         from sympy.core.random import seed
 
         seed(0)
+        for memory, before in kept:
+            memory.clear()
+            memory.update(before)
         return bool(compare(prediction, reference))
 
     module.math_equal = remembered

@@ -25,7 +25,7 @@ ENDS = {("(", ")"), ("(", "]"), ("[", ")"), ("[", "]")}
 def score_strict(task: str, response: str, gold: str) -> dict[str, Any]:
     r"""Return ``{"extracted": str, "correct": bool}`` for the answer alone; no ``</think>``, or no answer, is wrong.
 
-    Arguments are those of `thinksafe.evaluation.reasoning.score`. gpqa takes the first letter inside the last
+    Arguments are those of `thinksafe.evaluation.skythought.score`. gpqa takes the first letter inside the last
     ``\boxed{}`` and nothing else; gsm8k compares numbers as numbers.
     """
     readers = {"aime24": _math, "math500": _math, "gsm8k": _gsm8k, "gpqa": _gpqa}
