@@ -73,7 +73,7 @@ for name in "$@"; do
       if part cpu "${files[@]}"; then
         install "torch (the largest part)" --constraint "$lock/cpu.txt" "$(grep '^torch==' "$lock/cpu.txt")"
         install "the packages of $lock/cpu.txt" --requirement "$lock/cpu.txt"
-        install "skythought" --no-deps --ignore-requires-python --requirement "$lock/skythought.txt"
+        install "skythought and math-verify's grammar" --no-deps --ignore-requires-python --requirement "$lock/skythought.txt"
         finished cpu "${files[@]}"
       fi
       if part project pyproject.toml; then

@@ -2,7 +2,7 @@ r"""The strict score: right on every gold fed back, strict where SkyThought is l
 
 import pytest
 
-from thinksafe.evaluation.strict_reasoning import last_box, score_strict
+from thinksafe.evaluation.strict_reasoning import boxes, score_strict
 
 pytest.importorskip("skythought.evals.util.math_parsing_util")
 
@@ -128,10 +128,10 @@ STRICT = [
     ("math500", r"\frac{1}{2}", after("", r"\boxed{\frac{1}{3}}"), False, r"\frac{1}{3}"),
     ("gsm8k", "18", after(r"perhaps \boxed{20}", "The final answer is 18."), True, "18"),
     ("gsm8k", "-5", after("", "The final answer is \u22125"), True, "-5"),
-    ("gsm8k", "276000", after("", "The final answer is 276,000"), True, "276000"),
-    ("gsm8k", "18", after("", "The final answer is 18.00"), True, "18"),
+    ("gsm8k", "276000", after("", "The final answer is 276,000"), True, "276,000"),
+    ("gsm8k", "18", after("", "The final answer is 18.00"), True, "18.00"),
     ("gsm8k", "18", after("", "The final answer is 18.5"), False, "18.5"),
-    ("gsm8k", "18", after("", "no number"), False, "[invalid]"),
+    ("gsm8k", "18", after("", "no number"), False, ""),
     ("gpqa", "C", after("", r"\boxed{C} which is a good choice"), True, "C"),
     ("gpqa", "C", after("", r"\boxed{\text{C) a base}}"), True, "C"),
     ("gpqa", "C", after(r"\boxed{C}", r"\boxed{D}, not C"), False, "D"),
@@ -148,9 +148,17 @@ def test_strict(task, gold, text, correct, extracted):
     assert score_strict(task, text, gold) == {"extracted": extracted, "correct": correct}
 
 
-@pytest.mark.parametrize(
-    ("text", "content"),
-    [(r"\boxed{a} \boxed{\frac{1}{2}} b", r"\frac{1}{2}"), (r"\fbox{a}", None), (r"\boxed{{a}", "{a}"), ("", None)],
-)
-def test_last_box(text, content):
-    assert last_box(text) == content
+BOXES = [
+    (r"\boxed{a} \boxed{\frac{1}{2}} b", ["a", r"\frac{1}{2}"]),
+    (r"\fbox{a}", ["a"]),
+    (r"\boxed{{a}", ["{a}"]),
+    (r"\boxed {a} \boxed{ } \boxed{}", ["a"]),
+    (r"\boxed5", ["5"]),
+    (r"\boxed{\boxed{5}}", [r"\boxed{5}"]),
+    ("", []),
+]
+
+
+@pytest.mark.parametrize(("text", "contents"), BOXES)
+def test_boxes(text, contents):
+    assert [content for _, content, _ in boxes(text)] == contents

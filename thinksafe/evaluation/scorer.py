@@ -102,7 +102,8 @@ def serve(seconds: float) -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints must not look like a reply
     # Before the clock starts: SkyThought is imported, and sympy loads its parsers on first use.
-    score("math500", r"\boxed{\frac{1}{2}x}", "x/2+y")
+    for first in (score, score_strict):
+        first("math500", r"</think> \boxed{\frac{1}{2}x}", "x/2+y")
     greeting = "ready"
     while True:
         if not (child := os.fork()):

@@ -67,11 +67,6 @@ def score(task: str, response: str, gold: str) -> Row:
     return {"extracted": extracted, "correct": bool(correct)}
 
 
-def math_equal(prediction: str, reference: str) -> bool:
-    """Return whether two normalised answers are equal for SkyThought's math handler (its ``math_equal``)."""
-    return importlib.import_module(type(handler("math500")).__module__).math_equal(prediction, reference)
-
-
 @cache
 def _tasks() -> ModuleType:
     """Return ``skythought.evals.tasks``, with a comparison of formulas that is safe, repeatable and remembered."""
