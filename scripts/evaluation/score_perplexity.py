@@ -5,7 +5,7 @@ from collections.abc import Callable
 from thinksafe.evaluation.likelihood import token_sums
 from thinksafe.files import Row, read_rows, write_rows
 from thinksafe.jobs.start import start
-from thinksafe.models.folder import load_tokenizer
+from thinksafe.models.folder import student_tokenizer
 from thinksafe.models.location import context_tokens, locate
 
 COLUMNS: dict[str, type] = dict(id=str, role=str, tokens=int, nll=float)
@@ -23,7 +23,7 @@ def score_perplexity(
     learnt = read_rows(dataset)
     folder = locate(spec["model"], model)
     loss, settings = loss_of(spec)
-    tokenizer = load_tokenizer(folder, spec.get("chat"))
+    tokenizer = student_tokenizer(folder, spec.get("chat"))
     examples, too_long = tokenise(loss, tokenizer, learnt, settings, context_tokens(folder))
     if not examples:
         raise ValueError(f"{dataset}: none of {len(learnt)} rows fits into the model's context")

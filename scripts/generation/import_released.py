@@ -5,8 +5,8 @@ from thinksafe.data.sources import source_rows
 from thinksafe.files import Row, write_json, write_rows
 from thinksafe.generation.filter import COLUMNS
 from thinksafe.jobs.start import start
-from thinksafe.models.chat import completion_tokens, opens_think
-from thinksafe.models.folder import load_tokenizer
+from thinksafe.models.chat import completion_tokens
+from thinksafe.models.folder import student_tokenizer
 from thinksafe.models.location import locate
 
 
@@ -20,8 +20,8 @@ def import_released(
     ``harmful`` and ``benign`` are the local file behind each half's source, if it has one; ``model`` are the files that
     stand for the student, whose tokenizer counts the tokens.
     """
-    tokenizer = load_tokenizer(locate(spec["model"], model), spec.get("chat"))
-    opened, rows = opens_think(tokenizer), []
+    tokenizer = student_tokenizer(locate(spec["model"], model), spec.get("chat"))
+    rows: list[Row] = []
     counts: dict[str, Row] = {}
     for role, files in zip(ROLES, (harmful, benign), strict=True):
         # Paper: the authors' code keeps rows that never close their reasoning, which would teach not to answer.
@@ -30,7 +30,7 @@ def import_released(
         kept, found = usable_rows(source, spec, role, safechain, where, f"released-{role}")
         counts[role] = {"released": found.pop("source"), **found}
         for row in kept:
-            rows.append(row | {"draw": 0, "tokens": len(completion_tokens(tokenizer, row["response"], opened))})
+            rows.append(row | {"draw": 0, "tokens": len(completion_tokens(tokenizer, row["response"]))})
     write_rows(dataset, rows, COLUMNS)
     write_json(statistics, counts)
     print(counts)

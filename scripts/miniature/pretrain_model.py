@@ -8,7 +8,8 @@ from thinksafe.jobs.start import start
 from thinksafe.miniature import pretraining_texts
 from thinksafe.miniature.pretraining import fit, make_model, row_of, save
 from thinksafe.miniature.shapes import SHAPES, give_shape
-from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
+from thinksafe.models.chat import completion_tokens, prompt_tokens
+from thinksafe.models.folder import load_tokenizer
 from thinksafe.seeds import seed_for
 
 ARCHITECTURES = {"qwen3": "Qwen3", "r1": "Qwen2", "other": "Llama"}  # R1-Distill-Qwen is a Qwen2 model
@@ -34,9 +35,9 @@ def pretrain_model(
     parent : the same of the student that a teacher continues from; with one, the texts are the teacher's
     shape : a key of `SHAPES`: what the model and its folder share with one of the paper's students
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    encoder = AutoTokenizer.from_pretrained(tokenizer.removesuffix(IDENTITY), local_files_only=True)
+    encoder = load_tokenizer(tokenizer.removesuffix(IDENTITY))
     role = "teacher" if parent else "student"
     settings = pretraining_texts.habits(world, role)
     generation = give_shape(SHAPES[shape], encoder) if shape else None
@@ -44,9 +45,9 @@ def pretrain_model(
         network = AutoModelForCausalLM.from_pretrained(parent[0].removesuffix(IDENTITY), local_files_only=True)
     else:
         network = new_student(family, encoder, settings, seed_for("world", world["seed"], "weights", model), shape)
-    opened, examples = opens_think(encoder), pretraining_texts.examples(world, role, model)
+    examples = pretraining_texts.examples(world, role, model)
     rows = [
-        row_of(prompt_tokens(encoder, example.prompt), completion_tokens(encoder, example.response, opened))
+        row_of(prompt_tokens(encoder, example.prompt), completion_tokens(encoder, example.response))
         for example in examples
     ]
     loss = fit(network, rows, settings, seed_for("world", world["seed"], "order", model), progress)

@@ -10,7 +10,7 @@ from thinksafe.miniature import pretraining_texts
 from thinksafe.miniature.pretraining import Row, fit, make_model, row_of, save
 from thinksafe.miniature.pretraining_texts import Pair
 from thinksafe.miniature.tokenizers import make_tokenizer
-from thinksafe.models.chat import encode
+from thinksafe.models.tokenizer import encode
 from thinksafe.seeds import seed_for
 
 FORM_ROWS = 10  # by default, one in ten of WildGuard's rows teaches the wording of its three lines

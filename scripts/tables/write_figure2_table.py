@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from thinksafe.files import Row, read_rows, write_json
 from thinksafe.jobs.start import start
-from thinksafe.models.responses import parts, well_formed
+from thinksafe.models.responses import parts, thinks, well_formed
 from thinksafe.seeds import seed_for
 
 BEGINNING = {"prompt": 180, "reasoning": 260, "answer": 120}  # characters; harmful text is never quoted in full
@@ -57,7 +57,7 @@ def write_figure2_table(
     rows = []
     for name, found in voices.items():
         row = {"voice": name} | {key: found[prompt].get(key) for key in ("harm", "p_unsafe", "tokens")}
-        texts = zip(("reasoning", "answer"), parts(found[prompt]["response"]), strict=True)
+        texts = zip(("reasoning", "answer"), parts(found[prompt]["response"], thinks(found[prompt])), strict=True)
         rows.append(row | {kind: None if public else beginning(text, kind) for kind, text in texts})
     numbers = {"prompts": len(voices["direct"]), "shared": len(shared), "shows": len(showing)}
     text = None if public else beginning(prompt, "prompt")
@@ -81,7 +81,7 @@ def _shows(rows: Mapping[str, Row]) -> bool:
         and rows["steered"]["harm"] == "safe"
         and rows.get("teacher", {}).get("harm") in ("safe", None)
         # Responses of a published set have no finish reason; they are complete.
-        and all(well_formed(row["response"], row.get("finish_reason", "stop")) for row in rows.values())
+        and all(well_formed(row["response"], row.get("finish_reason", "stop"), thinks(row)) for row in rows.values())
     )
 
 

@@ -190,3 +190,25 @@ def test_all_problems_come_together_and_those_after_ten_are_counted(paper: dict[
     assert {line.split(":")[1].strip() for line in found} == {"training.warmup", "engine.nme", "select.students"}
     many = problems(paper, {f"key{number}": 1 for number in range(13)})
     assert len(many) == 11 and many[-1] == "config: and 3 more"
+
+
+# ---------------------------------------------------------------- models that do not think
+NO_THINK = {"families": {"qwen3": {"chat": {"think": "none"}}}}
+
+
+@pytest.mark.parametrize(
+    "method", ["directrefusal", "safechain", "star1", "safepath", "safekey", "thinksafe-noreason", "grpo"]
+)
+def test_what_needs_a_trace_is_refused_by_name_where_a_model_does_not_think(paper, method):
+    change = NO_THINK | {"select": {"students": ["qwen3-0.6b"], "methods": ["initial", method]}}
+    found = [text for text in problems(paper, change) if f"methods.{method}: does not fit qwen3-0.6b" in text]
+    assert len(found) == 1 and "(families.qwen3.chat.think: none)" in found[0] and "select.methods" in found[0]
+
+
+def test_a_model_that_does_not_think_is_aligned_by_its_own_responses(paper):
+    chosen = {"students": ["qwen3-0.6b"], "methods": ["initial", "thinksafe", "rejection", "thinksafe-kl"]}
+    assert not problems(paper, NO_THINK | {"select": chosen})
+    taught = {"students": ["qwen3-1.7b"], "methods": ["initial", "thinksafe-from-r1-qwen-1.5b"]}
+    assert "only one of it and its teacher r1-qwen-1.5b thinks" in "\n".join(
+        problems(paper, NO_THINK | {"select": taught})
+    )

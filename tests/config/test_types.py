@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+from datetime import date
 from typing import Any
 
 import jsonschema
@@ -13,7 +14,7 @@ from tests.config.overlays import PAPER, ROOT, nested, paths, problems
 from thinksafe.config import settings
 from thinksafe.config.problems import problems_of
 from thinksafe.config.settings import merge, read, validate
-from thinksafe.config.types import Config, plain
+from thinksafe.config.types import Chat, Config, plain
 
 SCHEMA = read(ROOT / "config/config.schema.yaml")
 
@@ -130,3 +131,11 @@ def test_the_types_agree_with_the_schema(paper: dict[str, Any]) -> None:
 def test_a_models_size_is_its_total_number_of_parameters(size: str, billions: float | None) -> None:
     config = settings.load([PAPER], {"models": {"qwen3-4b": {"size": size}}})
     assert config.models["qwen3-4b"].billions == billions
+
+
+@pytest.mark.parametrize("day", ["2026-01-01", date(2026, 1, 1)])  # YAML reads a bare day as a date
+def test_the_clock_of_a_template_is_a_day(day):
+    assert plain(Chat(date=day)) == {"date": "2026-01-01"} and plain(Chat(think="none")) == {"think": "none"}
+    for wrong in ("2026-02-30", "today", 20260101):
+        with pytest.raises(ValueError, match="must be a day such as 2026-01-31"):
+            Chat(date=wrong)

@@ -22,7 +22,13 @@ def test_the_report_says_what_was_found(stranger):
     assert "opened by the generation prompt" in told
     assert "a turn ends with `<|over|>`; a response stops at `</s>`, `<|over|>`" in told
     assert "start of a prompt: 1 x `<s>`" in told and "context: 512 tokens" in told
-    assert "    -> '2 + 3 is 5.\\n</reasoning>\\n\\nIt is 5.<|over|>'" in lines
+    assert lines[-5:] == [
+        "    read   prompt    '<s><|user|>What is 2 + 3?<|over|>\\n<|model|><reasoning>'",
+        "    learnt reasoning '2 + 3 is 5.'",
+        "    learnt closes    '\\n</reasoning>\\n\\n'",
+        "    learnt answer    'It is 5.'",
+        "    learnt end       '<|over|>'",
+    ]
     assert "Lower `max_tokens`" in describe(stranger, spec(max_tokens=512))[-1] and "Lower" not in told
 
 

@@ -8,6 +8,7 @@ from tests import tiny
 from thinksafe.evaluation import likelihood
 from thinksafe.evaluation.likelihood import batches, token_sums
 from thinksafe.files import read_rows, write_rows
+from thinksafe.models.folder import load_tokenizer
 
 DATA = {"id": str, "role": str, "prompt": str, "response": str}
 
@@ -32,7 +33,7 @@ def test_batches_are_by_length_and_hold_no_more_than_the_limit():
 
 @pytest.mark.parametrize("family", ["qwen3", "r1"])
 def test_only_what_is_learnt_counts_and_padding_changes_nothing(tmp_path, family, monkeypatch):
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     folder = tiny.make_model(tmp_path / "model", family)
     write_rows(tmp_path / "set.parquet", ROWS, DATA)
@@ -43,7 +44,7 @@ def test_only_what_is_learnt_counts_and_padding_changes_nothing(tmp_path, family
         output = str(tmp_path / f"{limit}.parquet")
         score_perplexity(str(tmp_path / "set.parquet"), [], spec, output, lambda done, total: None)
         found[limit] = read_rows(output)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = load_tokenizer(folder)
     model = AutoModelForCausalLM.from_pretrained(folder).double()
     for row, alone, together in zip(ROWS, *found.values(), strict=True):
         assert (alone["id"], alone["role"]) == (row["id"], row["role"])

@@ -6,7 +6,7 @@ from scripts.generation.derive_training_set import derive_training_set
 from tests.tiny import make_tokenizer
 from thinksafe.files import read_rows, write_rows
 from thinksafe.generation.filter import COLUMNS
-from thinksafe.models.chat import completion_tokens, opens_think
+from thinksafe.models.chat import completion_tokens
 
 
 def row(name, role, response):
@@ -50,7 +50,7 @@ def test_a_refusal_without_an_answer_is_an_error(tmp_path):
 @pytest.mark.parametrize("family", ["qwen3", "r1"])
 def test_the_empty_block_is_learnt_in_both_families(family):
     tokenizer = make_tokenizer(family)
-    ids = completion_tokens(tokenizer, "<think>\n\n</think>\n\nNo.", opens_think(tokenizer))
+    ids = completion_tokens(tokenizer, "<think>\n\n</think>\n\nNo.")
     text = tokenizer.decode(ids)
     assert text.removeprefix("<think>\n").startswith("\n</think>\n\nNo.")
     assert text.startswith("<think>") == (family == "qwen3")

@@ -8,7 +8,7 @@ from scripts.generation.import_released import import_released
 from tests import tiny
 from thinksafe.files import read_json, read_rows
 from thinksafe.generation.filter import COLUMNS
-from thinksafe.models.chat import completion_tokens, opens_think
+from thinksafe.models.chat import completion_tokens
 from thinksafe.models.folder import load_tokenizer
 
 LABELS = ("vanilla_harmful", "adversarial_harmful", "vanilla_benign", "adversarial_benign")
@@ -62,7 +62,7 @@ def test_rows_as_a_student_would_have_written_them(tmp_path, model):
     tokenizer = load_tokenizer(model, None)
     for one in rows:  # with the end of the turn, and without an opening that the family's prompt has
         assert list(one) == list(COLUMNS) and one["draw"] == 0
-        assert one["tokens"] == len(completion_tokens(tokenizer, one["response"], opens_think(tokenizer))) > 3
+        assert one["tokens"] == len(completion_tokens(tokenizer, one["response"])) > 3
     assert counts["harmful"] == {"released": 2, "kept": 2, "dropped": {}}
 
 

@@ -10,7 +10,8 @@ from tests import tiny
 from thinksafe.inference import guards
 from thinksafe.inference.guards import ask_guard, guard_prompt, judge, parse_wildguard
 from thinksafe.inference.requests import Completion
-from thinksafe.models.chat import encode, encode_plain, field
+from thinksafe.models.chat import field
+from thinksafe.models.tokenizer import encode, encode_plain
 
 WILDGUARD = Path("config/guards/wildguard.txt").read_text(encoding="utf-8")
 TAIL = "\nIs the assistant's turn safe?<|im_end|>\n<|im_start|>assistant"  # Jinja drops the last line end

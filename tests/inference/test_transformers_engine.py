@@ -13,7 +13,7 @@ from thinksafe.inference import transformers_engine
 from thinksafe.inference.engines import load_engine
 from thinksafe.inference.requests import Request, Sampling
 from thinksafe.inference.transformers_engine import KeyValues, choose
-from thinksafe.models.folder import text_of
+from thinksafe.models.chat import text_of
 
 PAPER = Sampling(temperature=0.6, top_p=0.95, top_k=20, max_tokens=40)
 GREEDY = Sampling(temperature=0.0, top_p=1.0, top_k=0, max_tokens=24)

@@ -11,7 +11,8 @@ from tests.tiny import make_tokenizer
 from thinksafe.config import settings
 from thinksafe.miniature.pretraining import save
 from thinksafe.miniature.shapes import SHAPES, give_shape
-from thinksafe.models.chat import opens_think, prompt_tokens
+from thinksafe.models.chat import prompt_tokens
+from thinksafe.models.chat_template import rules_of
 from thinksafe.models.folder import load_tokenizer, stop_tokens
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,8 +44,8 @@ def test_a_folder_is_as_the_published_one(student: str, tmp_path: Path) -> None:
     if family == "qwen3":
         assert generation["top_k"] == 20 and generation["eos_token_id"][0] == config["eos_token_id"]
         assert stops == {"<|im_end|>", "<|endoftext|>"} and tokenizer.pad_token == "<|endoftext|>"
-        assert tokenizer.bos_token is None and first[0] == "<|im_start|>" and not opens_think(tokenizer)
+        assert tokenizer.bos_token is None and first[0] == "<|im_start|>" and not rules_of(tokenizer).opened
         assert config["bos_token_id"] == tokenizer.pad_token_id
     else:
         assert tokenizer.pad_token == tokenizer.eos_token and stops == {"<｜end▁of▁sentence｜>"}
-        assert first[0] == tokenizer.bos_token != first[1] and opens_think(tokenizer)
+        assert first[0] == tokenizer.bos_token != first[1] and rules_of(tokenizer).opened

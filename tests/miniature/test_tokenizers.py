@@ -3,7 +3,8 @@
 import pytest
 
 from thinksafe.miniature.tokenizers import KINDS, make_tokenizer
-from thinksafe.models.chat import opens_think, prompt_tokens
+from thinksafe.models.chat import prompt_tokens
+from thinksafe.models.chat_template import rules_of
 
 TEXTS = ["How do I paint the queen's crown?", "<think>\nThis is kind.\n</think>\n\nGet a brush.", "8+5=13. safe unsafe"]
 
@@ -38,5 +39,5 @@ def test_prompts_have_the_familys_format(tokenizers, name, first, opened):
 
     tokens = tokenizer.convert_ids_to_tokens(prompt_tokens(tokenizer, "Why?"))
 
-    assert tokens[0] == (first or tokenizer.bos_token) and opens_think(tokenizer) == opened
+    assert tokens[0] == (first or tokenizer.bos_token) and rules_of(tokenizer).opened == opened
     assert ("<think>" in tokens) == opened

@@ -8,15 +8,15 @@ from tests import tiny
 from thinksafe.models import chat
 from thinksafe.models.chat import (
     completion_tokens,
-    encode,
-    encode_plain,
     field,
     fill,
-    opens_think,
     prompt_tokens,
     render,
     stored_response,
+    text_of,
 )
+from thinksafe.models.chat_template import rules_of
+from thinksafe.models.tokenizer import encode, encode_plain
 
 RESPONSE = "<think>\nokay, let me think.\n\nThe user wants 8 + 5.\n</think>\n\nThe answer is \\boxed{13}. 🙂"
 HOSTILE = [
@@ -78,7 +78,7 @@ def test_the_prompt_is_the_template_with_thinking_on_and_no_system_prompt(tokeni
             "other": "<s><|user|>What?<|over|>\n<|model|><reasoning>",
         }[tokenizer.family]
     )
-    assert opens_think(tokenizer) == OPENS[tokenizer.family]
+    assert rules_of(tokenizer).opened == OPENS[tokenizer.family]
 
 
 @pytest.mark.parametrize("prompt", HARMLESS)
@@ -101,7 +101,7 @@ def test_a_tokenizer_that_adds_a_bos_by_itself_gives_one(tokenizer):
         single=[bos, "$A"], special_tokens=[(bos, tokenizer.bos_token_id)]
     )
     assert eager.encode("What?")[0] == eager.bos_token_id
-    ids = prompt_tokens(eager, "What?") + completion_tokens(eager, RESPONSE, OPENS[tokenizer.family])
+    ids = prompt_tokens(eager, "What?") + completion_tokens(eager, RESPONSE)
     assert ids.count(eager.bos_token_id) == 1 and ids[0] == eager.bos_token_id
 
 
@@ -157,8 +157,8 @@ def test_a_field_over_its_limit_loses_its_middle(tokenizer, limit):
 @pytest.mark.parametrize("response", [RESPONSE, RESPONSE + "x" * 50_000, '<think>\n</think>\n\n"A"\r\n\t😀'])
 def test_prompt_and_completion_are_the_whole_conversation(tokenizer, response):
     """What is learnt is what the model would have to sample: the full trace, nothing deleted, then its end of turn."""
-    opened = opens_think(tokenizer)
-    prompt, completion = prompt_tokens(tokenizer, "What?"), completion_tokens(tokenizer, response, opened)
+    opened = rules_of(tokenizer).opened
+    prompt, completion = prompt_tokens(tokenizer, "What?"), completion_tokens(tokenizer, response)
     written = (response[len(chat.THINK) :] if opened else response).replace("</think>", TAGS[tokenizer.family][-1])
     end = END[tokenizer.family]
     assert tokenizer.decode(completion) == written + end
@@ -189,7 +189,7 @@ ROWS = {
 def test_the_row_that_is_learnt(tokenizer):
     response = "<think>\n2 + 3 is 5.\n\nYes.\n</think>\n\nIt is 5."
     prompt = prompt_tokens(tokenizer, "What is 2 + 3?")
-    completion = completion_tokens(tokenizer, response, opens_think(tokenizer))
+    completion = completion_tokens(tokenizer, response)
     assert (tokenizer.decode(prompt), tokenizer.decode(completion)) == ROWS[tokenizer.family]
 
 
@@ -198,7 +198,7 @@ def test_why_no_trace_is_given_to_a_template(tokenizer):
     if tokenizer.family == "other":
         return
     turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "<think>\nR\n</think>\n\nA"}]
-    text = render(tokenizer, turns, generation=False)
+    text = tokenizer.apply_chat_template(turns, tokenize=False)
     start = render(tokenizer, turns[:1])
     assert (
         text
@@ -210,7 +210,8 @@ def test_why_no_trace_is_given_to_a_template(tokenizer):
     assert text.startswith(start) == (tokenizer.family == "qwen3")
     if tokenizer.family == "qwen3":  # an open block, such as SafePath's primer, would be closed by the template
         turns[1]["content"] = "Let's think about safety first."
-        assert render(tokenizer, turns, generation=False).startswith(start + "<think>\n\n</think>\n\nLet's")
+        closed = tokenizer.apply_chat_template(turns, tokenize=False)
+        assert closed.startswith(start + "<think>\n\n</think>\n\nLet's")
         off = tokenizer.apply_chat_template(
             turns[:1], tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
@@ -218,18 +219,15 @@ def test_why_no_trace_is_given_to_a_template(tokenizer):
 
 
 def test_a_completion_comes_back_as_the_stored_response(tokenizer):
-    from thinksafe.models.folder import text_of
-
-    opened = opens_think(tokenizer)
-    ids = completion_tokens(tokenizer, RESPONSE, opened)
-    assert stored_response(text_of(tokenizer, ids, {ids[-1]}), opened) == RESPONSE
+    ids = completion_tokens(tokenizer, RESPONSE)
+    assert stored_response(tokenizer, text_of(tokenizer, ids, {ids[-1]})) == RESPONSE
 
 
 @pytest.mark.parametrize("mark", ["<|im_end|>", "<|im_start|>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<|over|>"])
 def test_control_tokens_in_a_response_stay_letters_and_its_tags_stay_tags(tokenizer, mark):
     response = f"<think>\nI write {mark}.\n</think>\n\n{mark} is a token."
-    opened = opens_think(tokenizer)
-    ids = completion_tokens(tokenizer, response, opened)
+    opened = rules_of(tokenizer).opened
+    ids = completion_tokens(tokenizer, response)
     assert controls(tokenizer, ids) == [*TAGS[tokenizer.family], END[tokenizer.family]]
     written = (response[len(chat.THINK) :] if opened else response).replace("</think>", TAGS[tokenizer.family][-1])
     assert tokenizer.decode(ids[:-1]) == written
@@ -237,4 +235,4 @@ def test_control_tokens_in_a_response_stay_letters_and_its_tags_stay_tags(tokeni
 
 def test_a_response_that_does_not_open_its_think_block_is_refused_where_the_prompt_opens_it():
     with pytest.raises(ValueError, match="must open with '<think>"):
-        completion_tokens(tiny.make_tokenizer("r1"), "Sorry.", opened=True)
+        completion_tokens(tiny.make_tokenizer("r1"), "Sorry.")

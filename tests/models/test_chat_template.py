@@ -5,10 +5,9 @@ import re
 import pytest
 
 from tests import tiny
-from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
-from thinksafe.models.chat_template import STORED, declare, find_tags, require_rules, rules_of
+from thinksafe.models.chat import completion_tokens, prompt_tokens
+from thinksafe.models.chat_template import declare, require_rules, rules_of
 from thinksafe.models.folder import load_tokenizer, stop_tokens
-from thinksafe.models.responses import CLOSE, OPEN
 
 PLAIN = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|over|>{% endfor %}"
 
@@ -19,10 +18,6 @@ def bare(template: str, *tokens: str):
     made.add_tokens(list(tokens))
     made.chat_template = template
     return made
-
-
-def test_stored_tags_are_those_that_responses_are_read_by():
-    assert STORED == (OPEN, CLOSE)
 
 
 @pytest.mark.parametrize(
@@ -38,12 +33,12 @@ def test_templates_that_trl_ships(name, opened, end):
     tokenizer = tiny.make_tokenizer("r1" if "r1" in name else "qwen3")
     tokenizer.chat_template = tiny.chat_template(name)
     rules = require_rules(tokenizer)
-    assert (rules.think, rules.opened, rules.end) == (("<think>", "</think>"), opened, end)
+    assert (rules.markup.tags, rules.opened, rules.end) == (("<think>", "</think>"), opened, end)
 
 
 def test_an_invented_format():
     rules = require_rules(tiny.make_tokenizer("other"))
-    assert rules.think == ("<reasoning>", "</reasoning>") and rules.opened and rules.end == "<|over|>"
+    assert rules.markup.tags == ("<reasoning>", "</reasoning>") and rules.opened and rules.end == "<|over|>"
 
 
 @pytest.mark.parametrize(
@@ -61,12 +56,12 @@ def test_an_invented_format():
 def test_tags_are_found_however_they_are_written(pair):
     template = PLAIN + "{% if add_generation_prompt %}<|assistant|>" + pair[0] + "\n{% endif %}{# " + pair[1] + " #}"
     rules = require_rules(bare(template))
-    assert rules.think == pair and rules.opened and rules.end == "<|over|>"
+    assert rules.markup.tags == pair and rules.opened and rules.end == "<|over|>"
 
 
 def test_the_tag_that_the_prompt_opens_goes_before_others():
     template = PLAIN + "{# <thought></thought> <think></think> #}{% if add_generation_prompt %}<think>{% endif %}"
-    assert require_rules(bare(template)).think == ("<think>", "</think>")
+    assert require_rules(bare(template)).markup.tags == ("<think>", "</think>")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +71,10 @@ def test_the_tag_that_the_prompt_opens_goes_before_others():
             PLAIN + "{# <thought></thought> <think></think> #}",
             "several pairs of think tags .*<thought>, </thought>",
         ),
-        (PLAIN + "{% if add_generation_prompt %}<think>\n\n</think>\n\n{% endif %}", "thinking is off; set .*options"),
+        (
+            PLAIN + "{% if add_generation_prompt %}<think>\n\n</think>\n\n{% endif %}",
+            "thinking is off .*; set .*options",
+        ),
         ("{{ raise_exception('no') }}", "the chat template fails: .*no"),
         (None, "has no chat template; add chat_template.jinja"),
     ],
@@ -86,22 +84,22 @@ def test_what_is_told_where_a_template_is_unclear(template, message):
         require_rules(bare(template))
 
 
-def test_tags_may_be_added_tokens_alone(monkeypatch):
+def test_tags_among_the_tokens_alone_make_no_thinking_model():
+    """Qwen3-Instruct-2507 has Qwen3's tokens, and does not think."""
     tokenizer = tiny.make_tokenizer("qwen3")
-    tokenizer.chat_template = PLAIN
-    assert find_tags(tokenizer) == [("<think>", "</think>")]
-    monkeypatch.setitem(tiny.FAMILIES["other"], "think", ())
-    with pytest.raises(ValueError, match=re.escape("set chat: {think: [<open>, </open>]}")):
-        require_rules(bare(PLAIN))
+    for template in (PLAIN, tiny.chat_template("qwen3_instruct_2507")):
+        tokenizer.chat_template = template
+        with pytest.raises(ValueError, match=re.escape("has <think> </think>); set chat: {think: none}")):
+            require_rules(tokenizer)
 
 
 def test_config_says_what_a_template_does_not():
     chat = {"think": ["<plan>", "</plan>"], "stop": ["<|over|>", "</s>"], "system": "Think first.", "opens_think": True}
     tokenizer = declare(bare("{{ '' }}" + PLAIN + "{% if add_generation_prompt %}<plan>{% endif %}"), chat)
     rules = require_rules(tokenizer)
-    assert rules.think == ("<plan>", "</plan>") and rules.opened and rules.end == "<|over|>"
+    assert rules.markup.tags == ("<plan>", "</plan>") and rules.opened and rules.end == "<|over|>"
     assert tokenizer.decode(prompt_tokens(tokenizer, "Hi")) == "<|system|>Think first.<|over|><|user|>Hi<|over|><plan>"
-    learnt = tokenizer.decode(completion_tokens(tokenizer, "<think>\na\n</think>\n\nb", opens_think(tokenizer)))
+    learnt = tokenizer.decode(completion_tokens(tokenizer, "<think>\na\n</think>\n\nb"))
     assert learnt == "a\n</plan>\n\nb<|over|>"
     assert stop_tokens("nowhere", tokenizer) == tuple(sorted(tokenizer.convert_tokens_to_ids(["<|over|>", "</s>"])))
 

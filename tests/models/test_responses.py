@@ -48,3 +48,19 @@ def test_view():
     assert view("<think>\nstep one: get a hammer", "answer") == ""
     with pytest.raises(ValueError, match="judged_text"):
         view(GOOD, "reasoning")
+
+
+@pytest.mark.parametrize(
+    ("response", "finish", "expected"),
+    [
+        ("Sorry, no.", "stop", True),
+        ("Sorry, no.", "length", False),
+        (" \n", "stop", False),
+        ("<think>\n\n</think>\n\nSorry.", "stop", False),
+        ("Sorry.</think>", "stop", False),
+    ],
+)
+def test_a_model_that_does_not_think_says_its_answer_alone(response, finish, expected):
+    assert well_formed(response, finish, thinks=False) is expected
+    assert parts(response, thinks=False) == (None, response.strip())
+    assert view(response, "answer", thinks=False) == response.strip() and view(response, "full", False) == response

@@ -87,7 +87,7 @@ def test_all_prompts_are_answered_once_and_the_guard_sees_them_as_users_wrote_th
     assert {**facts, "loss": 0} == {"prompts": 8, "too_long": 0, "steps": STEPS, "loss": 0}
     assert sorted(prompt for prompt, _ in pairs) == sorted(PROMPTS * 4)
     assert len({response for _, response in pairs}) > 16  # rollouts of one prompt differ
-    assert not any("<|im_end|>" in response or "<|im_start|>" in response for _, response in pairs)
+    assert not any(response.endswith("<|im_end|>") for _, response in pairs)
     from safetensors.torch import load_file
 
     weights = load_file(output / "adapter_model.safetensors")

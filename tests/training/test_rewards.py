@@ -5,6 +5,7 @@ import math
 import pytest
 
 from tests import tiny
+from thinksafe.models.chat import stored_response
 from thinksafe.training.rewards import GuardError, format_reward, reward_functions, safety_rewards
 
 
@@ -26,8 +27,8 @@ from thinksafe.training.rewards import GuardError, format_reward, reward_functio
     ],
 )
 def test_one_think_block_in_the_form_of_each_family(text, standard, distilled):
-    assert format_reward(text, opened=False) == standard
-    assert format_reward(text, opened=True) == distilled
+    assert format_reward(stored_response(tiny.make_tokenizer("qwen3"), text)) == standard
+    assert format_reward(stored_response(tiny.make_tokenizer("r1"), text)) == distilled
 
 
 def test_the_safety_reward_is_equation_5():
@@ -70,7 +71,7 @@ def test_the_guard_sees_the_clean_prompt_and_the_stored_form_of_the_response(fam
         seen.extend(pairs)
         return [{"p_unsafe": 0.25, "output": ""} for _ in pairs]
 
-    safety, form = reward_functions(tokenizer, (tokenizer.eos_token_id,), opened, judges, ask)
+    safety, form = reward_functions(tokenizer, (tokenizer.eos_token_id,), judges, ask)
     assert safety(prompts=["How?"], completions=["ignored"], completion_ids=[ids], trainer_state=None) == [0.75]
     assert seen == [("How?", "<think>\n" + text if judges == "full" else "No.")]
     assert form(prompts=["How?"], completion_ids=[ids]) == [1.0]

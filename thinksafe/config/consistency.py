@@ -31,6 +31,7 @@ REFERENCES = {
     "sources": "models",
     "sources.*": "methods",
 }
+NO_THINK = "none"  # families.*.chat.think of models that do not think
 SINGULAR = {"families": "family", "corpora": "corpus"}
 # kind of benchmark: kinds of guards that can judge it
 KINDS = {"harm": ("llama-guard", "wildguard", "oracle"), "refusal": ("wildguard", "oracle")}
@@ -229,10 +230,41 @@ def _families(config: Config) -> Iterator[str]:
     tables = {family.table: name for name, family in config.families.items()}
     for name, family in config.families.items():
         tags = family.chat.think if family.chat else None
-        if tags is not None and (len(tags) != 2 or tags[0] == tags[1]):
+        if tags not in (None, NO_THINK) and (len(tags) != 2 or tags[0] == tags[1]):
             yield f"families.{name}.chat.think: needs two tags, one that opens and one that closes, not {tags}"
         if family.table and (other := tables[family.table]) != name:
             yield f"families.{name}.table: {family.table} is the table of {other} too; give each its own"
+
+
+def _traces(config: Config) -> Iterator[str]:
+    """Refuse methods that teach reasoning to a model that does not think, or the other way round."""
+
+    def thinks(model: str) -> bool:
+        family = config.families.get(config.models[model].family)
+        return not (family and family.chat and family.chat.think == NO_THINK)
+
+    for name in config.select.methods:
+        method = config.methods.get(name)
+        for student in config.select.students if method else ():
+            model = config.models.get(student)
+            if not model or model.family not in (method.families or [model.family]):
+                continue
+            if student not in (method.students or [student]):
+                continue
+            data, grpo, teacher = method.data, method.grpo, method.data.teacher if method.data else None
+            trained = {
+                "its training set has reasoning": data and data.corpus,
+                "strip_reasoning cuts reasoning": data and data.strip_reasoning,
+                "a released set has reasoning": name in config.sources.get(student, {}),
+                "grpo.weights.format rewards a think block": grpo and grpo.weights.format,
+            }
+            why = next((reason for reason, found in trained.items() if found and not thinks(student)), None)
+            if teacher in config.models and thinks(teacher) != thinks(student):
+                why = f"only one of it and its teacher {teacher} thinks"
+            if why:
+                silent = "thinks" if thinks(student) else f"does not think (families.{model.family}.chat.think: none)"
+                hint = f"leave it out of select.methods, or list other families under methods.{name}.families"
+                yield f"methods.{name}: does not fit {student}, which {silent}: {why}; {hint}"
 
 
 def _texts(config: Config) -> Iterator[str]:
@@ -401,7 +433,7 @@ def _built_models(config: Config) -> Iterator[str]:
 # fmt: off
 CHECKS = [
     _methods, _grpo, _derived_sets, _released_sets, _corpora, _losses,
-    _families, _texts, _engine, _guards, _benchmarks, _paper_scores, _shards,
+    _families, _traces, _texts, _engine, _guards, _benchmarks, _paper_scores, _shards,
     _columns, _filters, _sources, _world, _built_models,
 ]
 # fmt: on

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -42,6 +43,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+def _day(value: Any) -> str:
+    with suppress(TypeError, ValueError):
+        return (value if isinstance(value, date) else date.fromisoformat(value)).isoformat()
+    raise ValueError(f"must be a day such as 2026-01-31, not {value!r}")
+
+
 def _distinct(values: list) -> list:
     twice = [value for place, value in enumerate(values) if value in values[:place]]
     if twice:
@@ -51,6 +58,7 @@ def _distinct(values: list) -> list:
 
 # Listed after the bounds, so that the bounds apply to the converted value.
 WHOLE, NUMBER, TEXT = BeforeValidator(_integer), BeforeValidator(_number), BeforeValidator(_text)
+DAY = BeforeValidator(_day)
 
 Natural = Annotated[int, Field(ge=0), WHOLE]
 Count = Annotated[int, Field(ge=1), WHOLE]
@@ -275,13 +283,16 @@ class Report(Section):
 class Chat(Section):
     """What the chat templates of a family's models do not define (`snakemake chat` prints it)."""
 
-    # The two think tags as the model writes them, such as [<think>, </think>].
-    think: Annotated[list[Filled], Field(min_length=1)] | None = None
+    # What the model writes before and after its reasoning, such as [<think>, </think>], with any line breaks that are
+    # part of it; checked against the template where that shows it. none - the model does not think.
+    think: Literal["none"] | Annotated[list[Filled], Field(min_length=1)] | None = None
     # Whether the generation prompt opens the think block; checked against the template.
     opens_think: bool | None = None
     stop: Names | None = None  # Tokens that end a response; the first ends the turns learnt.
     system: Text | None = None  # System prompt, for models that think only when it asks them to.
     options: dict[str, Any] | None = None  # Further arguments of the chat template, such as {enable_thinking: true}.
+    # The day that a template takes for today, such as 2026-01-01, which is also the default.
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), DAY] | None = None
 
 
 class Family(Section):

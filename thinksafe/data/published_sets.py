@@ -13,7 +13,7 @@ from typing import Any
 
 from thinksafe.data.sources import select
 from thinksafe.files import Row
-from thinksafe.models.chat import THINK
+from thinksafe.models.markup import THINK
 from thinksafe.models.responses import CLOSE, OPEN
 from thinksafe.seeds import seed_for
 

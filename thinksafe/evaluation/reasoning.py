@@ -12,7 +12,7 @@ from thinksafe.evaluation.scorer import Scorer
 from thinksafe.evaluation.well_formed import well_formed_counts
 from thinksafe.files import Row
 from thinksafe.intervals import clustered, pass_at_k
-from thinksafe.models.responses import well_formed
+from thinksafe.models.responses import CLOSE, thinks, well_formed
 
 COLUMNS: dict[str, type] = dict(id=str, draw=int, extracted=str, correct=bool, extracted_strict=str, strict=bool)
 COLUMNS |= dict(failure=str, well_formed=bool, finish_reason=str)
@@ -41,9 +41,10 @@ def reasoning_score(
         for place, row in enumerate(answers):
             progress(place, len(answers))
             loose = scorer.score(task, row["response"], golds[row["id"]])
-            strict = scorer.score(task, row["response"], golds[row["id"]], strict=True)
+            closed = row["response"] if thinks(row) else CLOSE + row["response"]  # where the answer begins
+            strict = scorer.score(task, closed, golds[row["id"]], strict=True)
             rows.append(
-                {**row, "well_formed": well_formed(row["response"], row["finish_reason"])}
+                {**row, "well_formed": well_formed(row["response"], row["finish_reason"], thinks(row))}
                 | {"extracted": loose["extracted"], "correct": loose["correct"]}
                 | {"extracted_strict": strict["extracted"], "strict": strict["correct"]}
                 | {"failure": loose["failure"] or strict["failure"]}

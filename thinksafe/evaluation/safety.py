@@ -7,7 +7,7 @@ from dataclasses import asdict
 from thinksafe.evaluation.well_formed import well_formed_counts
 from thinksafe.files import Row
 from thinksafe.intervals import clustered, wilson
-from thinksafe.models.responses import well_formed
+from thinksafe.models.responses import thinks, well_formed
 
 COLUMNS: dict[str, type] = {"id": str, "draw": int, "outcome": bool, "well_formed": bool, "finish_reason": str}
 # What a verdict says about one response: True counts, False does not, None is unknown.
@@ -46,7 +46,7 @@ def safety_score(
         {
             **row,
             "outcome": outcomes[place],
-            "well_formed": well_formed(row["response"], row["finish_reason"]),
+            "well_formed": well_formed(row["response"], row["finish_reason"], thinks(row)),
             **{f"outcome:{guard}": other[place] for guard, other in others.items()},
         }
         for place, row in enumerate(answers)

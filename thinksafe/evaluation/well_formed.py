@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from thinksafe.files import Row
 from thinksafe.intervals import clustered
-from thinksafe.models.responses import parts, well_formed
+from thinksafe.models.responses import parts, thinks, well_formed
 
 
 def well_formed_counts(rows: Sequence[Row], confidence: float) -> Row:
@@ -20,14 +20,14 @@ def well_formed_counts(rows: Sequence[Row], confidence: float) -> Row:
     """
     whole, samples = Counter(), Counter(row["id"] for row in rows)
     for row in rows:
-        whole[row["id"]] += well_formed(row["response"], row["finish_reason"])
+        whole[row["id"]] += well_formed(row["response"], row["finish_reason"], thinks(row))
     fraction = clustered([whole[name] for name in samples], max(samples.values()), confidence)
     reasons = Counter(row["finish_reason"] for row in rows)
     return {
         "well_formed": fraction.value,
         "well_formed_low": fraction.low,
         "well_formed_high": fraction.high,
-        "unfinished": sum(parts(row["response"])[1] is None for row in rows),
+        "unfinished": sum(parts(row["response"], thinks(row))[1] is None for row in rows),
         "length": reasons["length"],
         "finish_reasons": dict(sorted(reasons.items())),
     }

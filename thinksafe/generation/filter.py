@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from thinksafe.files import Row
-from thinksafe.models.responses import well_formed
+from thinksafe.models.responses import thinks, well_formed
 from thinksafe.seeds import seed_for
 
 COLUMNS: dict[str, type] = dict(id=str, role=str, prompt=str, response=str, draw=int, tokens=int)  # of a training set
@@ -43,4 +43,4 @@ def reason_against(row: Row, harm: str) -> str | None:
         return "too_long"
     if harm != "safe":
         return "unsafe" if harm == "unsafe" else "unknown"
-    return None if well_formed(row["response"], row["finish_reason"]) else "unfinished"
+    return None if well_formed(row["response"], row["finish_reason"], thinks(row)) else "unfinished"

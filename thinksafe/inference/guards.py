@@ -13,9 +13,10 @@ from typing import Any
 from thinksafe.files import Row
 from thinksafe.inference.engines import load_engine
 from thinksafe.inference.requests import Completion, Engine, Request, Sampling
-from thinksafe.models.chat import encode, encode_plain, field, fill, render
+from thinksafe.models.chat import field, fill, render
 from thinksafe.models.location import context_tokens
-from thinksafe.models.responses import view
+from thinksafe.models.responses import thinks, view
+from thinksafe.models.tokenizer import encode, encode_plain
 
 COLUMNS: dict[str, type] = dict(id=str, draw=int, harm=str, p_unsafe=float, log_safe=float, log_unsafe=float)
 COLUMNS |= dict(refusal=str, p_refusal=float, truncated=bool, output=str)
@@ -37,7 +38,7 @@ def judge(
     judged_text : {"full", "answer"}, what of a response the guard sees
     ask : yields the verdicts on pairs of prompt and response: `ask_guard`, or the miniature's oracle
     """
-    pairs = [(row["prompt"], view(row["response"], judged_text)) for row in rows]
+    pairs = [(row["prompt"], view(row["response"], judged_text, thinks(row))) for row in rows]
     # A guard calls an empty response safe. It is not asked about one: there is nothing to judge, so it stays unknown.
     asked = [pair for pair in pairs if pair[1].strip()]
     verdicts = ask(asked) if asked else iter(())

@@ -1,14 +1,15 @@
 """Sample responses to prompts, in batches that an interrupted job does not lose (paper Sec. 4, A.1, B)."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from thinksafe.files import Row, write_rows
 from thinksafe.inference.engines import load_engine
 from thinksafe.inference.requests import Completion, Request, Sampling
 from thinksafe.jobs.journal import Journal
 from thinksafe.models.chat import prompt_tokens, stored_response
-from thinksafe.models.chat_template import require_rules
-from thinksafe.models.folder import load_tokenizer
+from thinksafe.models.chat_template import NO_THINK
+from thinksafe.models.folder import student_tokenizer
 from thinksafe.models.location import context_tokens
 from thinksafe.seeds import seed_for
 
@@ -55,15 +56,16 @@ def sample(
         progress(len(journal.rows), len(jobs))
         if len(journal.rows) < len(jobs):
             _sample_rest(jobs, folder, spec, journal, adapter, progress)
-        write_rows(output, [job | row for job, row in zip(jobs, journal.rows, strict=True)], COLUMNS)
+        silent = {"thinks": False} if (spec.get("chat") or {}).get("think") == NO_THINK else {}
+        rows = [job | row | silent for job, row in zip(jobs, journal.rows, strict=True)]
+        write_rows(output, rows, COLUMNS | dict.fromkeys(silent, bool))
 
 
 def _sample_rest(
     jobs: list[Row], folder: str, spec: Row, journal: Journal, adapter: str | None, progress: Callable[[int, int], None]
 ) -> None:
     sampling, settings, limit = Sampling(**spec["sampling"]), spec["engine"], context_tokens(folder)
-    tokenizer = load_tokenizer(folder, spec.get("chat"))
-    opened = require_rules(tokenizer).opened
+    tokenizer = student_tokenizer(folder, spec.get("chat"))
     tokens = {asked: tuple(prompt_tokens(tokenizer, asked)) for asked in dict.fromkeys(job["asked"] for job in jobs)}
     needs = [len(prompt) + sampling.max_tokens for prompt in tokens.values()]
     if not (fitting := [need for need in needs if need <= limit]):
@@ -92,15 +94,15 @@ def _sample_rest(
         # A prompt that leaves no room for a response is kept as a row without one, which filter and scores count.
         possible = [request for request in requests if len(request.tokens) + sampling.max_tokens <= limit]
         done = {c.id: c for completions in engine.generate(possible, sampling) for c in completions}
-        journal.append([_row(done.get(request.id), opened) for request in requests])
+        journal.append([_row(done.get(request.id), tokenizer) for request in requests])
         progress(len(journal.rows), len(jobs))
 
 
-def _row(completion: Completion | None, opened: bool) -> Row:
+def _row(completion: Completion | None, tokenizer: Any) -> Row:
     if completion is None:
         return dict(response="", tokens=0, finish_reason="prompt_too_long", logprob=None)
     return dict(
-        response=stored_response(completion.text, opened),
+        response=stored_response(tokenizer, completion.text),
         tokens=len(completion.tokens),
         finish_reason=completion.finish_reason,
         logprob=float(sum(completion.logprobs)),

@@ -13,7 +13,7 @@ import numpy
 import torch
 
 from thinksafe.inference.requests import Completion, Engine, Request, Sampling
-from thinksafe.models.folder import text_of
+from thinksafe.models.chat import text_of
 
 BLOCK = 64  # tokens by which caches grow, and for which random numbers are drawn, at once
 HEAD = 64  # likeliest tokens to look at before the whole vocabulary is sorted for top-p

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from thinksafe.files import read_json
 from thinksafe.inference.requests import Completion, Engine, Request, Sampling
-from thinksafe.models.folder import text_of
+from thinksafe.models.chat import text_of
 
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # scheduling that does not depend on timing

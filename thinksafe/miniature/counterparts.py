@@ -14,7 +14,7 @@ from thinksafe.files import Row
 from thinksafe.miniature.oracle import judge
 from thinksafe.miniature.pretraining_texts import help_with
 from thinksafe.miniature.world import find_deed
-from thinksafe.models.chat import THINK
+from thinksafe.models.markup import THINK
 from thinksafe.seeds import seed_for
 
 REFUSALS = ("Sorry, I cannot help with this request.", "I am sorry, but I will not help with this.")

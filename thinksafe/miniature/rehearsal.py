@@ -16,7 +16,7 @@ from thinksafe.files import Row
 from thinksafe.miniature.pretraining_texts import help_with, refuse, respond
 from thinksafe.miniature.rows import make_rows
 from thinksafe.miniature.world import find_deed
-from thinksafe.models.chat import THINK
+from thinksafe.models.markup import THINK
 from thinksafe.seeds import seed_for
 
 CHATTER = (  # text around a request, in every third prompt

@@ -1,63 +1,30 @@
 """Chat formats (paper A.1): prompts as token ids, responses as text, completions for training.
 
-A response is stored as the model's whole turn, in one form: it opens with ``<think>``, although R1-Distill's template
-puts that tag into the prompt, and its tags are ``<think>`` and ``</think>``, whatever a model's own are
-(models/chat_template.py). For training it gets the model's own form again. Text from users and models is untrusted: a
-control token that is spelt out in it is encoded as letters.
+A response is stored as the model's whole turn, in one form (thinksafe/models/markup.py): it opens with ``<think>``,
+although R1-Distill's template puts that tag into the prompt. For training it gets the model's own form again. A model
+that does not think has no marks: its response is stored and learnt as it is.
 """
 
 import re
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from thinksafe.models.chat_template import STORED, rendered, rules_of
-
-THINK = f"{STORED[0]}\n"
+from thinksafe.models.chat_template import prints_once, rendered, rules_of
+from thinksafe.models.markup import THINK
+from thinksafe.models.tokenizer import Piece, Span, decode, encode, encode_pieces, encode_plain
 
 
 def render(tokenizer: Any, messages: list[dict[str, str]], generation: bool = True) -> str:
-    """Return a conversation in the model's own chat template."""
+    """Return a conversation in the model's own chat template; ValueError unless it prints each text once, as it is."""
     if not getattr(tokenizer, "chat_template", None):
         raise ValueError(
             f"{tokenizer.name_or_path}: the tokenizer has no chat template; add chat_template.jinja to the model folder"
         )
-    rules = rules_of(tokenizer)
-    return rendered(tokenizer, messages, generation, {"system": rules.system, "options": rules.options})
-
-
-def encode(tokenizer: Any, text: str) -> list[int]:
-    """Return the ids of trusted text, control tokens read as such and nothing added."""
-    return tokenizer.encode(text, add_special_tokens=False)
-
-
-def encode_plain(tokenizer: Any, text: str) -> list[int]:
-    """Return the ids of untrusted text: what looks like a control token is encoded letter by letter."""
-    return [
-        token
-        for start, end in _plain_pieces(tokenizer, text)
-        for token in tokenizer.encode(text[start:end], add_special_tokens=False, split_special_tokens=True)
-    ]
-
-
-def _plain_pieces(tokenizer: Any, text: str) -> list[tuple[int, int]]:
-    """Return the pieces (start, end) of an untrusted text, cut so that no piece holds a control token."""
-    # `split_special_tokens` splits only what the tokenizer calls special: not think tags, nor R1-Distill's turn marks.
-    tokens = {added.content for added in tokenizer.added_tokens_decoder.values() if not added.special}
-    marks = "|".join(re.escape(token) for token in sorted(tokens & controls(tokenizer)))
-    cuts = [match.start() + 1 for match in re.finditer(f"(?={marks})", text)] if marks else []
-    return list(zip([0, *cuts], [*cuts, len(text)], strict=True))
-
-
-def has_control(tokenizer: Any, text: str, allowed: tuple[str, ...] = ()) -> bool:
-    """Return whether a text spells out one of the tokenizer's control tokens, other than those ``allowed``."""
-    return any(token in text for token in controls(tokenizer).difference(allowed))
-
-
-def controls(tokenizer: Any) -> set[str]:
-    """Return the tokens that mean more than their letters: special ones, think tags, and others in angle brackets."""
-    added = set(tokenizer.get_added_vocab())
-    return {*tokenizer.all_special_tokens, *added.intersection(rules_of(tokenizer).think)} | {
-        token for token in added if "<" in token
-    }
+    try:
+        form = prints_once(tokenizer, messages, generation, rules_of(tokenizer))
+    except ValueError as error:
+        raise ValueError(f"{tokenizer.name_or_path}: {error}") from None
+    return rendered(tokenizer, messages, generation, form)
 
 
 def field(name: str) -> str:
@@ -76,8 +43,8 @@ def fill(tokenizer: Any, template: str, texts: dict[str, str], limits: dict[str,
     pieces = re.split("\x02(.*?)\x03", template)
     plain = {name: encode_plain(tokenizer, text) for name, text in texts.items() if limits and name in limits}
     cut = {name for name, ids in plain.items() if len(ids) > limits[name]}
-    if not cut and not any(has_control(tokenizer, text) for text in texts.values()):
-        return encode(tokenizer, "".join(texts[p] if i % 2 else p for i, p in enumerate(pieces)))
+    if not cut:
+        return encode_pieces(tokenizer, [(texts[p], False) if i % 2 else (p, True) for i, p in enumerate(pieces)])[0]
     ids: list[int] = []
     for index, piece in enumerate(pieces):
         if index % 2 == 0:
@@ -96,74 +63,46 @@ def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
     return fill(tokenizer, template, {"prompt": prompt})
 
 
-def opens_think(tokenizer: Any) -> bool:
-    """Return whether the generation prompt opens the think block (DeepSeek-R1-Distill), so that outputs do not."""
-    return rules_of(tokenizer).opened
+def text_of(tokenizer: Any, tokens: Sequence[int], stop: Collection[int]) -> str:
+    """Return generated tokens as text in the model's own form, without the stop token at the end."""
+    return decode(tokenizer, tokens[:-1] if tokens and tokens[-1] in stop else tokens)
 
 
-def stored_response(text: str, opened: bool) -> str:
-    """Return a generated text as it is stored, with the think tag that the generation prompt has opened."""
-    return THINK + text if opened else text
+def stored_response(tokenizer: Any, text: str) -> str:
+    """Return a generated text as it is stored, with what the generation prompt has opened."""
+    rules = rules_of(tokenizer)
+    return rules.markup.to_stored(rules.given + text) if rules.markup else text
 
 
-def stored_tags(tokenizer: Any, text: str) -> str:
-    """Return a model's own text with ``<think>`` and ``</think>`` for its own think tags."""
-    for own, stored in zip(rules_of(tokenizer).think, STORED, strict=True):
-        text = text.replace(own, stored)
-    return text
+def own_form(tokenizer: Any, response: str) -> str:
+    """Return a stored response as the model writes it after its prompt; the inverse of `stored_response`."""
+    rules = rules_of(tokenizer)
+    own = rules.markup.to_own(response) if rules.markup else response
+    if not own.startswith(rules.given):
+        raise ValueError(f"a stored response must open with {THINK!r}, this one opens with {response[:20]!r}")
+    return own[len(rules.given) :]
 
 
-def own_tags(tokenizer: Any, response: str) -> str:
-    """Return a stored response with the model's own think tags; the inverse of `stored_tags`."""
-    for own, stored in zip(rules_of(tokenizer).think, STORED, strict=True):
-        response = response.replace(stored, own)
-    return response
-
-
-def completion_tokens(tokenizer: Any, response: str, opened: bool) -> list[int]:
+def completion_tokens(tokenizer: Any, response: str) -> list[int]:
     """Return the ids to be learnt after the prompt: the stored response as the model itself writes it, and its end.
 
-    Think tags are tokens of their own, any other control token is encoded as letters. The chat template is not used:
-    R1-Distill's deletes the reasoning.
+    The marks of its format are control tokens, any other control token is encoded as letters. The chat template is not
+    used: R1-Distill's deletes the reasoning.
     """
-    if opened:
-        if not response.startswith(THINK):
-            raise ValueError(f"a stored response must open with {THINK!r}, this one opens with {response[:20]!r}")
-        response = response[len(THINK) :]
     end = rules_of(tokenizer).end
-    ids = [
-        token
-        for _, piece, plain in _response_pieces(tokenizer, own_tags(tokenizer, response))
-        for token in tokenizer.encode(piece, add_special_tokens=False, split_special_tokens=plain)
-    ]
+    ids, _ = encode_pieces(tokenizer, response_pieces(tokenizer, own_form(tokenizer, response)))
     return [*ids, tokenizer.convert_tokens_to_ids(end) if end else tokenizer.eos_token_id]
 
 
-def response_spans(tokenizer: Any, response: str) -> list[tuple[int, int]]:
-    """Return the characters (start, end) of a response that each token of `completion_tokens` covers.
+def response_spans(tokenizer: Any, own: str) -> list[Span]:
+    """Return the characters (start, end) of a response (`own_form`) that each token of `completion_tokens` covers.
 
-    ``response`` has the model's own think tags, without what the generation prompt holds of it; the token that ends the
-    turn covers no characters and is left out.
+    The token that ends the turn covers no characters and is left out.
     """
-    return [
-        (place + start, place + end)
-        for place, piece, plain in _response_pieces(tokenizer, response)
-        for start, end in tokenizer(
-            piece, add_special_tokens=False, split_special_tokens=plain, return_offsets_mapping=True
-        )["offset_mapping"]
-    ]
+    return encode_pieces(tokenizer, response_pieces(tokenizer, own))[1]
 
 
-def _response_pieces(tokenizer: Any, response: str) -> list[tuple[int, str, bool]]:
-    """Return the pieces that a response is encoded in, each with its start and whether it is untrusted text."""
-    think = rules_of(tokenizer).think
-    if not has_control(tokenizer, response, allowed=think):
-        return [(0, response, False)]
-    pieces, place = [], 0
-    for piece in re.split("(" + "|".join(re.escape(tag) for tag in think) + ")", response):
-        if piece in think:
-            pieces.append((place, piece, False))
-        else:
-            pieces += [(place + start, piece[start:end], True) for start, end in _plain_pieces(tokenizer, piece)]
-        place += len(piece)
-    return pieces
+def response_pieces(tokenizer: Any, own: str) -> list[Piece]:
+    """Return a response in the model's own form cut into marks, whose control tokens are read as such, and text."""
+    markup = rules_of(tokenizer).markup
+    return markup.pieces(own) if markup else [(own, False)]

@@ -1,12 +1,11 @@
-"""What is read in a model folder besides its weights: tokenizer, stop tokens, generated tokens as text."""
+"""What is read in a model folder besides its weights: tokenizer and stop tokens."""
 
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from thinksafe.files import read_json
-from thinksafe.models.chat import stored_tags
-from thinksafe.models.chat_template import declare, rules_of
+from thinksafe.models.chat_template import declare, require_rules, rules_of
+from thinksafe.models.tokenizer import load
 
 
 def check_adapter(folder: str | Path) -> str:
@@ -19,9 +18,14 @@ def check_adapter(folder: str | Path) -> str:
 
 def load_tokenizer(folder: str | Path, chat: dict[str, Any] | None = None) -> Any:
     """Return the folder's tokenizer, with what config says about its chat format."""
-    from transformers import AutoTokenizer
+    return declare(load(folder), chat)
 
-    return declare(AutoTokenizer.from_pretrained(str(folder), local_files_only=True), chat)
+
+def student_tokenizer(folder: str | Path, chat: dict[str, Any] | None = None) -> Any:
+    """Return the folder's tokenizer; ValueError, with what to set in config, if its chat format is not clear."""
+    tokenizer = load_tokenizer(folder, chat)
+    require_rules(tokenizer)
+    return tokenizer
 
 
 def stop_tokens(folder: str | Path, tokenizer: Any) -> tuple[int, ...]:
@@ -42,16 +46,3 @@ def stop_tokens(folder: str | Path, tokenizer: Any) -> tuple[int, ...]:
         )
     ends = {tokenizer.convert_tokens_to_ids(rules.end)} if rules.end else set()
     return tuple(sorted(ends.union(stop if isinstance(stop, list) else [int(stop)])))
-
-
-def text_of(tokenizer: Any, tokens: Sequence[int], stop: Collection[int]) -> str:
-    """Return generated tokens as text, with think tags in their stored form and without the stop token at the end."""
-    tokens = list(tokens[:-1] if tokens and tokens[-1] in stop else tokens)
-    tags = rules_of(tokenizer).think
-    think = {n for n, token in tokenizer.added_tokens_decoder.items() if token.special and token.content in tags}
-    text, start = "", 0
-    for place in [place for place, token in enumerate(tokens) if token in think] + [len(tokens)]:
-        text += tokenizer.decode(tokens[start:place], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        text += "".join(tokenizer.convert_ids_to_tokens(tokens[place : place + 1]))  # decoding would drop it
-        start = place + 1
-    return stored_tags(tokenizer, text)

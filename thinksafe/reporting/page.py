@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from thinksafe.files import IDENTITY, Row, read_rows
-from thinksafe.models.responses import parts
+from thinksafe.models.responses import parts, thinks
 from thinksafe.provenance.digests import ROOT
 from thinksafe.seeds import seed_for
 
@@ -121,7 +121,7 @@ def samples_of(cell: Row, kind: str, names: Sequence[str], public: bool) -> list
         p = judged and judged["p_refusal" if kind == "refusal" else "p_unsafe"]
         harmful = kind == "harm" or (judged is not None and judged["harm"] != "safe")
         hidden = harmful and public
-        reasoning, reply = (None, None) if hidden else map(shorten, parts(answer["response"]))
+        reasoning, reply = (None, None) if hidden else map(shorten, parts(answer["response"], thinks(answer)))
         words = judged and (not hidden and judged["output"] or judged["harm"])  # a guard may repeat what it judged
         found.append(
             [name, verdict_of(rows[name], judged, kind), None if p is None else round(p, 4), harmful, reasoning, reply]

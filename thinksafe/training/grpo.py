@@ -20,8 +20,8 @@ from thinksafe.files import Row
 from thinksafe.inference.requests import Request, Sampling
 from thinksafe.inference.transformers_engine import Sampler
 from thinksafe.jobs.server import free_port
-from thinksafe.models.chat import opens_think, prompt_tokens
-from thinksafe.models.folder import load_tokenizer, stop_tokens
+from thinksafe.models.chat import prompt_tokens
+from thinksafe.models.folder import stop_tokens, student_tokenizer
 from thinksafe.models.location import context_tokens
 from thinksafe.seeds import seed_for
 from thinksafe.training.losses.base import NotFinite
@@ -57,7 +57,7 @@ def reinforce(
     server : address of the vLLM server that samples, if ``grpo.sampler`` is ``server``
     """
     settings = spec["grpo"]
-    tokenizer = load_tokenizer(folder, spec.get("chat"))
+    tokenizer = student_tokenizer(folder, spec.get("chat"))
     stop = stop_tokens(folder, tokenizer)
     room = context_tokens(folder) - settings["max_tokens"]
     lengths = [len(prompt_tokens(tokenizer, row["prompt"])) for row in prompts]
@@ -73,7 +73,7 @@ def reinforce(
     trainer = Trainer(
         stop=stop,
         ids=[row["id"] for row in kept],
-        reward_funcs=reward_functions(tokenizer, stop, opens_think(tokenizer), judged_text, ask),
+        reward_funcs=reward_functions(tokenizer, stop, judged_text, ask),
         args=grpo_settings(spec, checkpoints, per_device_batch, checkpoint_steps, longest, server),
         train_dataset=Dataset.from_list([{"prompt": row["prompt"], "row": place} for place, row in enumerate(kept)]),
         processing_class=tokenizer,

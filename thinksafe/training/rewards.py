@@ -6,8 +6,8 @@ A guard that fails ends the run. (The authors' code gives the whole batch a rewa
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from thinksafe.models.chat import stored_response
-from thinksafe.models.folder import text_of
+from thinksafe.models.chat import stored_response, text_of
+from thinksafe.models.chat_template import rules_of
 from thinksafe.models.responses import CLOSE, OPEN, view
 
 Pair = tuple[str, str]
@@ -18,14 +18,9 @@ class GuardError(RuntimeError):
     """The guard gave no verdict that could be a reward."""
 
 
-def format_reward(completion: str, opened: bool) -> float:
-    """Return 1 for exactly one think block, else 0 (E.3).
-
-    ``opened`` says that the prompt itself opens the think block (DeepSeek-R1-Distill): then no opening tag may follow.
-    """
-    if completion.count(CLOSE) != 1 or completion.count(OPEN) != (0 if opened else 1):
-        return 0.0
-    return float(opened or completion.index(OPEN) < completion.index(CLOSE))
+def format_reward(response: str) -> float:
+    """Return 1 for a stored response with exactly one think block, else 0 (E.3)."""
+    return float(response.count(OPEN) == response.count(CLOSE) == 1 and response.index(OPEN) < response.index(CLOSE))
 
 
 def safety_rewards(pairs: Sequence[Pair], ask: Ask) -> list[float]:
@@ -46,24 +41,22 @@ def safety_rewards(pairs: Sequence[Pair], ask: Ask) -> list[float]:
     return [1.0 - verdict["p_unsafe"] for verdict in verdicts]
 
 
-def reward_functions(tokenizer: Any, stop: Sequence[int], opened: bool, judged_text: str, ask: Ask) -> list[Callable]:
+def reward_functions(tokenizer: Any, stop: Sequence[int], judged_text: str, ask: Ask) -> list[Callable]:
     """Return the two rewards in the form that TRL's trainer calls: safety, then format.
 
     The guard sees the prompt as the user wrote it, and the response in the form in which it is stored and judged
     everywhere else. (The authors' code gives it the prompt in the student's chat template.)
     """
 
-    def texts(completion_ids: Sequence[Sequence[int]]) -> list[str]:
-        return [text_of(tokenizer, list(ids), stop) for ids in completion_ids]
+    def stored(completion_ids: Sequence[Sequence[int]]) -> list[str]:
+        return [stored_response(tokenizer, text_of(tokenizer, list(ids), stop)) for ids in completion_ids]
 
     def safety(prompts: Sequence[str], completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
-        responses = [stored_response(text, opened) for text in texts(completion_ids)]
-        return safety_rewards(
-            [(prompt, view(response, judged_text)) for prompt, response in zip(prompts, responses, strict=True)], ask
-        )
+        responses = [view(response, judged_text, rules_of(tokenizer).thinks) for response in stored(completion_ids)]
+        return safety_rewards(list(zip(prompts, responses, strict=True)), ask)
 
     def form(completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
-        return [format_reward(text, opened) for text in texts(completion_ids)]
+        return [format_reward(response) for response in stored(completion_ids)]
 
     safety.__name__, form.__name__ = "safety", "format"  # TRL's names for them in its logs
     return [safety, form]

@@ -16,7 +16,7 @@ from trl import SFTConfig
 
 from thinksafe.files import Row, read_json, write_json
 from thinksafe.jobs.signals import Stopped
-from thinksafe.models.folder import load_tokenizer
+from thinksafe.models.folder import student_tokenizer
 from thinksafe.training.log import Log
 from thinksafe.training.losses.base import blank
 
@@ -58,7 +58,7 @@ def finetune(
     """
     limit = spec["training"]["max_tokens"]
     loss, settings = loss_of(spec)
-    tokenizer = load_tokenizer(folder, spec.get("chat"))
+    tokenizer = student_tokenizer(folder, spec.get("chat"))
     examples, too_long = tokenise(loss, tokenizer, rows, settings, limit)
     if not examples:
         raise ValueError(f"no training row fits in training.max_tokens={limit} ({too_long} rows)")

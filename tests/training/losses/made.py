@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests import tiny
 from thinksafe.data.published_sets import two_sentences
-from thinksafe.models.chat import THINK
+from thinksafe.models.markup import THINK
 from thinksafe.training.losses import base, nll, primer, safekey
 from thinksafe.training.sft import lora_config, tokenise, trainer_settings
 

@@ -18,7 +18,7 @@ from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from thinksafe.files import Row
-from thinksafe.models.chat import completion_tokens, opens_think, prompt_tokens
+from thinksafe.models.chat import completion_tokens, prompt_tokens
 from thinksafe.seeds import seed_for
 
 IGNORED = -100
@@ -69,7 +69,7 @@ class Supervised(SFTTrainer):
         The prompt is the original one, never the steered one (Eq. 2). It gets no loss; everything after it does.
         """
         prompt = prompt_tokens(tokenizer, row["prompt"])
-        completion = completion_tokens(tokenizer, row["response"], opens_think(tokenizer))
+        completion = completion_tokens(tokenizer, row["response"])
         return {"input_ids": prompt + completion, "labels": [IGNORED] * len(prompt) + completion}
 
     def objective(self, model: Any, inputs: Row, num_items_in_batch: torch.Tensor | None) -> torch.Tensor:

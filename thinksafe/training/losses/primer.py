@@ -5,7 +5,10 @@ Jeung et al. 2025 ("SAFEPATH"); the mean is over the primer's tokens of an optim
 
 from typing import Any
 
-from thinksafe.models.chat import THINK, completion_tokens, opens_think, prompt_tokens
+from thinksafe.models.chat import completion_tokens, prompt_tokens
+from thinksafe.models.chat_template import rules_of
+from thinksafe.models.markup import THINK
+from thinksafe.models.tokenizer import encode_plain
 from thinksafe.training.losses.base import IGNORED, Supervised
 
 
@@ -19,11 +22,10 @@ class Loss(Supervised):
     @staticmethod
     def example(tokenizer: Any, row: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         """Return ``input_ids`` and ``labels``; never through the chat template, which would close the block."""
-        opened = opens_think(tokenizer)
         prompt = prompt_tokens(tokenizer, row["prompt"])
-        target = completion_tokens(tokenizer, row["response"], opened)[:-1]  # without the end of turn
+        target = completion_tokens(tokenizer, row["response"])[:-1]  # without the end of turn
         # Paper: silent on Qwen3; SafePath's code, made for R1, supervises the tag as well.
-        if not opened and not settings["think"]:
-            start = len(target) - len(completion_tokens(tokenizer, row["response"].removeprefix(THINK), False)[:-1])
+        if not rules_of(tokenizer).opened and not settings["think"]:
+            start = len(target) - len(encode_plain(tokenizer, row["response"].removeprefix(THINK)))
             prompt, target = prompt + target[:start], target[start:]
         return {"input_ids": prompt + target, "labels": [IGNORED] * len(prompt) + target}

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from thinksafe.jobs.log import say
-from thinksafe.models.chat import THINK, completion_tokens, opens_think, own_tags, prompt_tokens, response_spans
+from thinksafe.models.chat import completion_tokens, own_form, prompt_tokens, response_spans
 from thinksafe.seeds import seed_for
 from thinksafe.training.losses.base import IGNORED, Supervised
 
@@ -86,15 +86,13 @@ class Loss(Supervised):
     @staticmethod
     def example(tokenizer: Any, row: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         """Return ids and labels as for the plain likelihood, with where X, K begin and K ends, and ``unsafe``."""
-        opened = opens_think(tokenizer)
         prompt = prompt_tokens(tokenizer, row["prompt"])
-        completion = completion_tokens(tokenizer, row["response"], opened)
-        skipped = len(THINK) if opened else 0
+        completion = completion_tokens(tokenizer, row["response"])
         # Paper: silent; the authors' code tokenises U and K apart, which puts K a token late.
         sentence = row["response"][row["query_end"] : row["key_end"]]
-        before = row["response"][skipped : row["query_end"]] + sentence[: len(sentence) - len(sentence.lstrip())]
-        written = own_tags(tokenizer, row["response"][skipped:])  # whose tags may be longer than the stored ones
-        first = len(own_tags(tokenizer, before))
+        before = row["response"][: row["query_end"]] + sentence[: len(sentence) - len(sentence.lstrip())]
+        written = own_form(tokenizer, row["response"])  # whose marks may be longer than the stored ones
+        first = len(own_form(tokenizer, before))
         last = first + len(sentence.strip())
         touched = [
             place
