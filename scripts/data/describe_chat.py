@@ -63,7 +63,7 @@ def describe(folder: str | Path, spec: dict[str, Any]) -> list[str]:
 
 def _reasoning(tokenizer: Any) -> list[str]:
     rules = rules_of(tokenizer)
-    if not rules.markup:
+    if not rules.thinks:
         return ["- this model does not think: a response is its answer alone (`chat: {think: none}`)"]
     tags = [f"`{tag}` ({_encoding(tokenizer, tag)})" for tag in rules.markup.tags]
     same = (rules.markup.open, rules.markup.close) == STORED
@@ -88,10 +88,10 @@ def _inputs(tokenizer: Any) -> list[str]:
 def _row(tokenizer: Any, prompt: list[int]) -> list[str]:
     """Return the parts of prompt and completion, each with whether it is learnt."""
     rules = rules_of(tokenizer)
-    response = RESPONSE if rules.markup else ANSWER
+    response = RESPONSE if rules.thinks else ANSWER
     own = own_form(tokenizer, response)
     parts = [("prompt", decode(tokenizer, prompt), "read")]
-    names = ["opens", "closes", "after"] if not rules.given.strip() else ["closes", "after"]
+    names = ["opens", "closes", "after"][rules.opened :] if rules.thinks else ["after"]
     for text, mark in response_pieces(tokenizer, own):
         name = names.pop(0) if mark else ("reasoning" if REASONING in text else "answer")
         parts.append((name, text, "learnt"))

@@ -71,13 +71,13 @@ def text_of(tokenizer: Any, tokens: Sequence[int], stop: Collection[int]) -> str
 def stored_response(tokenizer: Any, text: str) -> str:
     """Return a generated text as it is stored, with what the generation prompt has opened."""
     rules = rules_of(tokenizer)
-    return rules.markup.to_stored(rules.given + text) if rules.markup else text
+    return rules.markup.to_stored(rules.given + text)
 
 
 def own_form(tokenizer: Any, response: str) -> str:
     """Return a stored response as the model writes it after its prompt; the inverse of `stored_response`."""
     rules = rules_of(tokenizer)
-    own = rules.markup.to_own(response) if rules.markup else response
+    own = rules.markup.to_own(response)
     if not own.startswith(rules.given):
         raise ValueError(f"a stored response must open with {THINK!r}, this one opens with {response[:20]!r}")
     return own[len(rules.given) :]
@@ -104,5 +104,4 @@ def response_spans(tokenizer: Any, own: str) -> list[Span]:
 
 def response_pieces(tokenizer: Any, own: str) -> list[Piece]:
     """Return a response in the model's own form cut into marks, whose control tokens are read as such, and text."""
-    markup = rules_of(tokenizer).markup
-    return markup.pieces(own) if markup else [(own, False)]
+    return rules_of(tokenizer).markup.pieces(own)

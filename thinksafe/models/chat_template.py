@@ -7,12 +7,12 @@ and after them is the format. What a template does not show can be set in config
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from os.path import commonprefix
 from typing import Any
 
-from thinksafe.models.markup import STORED, Markup
+from thinksafe.models.markup import STORED, Bare, Markup
 from thinksafe.models.tokenizer import encode
 
 NO_THINK = "none"  # `chat: {think: none}`
@@ -35,7 +35,7 @@ class ChatRules:
 
     Attributes
     ----------
-    markup : what surrounds reasoning and answer as the model writes them; None for a model that does not think
+    markup : what surrounds reasoning and answer as the model writes them
     given : how much of the opening mark the generation prompt holds
     end : the token that ends the model's turn
     stop : the tokens that end it, if config names them
@@ -45,7 +45,7 @@ class ChatRules:
     problems : what could not be found, each with what to set in config
     """
 
-    markup: Markup | None = Markup()
+    markup: Bare = Markup()
     given: str = ""
     end: str | None = None
     stop: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class ChatRules:
     @property
     def thinks(self) -> bool:
         """Return whether the model's turn has reasoning and an answer."""
-        return self.markup is not None
+        return isinstance(self.markup, Markup)
 
     @property
     def opened(self) -> bool:
@@ -112,7 +112,7 @@ def prints_once(tokenizer: Any, turns: list[dict[str, Any]], generation: bool, r
     """
     texts, seen, failed = [turn["content"] for turn in turns], [], 0
     for parts in (False, True):
-        form = ChatRules(system=rules.system, options=rules.options, date=rules.date, parts=parts)
+        form = replace(rules, parts=parts)
         try:
             text = rendered(tokenizer, turns, generation, form)
         except Exception as error:  # a template raises whatever it likes
@@ -152,7 +152,7 @@ def find_rules(tokenizer: Any, chat: dict[str, Any]) -> ChatRules:
     said = chat.get("think")
     view, problems = _View(tokenizer, rules, said), []
     if said == NO_THINK:
-        found["markup"] = None
+        found["markup"] = Bare()
         problems += view.still_thinks()
     else:
         markup, given, source = view.marks(said)
@@ -172,8 +172,8 @@ def find_rules(tokenizer: Any, chat: dict[str, Any]) -> ChatRules:
     else:
         end, tail = view.end()
         found["end"] = end or tokenizer.eos_token
-        if tail and found.get("markup"):
-            found["markup"] = Markup(found["markup"].open, found["markup"].close, tail)
+        if tail and "markup" in found:
+            found["markup"] = replace(found["markup"], tail=tail)
     if found["end"] is None:
         problems.append("no token is known to end the model's turn; set chat: {stop: [<token>]}")
     stops = [token for token in found.get("stop") or [found["end"]] if token]
@@ -203,7 +203,7 @@ class _View:
     def _print(self, turns: list[dict[str, Any]], generation: bool, **options: Any) -> str | None:
         """Return what stands after the user's text, or None if the template refuses these turns."""
         try:
-            form = ChatRules(**vars(self.rules) | {"options": self.rules.options | options})
+            form = replace(self.rules, options=self.rules.options | options)
             text = rendered(self.tokenizer, [{"role": "user", "content": USER}, *turns], generation, form)
         except Exception:  # a template raises whatever it likes
             return None
@@ -222,7 +222,7 @@ class _View:
             parts = [{"type": "thinking", "thinking": thought}, {"type": "text", "text": ANSWER}]
             turns.append(("parts of type thinking", {"content": parts}))
         for name, turn in turns:
-            form = ChatRules(**vars(self.rules) | {"parts": False}) if isinstance(turn["content"], list) else self.rules
+            form = replace(self.rules, parts=False) if isinstance(turn["content"], list) else self.rules
             text = _View._print_as(self, form, [{"role": "assistant"} | turn])
             if text.count(REASON) == text.count(ANSWER) == 1 and text.index(REASON) < text.index(ANSWER):
                 if not re.search("['\"]type['\"]", text):  # a list that is printed as it is
@@ -301,7 +301,7 @@ class _View:
 
     def _whole(self, **options: Any) -> str | None:
         try:
-            form = ChatRules(**vars(self.rules) | {"options": self.rules.options | options})
+            form = replace(self.rules, options=self.rules.options | options)
             return rendered(self.tokenizer, [{"role": "user", "content": USER}], True, form)
         except Exception:  # a template raises whatever it likes
             return None
@@ -374,5 +374,5 @@ def switches(template: str) -> list[str]:
     except TemplateSyntaxError:
         return []
     names = tree.find_all(nodes.Name)
-    own = {name.name for name in names if name.ctx != "load" and not SWITCH.search(name.name)}
+    own = {name.name for name in names if name.ctx != "load" and not SWITCH.search(name.name)}.union(FIELDS)
     return sorted(meta.find_undeclared_variables(tree) - own - GIVEN)

@@ -19,7 +19,28 @@ STORED_MARK = re.compile(f"{re.escape(STORED[1])}|{re.escape(STORED[0])}|</?thin
 
 
 @dataclass(frozen=True)
-class Markup:
+class Bare:
+    """The form of a model that does not think: its answer, and what it writes after that, to the letter."""
+
+    tail: str = ""
+
+    def pieces(self, own: str) -> list[tuple[str, bool]]:
+        """Return a text in the model's own form cut into its marks (true) and what stands between them (false)."""
+        whole = own.removesuffix(self.tail)
+        return [piece for piece in ((whole, False), (own[len(whole) :], True)) if piece[0]]
+
+    def to_stored(self, own: str) -> str:
+        """Return the stored form of a text in the model's own form."""
+        whole = own.removesuffix(self.tail)
+        return own + JOINER if self.tail and (whole == own or whole.endswith(JOINER)) else whole
+
+    def to_own(self, stored: str) -> str:
+        """Return the model's own form of a stored response; the inverse of `to_stored`."""
+        return stored[:-1] if self.tail and stored.endswith(JOINER) else stored + self.tail
+
+
+@dataclass(frozen=True)
+class Markup(Bare):
     """What a model writes before its reasoning, between it and the answer, and after the answer, to the letter."""
 
     open: str = STORED[0]
