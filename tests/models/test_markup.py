@@ -15,8 +15,8 @@ FORMATS = {
     "nemotron": Markup("<think>\n", "\n</think>\n"),
     "channels": Markup("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     "recipients": Markup(" to=self<|message|>", "<|eom|><|start|>assistant to=user<|message|>"),
-    "wrapped": Markup("<think>\n", "\n</think>\n<answer>\n", "\n</answer>"),
-    "upper case": Markup("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    "wrapped": Markup("<think>\n", "\n</think>\n<answer>\n", tail="\n</answer>"),
+    "upper case": Markup("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>", tail="<|END_RESPONSE|>"),
     "sentences": Markup("Here is my thought process: ", "\n\nHere is my response: "),
     "much white space": Markup("\n\n<think>\n\n", "\n\n</think>\n\n\n"),
 }

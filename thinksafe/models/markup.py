@@ -18,7 +18,7 @@ JOINER = "\u2060"
 STORED_MARK = re.compile(f"{re.escape(STORED[1])}|{re.escape(STORED[0])}|</?think>{JOINER}?|<{JOINER}+/?think>")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bare:
     """The form of a model that does not think: its answer, and what it writes after that, to the letter."""
 
@@ -45,7 +45,6 @@ class Markup(Bare):
 
     open: str = STORED[0]
     close: str = STORED[1]
-    tail: str = ""
 
     @property
     def tags(self) -> tuple[str, str]:

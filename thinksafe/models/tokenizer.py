@@ -112,16 +112,15 @@ def _marks(tokenizer: Any) -> re.Pattern:
 
 def _known(tokenizer: Any) -> tuple[frozenset[str], re.Pattern]:
     """Return the control tokens and a pattern of them, kept with the tokenizer until it gets another token."""
-    key = (len(tokenizer), *tokenizer.special_tokens_map.items())
     held = getattr(tokenizer, "_controls", (None, None, None))
-    if held[0] != repr(key):
+    if held[0] != len(tokenizer):
         tokens = frozenset(
             added.content
             for added in tokenizer.added_tokens_decoder.values()
             if added.special or re.search(r"[^\w\s▁]|_", added.content) and not re.fullmatch("<0x..>", added.content)
         )
         listed = "|".join(re.escape(token) for token in sorted(tokens, key=lambda token: (-len(token), token)) if token)
-        held = tokenizer._controls = (repr(key), tokens, re.compile(f"({listed or '(?!)'})"))
+        held = tokenizer._controls = (len(tokenizer), tokens, re.compile(f"({listed or '(?!)'})"))
         tokenizer._plain = None
     return held[1:]
 
