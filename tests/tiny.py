@@ -136,14 +136,16 @@ def make_model(
     return Path(folder)
 
 
-def make_adapter(folder: str | Path, model_folder: str | Path, *, seed: int = 0, spread: float = 0.3) -> Path:
-    """Save a random LoRA adapter (q and v, rank 4; not the usual zero start) for a model and return its folder."""
+def make_adapter(
+    folder: str | Path, model_folder: str | Path, *, seed: int = 0, spread: float = 0.3, rank: int = 4
+) -> Path:
+    """Save a random LoRA adapter (q and v; not the usual zero start) for a model and return its folder."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(str(model_folder), dtype=torch.float32)
-    config = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    config = LoraConfig(r=rank, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
     model = get_peft_model(model, config)
     generator = torch.Generator().manual_seed(seed)
     for name, weight in model.named_parameters():

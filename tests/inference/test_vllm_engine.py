@@ -1,6 +1,7 @@
 """The vLLM engine against the transformers engine on the same tiny weights (one engine start for all tests)."""
 
 import importlib.util
+from typing import get_args
 
 import numpy
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from tests import tiny
 from tests.inference.test_transformers_engine import GREEDY, PAPER, answers, forward, reference, requests_for
+from thinksafe.config.consistency import VLLM_RANK
 from thinksafe.inference.engines import load_engine
 from thinksafe.inference.requests import Request, Sampling
 
@@ -22,8 +24,8 @@ pytestmark = [
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("tiny")
     made = {"base": tiny.make_model(root / "base", "qwen3", spread=0.5)}
-    for name in ("a", "b"):
-        made[name] = str(tiny.make_adapter(root / name, made["base"], seed=ord(name), spread=1.0))
+    for name, rank in (("a", 4), ("b", 40)):  # 40 is larger than vLLM's default, and no rank that it makes room for
+        made[name] = str(tiny.make_adapter(root / name, made["base"], seed=ord(name), spread=1.0, rank=rank))
     return made
 
 
@@ -138,3 +140,9 @@ def test_errors_are_ours_and_come_before_anything_runs(engines):
         engines["vllm"].generate([Request("long", tuple(range(170)), 0)], PAPER)
     with pytest.raises(ValueError, match="adapter elsewhere was not loaded"):
         engines["vllm"].generate([Request("x", (1,), 0, adapter="elsewhere")], PAPER)
+
+
+def test_config_knows_the_largest_rank_that_vllm_serves():
+    from vllm.config.lora import MaxLoRARanks
+
+    assert max(get_args(MaxLoRARanks)) == VLLM_RANK
