@@ -2,6 +2,7 @@
 
 import random
 
+from thinksafe.data.golds import comparable
 from thinksafe.data.sources import COLUMNS, prompt_row, select, source_rows
 from thinksafe.data.taking import take_prompts
 from thinksafe.files import Row, write_rows
@@ -35,11 +36,7 @@ def benchmark_row(row: Row, spec: Row, name: str, stream: random.Random | None =
     if "correct" in columns:
         problem, gold = multiple_choice(row, columns, stream or random.Random(seed_for(SEED, name)))
     else:
-        if row[columns["answer"]] is None or not str(row[columns["answer"]]).strip():
-            raise ValueError(f"{name}: there is no answer; leave the row out of the source")
-        gold = str(row[columns["answer"]])
-        if spec["task"] == "gsm8k" and "####" in gold:
-            gold = gold.split("####")[-1].strip().replace(",", "")
+        gold = comparable(row[columns["answer"]], spec["task"], name)
     return prompt_row(row, columns, name, spec["template"].replace("{problem}", problem)) | {"answer": gold}
 
 

@@ -254,11 +254,19 @@ def test_scores(tmp_path):
     assert score["strict"]["count"] == 5  # the two with a comma are right, the unfinished one is not
     assert score["unfinished"] == 1 and score["length"] == 1 and score["well_formed"] == pytest.approx(100 * 10 / 12)
     assert score["timeouts"] == 0 and score["errors"] == 0
+    assert score["unmatched_golds"] == {"skythought": 0, "strict": 0}
     assert 0 <= score["low"] < score["value"] < score["high"] <= 100
     found = read_rows(tmp_path / "s.parquet")
     assert [row["correct"] for row in found if row["id"] == "a"] == [True, False, False, False]
     assert [row["strict"] for row in found if row["id"] == "b"] == [True] * 4
     assert found[0]["extracted"] == "5"
+
+
+def test_golds_that_a_score_cannot_match_are_told(capsys):
+    golds = {"a": "5", "b": "x \\in [-3,8]", "c": r"\frac{1}{2}"}
+    with Scorer(10) as scorer:
+        assert reasoning.unmatched_golds(scorer, "math500", golds) == {"skythought": ["b"], "strict": []}
+    assert capsys.readouterr().out == "skythought score: 1 of 3 golds do not match themselves (b)\n"
 
 
 def test_pass_at_k_is_skythoughts(tmp_path, monkeypatch):

@@ -38,6 +38,7 @@ def reasoning_score(
     samples = _samples(answers, golds)
     rows = []
     with Scorer(timeout_seconds) as scorer:
+        unmatched = unmatched_golds(scorer, task, golds)
         for place, row in enumerate(answers):
             progress(place, len(answers))
             loose = scorer.score(task, row["response"], golds[row["id"]])
@@ -71,9 +72,25 @@ def reasoning_score(
         "strict": {"value": strict.value, "low": strict.low, "high": strict.high, "count": sum(strictly.values())},
         "timeouts": failures["timeout"],
         "errors": failures["error"],
+        "unmatched_golds": {name: len(missed) for name, missed in unmatched.items()},
         **well_formed_counts(answers, confidence),
     }
     return score, rows
+
+
+def unmatched_golds(scorer: Scorer, task: str, golds: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the problems whose gold, given as the answer, each score calls wrong, and print which."""
+    found: dict[str, list[str]] = {"skythought": [], "strict": []}
+    for name, gold in golds.items():
+        said = f"The final answer is {gold.rpartition('#### ')[2]}." if task == "gsm8k" else f"\\boxed{{{gold}}}"
+        for kind, missed in found.items():
+            if not scorer.score(task, f"<think>\n</think>\n\n{said}", gold, strict=kind == "strict")["correct"]:
+                missed.append(name)
+    for kind, missed in found.items():
+        if missed:
+            listed = ", ".join(missed[:5]) + (", ..." if len(missed) > 5 else "")
+            print(f"{kind} score: {len(missed)} of {len(golds)} golds do not match themselves ({listed})")
+    return found
 
 
 def _samples(answers: Sequence[Row], golds: Mapping[str, str | None]) -> int:
