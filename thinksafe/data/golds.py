@@ -2,7 +2,7 @@ r"""Gold answers in the form that each task compares; an error for one that noth
 
 import re
 
-NUMBER = r"[-+]?\$?\s?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
+NUMBER = r"[-+]?\$?\s?(?:\d+(?:,\d{3})*)?(?:\.\d+)?"
 UNIT = r"\s*%?\s*(?:\([^()]*\)|[A-Za-z][A-Za-z ]*)?\.?"
 
 
