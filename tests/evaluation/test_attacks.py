@@ -39,6 +39,7 @@ def honest(scorer, rows):
             assert scorer.score("math500", boxed(given), gold, strict=strict)["correct"] is right, (gold, given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack["answer"][:40])
 def test_an_attack_is_wrong_and_leaves_nothing(attack, scorer, tmp_path):
     trace = tmp_path / "trace"
@@ -53,9 +54,10 @@ def test_after_all_attacks_at_once_honest_answers_are_scored_as_always(scorer, t
     for attack in ATTACKS:
         if attack["kind"] != "exponent":  # those take their second each
             answer = attack["answer"].replace("{trace}", str(tmp_path / "trace"))
+            for strict in (False, True):
+                assert not scorer.score("math500", boxed(answer), "7.25", strict=strict)["correct"]
             for task, gold in (("gsm8k", "7.25"), ("gpqa", "C")):
                 assert not scorer.score(task, boxed(answer), gold)["correct"]
-            scorer.score("math500", boxed("7.25"), answer)  # a gold is somebody's text as well
     assert not list(tmp_path.iterdir())
     honest(scorer, HONEST)
 
