@@ -358,3 +358,15 @@ def test_nothing_to_judge_is_unknown_and_not_asked(monkeypatch, tokenizer, judge
     found, engine = run(monkeypatch, tokenizer, "llama-guard", ["safe"], rows, judged_text=judged_text)
     assert [(row["id"], row["harm"]) for row in found] == [("none", "unknown"), ("a", "safe")]
     assert [len(batch) for batch in engine.asked] == [1]
+
+
+def test_a_guard_whose_template_takes_content_parts_gets_them(monkeypatch, llama_guard):
+    """Llama-Guard-3-1B and Llama-Guard-4: given text, their templates print none of it."""
+    llama_guard.chat_template = LLAMA_GUARD_3.replace("message.content | trim", "message.content[0].text | trim")
+    rows = [{"id": "a", "draw": 0, "prompt": "How?", "response": "<think>\nR\n</think>\n\nA"}]
+    _, engine = run(monkeypatch, llama_guard, "llama-guard", ["safe"], rows, limit=2000)
+    asked = llama_guard.decode(engine.asked[0][0].tokens)
+    assert "User: How?\n\nAgent: <think>\nR\n</think>\n\nA\n\n<END" in asked
+    llama_guard.chat_template = LLAMA_GUARD_3.replace("message.content | trim", "message.content | tojson")
+    with pytest.raises(ValueError, match="does not print the text of user and assistant once"):
+        run(monkeypatch, llama_guard, "llama-guard", ["safe"], rows, limit=2000)

@@ -135,3 +135,41 @@ def test_a_changed_template_is_read_anew():
     assert not rules_of(tokenizer).opened
     tokenizer.chat_template = tiny.chat_template("deepseek_r1_distill").replace("{{bos_token}}", "")
     assert rules_of(tokenizer).opened
+
+
+# -------------------------------------------------------------------------------------------- text that a template changes
+TURN = "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}{# </think> #}"
+PARTS = "{% for m in messages %}<|{{ m.role }}|>{% for p in m.content %}{% if p.type == 'text' %}{{ p.text }}{% endif %}{% endfor %}<|over|>{% endfor %}"
+
+
+def test_a_template_that_takes_content_parts_gets_them():
+    tokenizer = bare(PARTS + TURN)
+    assert require_rules(tokenizer).parts
+    text = " Tell me\n\n\thow é 🙂 <|over|> {{ x }} "
+    assert tokenizer.decode(prompt_tokens(tokenizer, text)) == f"<|user|>{text}<|over|><|assistant|><think>\n"
+
+
+@pytest.mark.parametrize(
+    "printed", ["m.content | tojson", "m.content | upper", "m.content[:3]", "m.content + m.content", "'the same'"]
+)
+def test_a_template_that_changes_the_text_is_refused(printed):
+    template = "{% for m in messages %}<|{{ m.role }}|>{{ " + printed + " }}<|over|>{% endfor %}" + TURN
+    with pytest.raises(ValueError, match="does not print the text of user once and as it is .*chat_template.jinja"):
+        require_rules(bare(template))
+
+
+def test_a_hint_that_names_a_tag_opens_nothing():
+    hint = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% if m.role == 'user' %} (Use <think></think>.){% endif %}<|over|>{% endfor %}"
+    rules = require_rules(bare(hint + "{% if add_generation_prompt %}<|assistant|>{% endif %}"))
+    assert not rules.opened and rules.markup.tags == ("<think>", "</think>")
+
+
+def test_a_model_that_does_not_think_learns_its_answer_alone():
+    tokenizer = declare(bare(PLAIN + "{% if add_generation_prompt %}<|assistant|>{% endif %}"), {"think": "none"})
+    assert not require_rules(tokenizer).thinks
+    assert tokenizer.decode(completion_tokens(tokenizer, "Sorry, no.")) == "Sorry, no.<|over|>"
+    hybrid = tiny.make_tokenizer("qwen3")
+    with pytest.raises(ValueError, match="turns thinking on .*enable_thinking: false"):
+        require_rules(declare(hybrid, {"think": "none"}))
+    off = {"think": "none", "options": {"enable_thinking": False}}
+    assert tokenizer.decode(prompt_tokens(declare(hybrid, off), "Hi")) and not require_rules(hybrid).thinks
