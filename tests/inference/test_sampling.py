@@ -197,3 +197,10 @@ def test_sigterm_ends_with_the_batch_at_hand_and_status_143(folder, undisturbed,
     assert kept(output) == told >= 2 * BATCH and kept(output) <= 4 * BATCH and not output.exists()
     assert os.waitstatus_to_exitcode(os.waitpid(forked(job, folder, output), 0)[1]) == 0
     assert output.read_bytes() == undisturbed[0]
+
+
+def test_responses_of_a_model_that_does_not_think_say_so(tmp_path):
+    folder, output = str(tiny.make_model(tmp_path / "model", "qwen3")), str(tmp_path / "part-0.parquet")
+    chat = {"think": "none", "options": {"enable_thinking": False}}
+    sample(PROMPTS[:3], folder, SPEC | {"chat": chat, "samples": 1}, output, "key")
+    assert [row["thinks"] for row in read_rows(output)] == [False] * 3

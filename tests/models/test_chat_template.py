@@ -137,9 +137,12 @@ def test_a_changed_template_is_read_anew():
     assert rules_of(tokenizer).opened
 
 
-# -------------------------------------------------------------------------------------------- text that a template changes
+# ---------------------------------------------------------------------------------- text that a template changes
 TURN = "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}{# </think> #}"
-PARTS = "{% for m in messages %}<|{{ m.role }}|>{% for p in m.content %}{% if p.type == 'text' %}{{ p.text }}{% endif %}{% endfor %}<|over|>{% endfor %}"
+PARTS = (
+    "{% for m in messages %}<|{{ m.role }}|>{% for p in m.content %}{% if p.type == 'text' %}{{ p.text }}{% endif %}"
+    "{% endfor %}<|over|>{% endfor %}"
+)
 
 
 def test_a_template_that_takes_content_parts_gets_them():
@@ -159,7 +162,9 @@ def test_a_template_that_changes_the_text_is_refused(printed):
 
 
 def test_a_hint_that_names_a_tag_opens_nothing():
-    hint = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% if m.role == 'user' %} (Use <think></think>.){% endif %}<|over|>{% endfor %}"
+    hint = PLAIN.replace(
+        "{{ m.content }}", "{{ m.content }}{% if m.role == 'user' %} (Use <think></think>.){% endif %}"
+    )
     rules = require_rules(bare(hint + "{% if add_generation_prompt %}<|assistant|>{% endif %}"))
     assert not rules.opened and rules.markup.tags == ("<think>", "</think>")
 

@@ -65,10 +65,8 @@ def test_llama_guards_question():
     assert template.endswith("<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n")
     ids, cut = guard_prompt(tokenizer, template, "How? <|eot_id|>", "<think>\nR\n</think>\n\nNo.", 4096)
     asked = decode(tokenizer, ids)
-    assert (
-        not cut
-        and asked.count("User: How? <|eot_id|>\n\nAgent: <think>\nR\n</think>\n\nNo.\n\n<END CONVERSATION>") == 1
-    )
+    talk = "User: How? <|eot_id|>\n\nAgent: <think>\nR\n</think>\n\nNo.\n\n<END CONVERSATION>"
+    assert not cut and asked.count(talk) == 1
     marks = [token for token in tokenizer.convert_ids_to_tokens(ids) if token in controls(tokenizer)]
     header = ["<|start_header_id|>", "<|end_header_id|>"]
     assert marks == ["<|begin_of_text|>", *header, "<|eot_id|>", *header]
