@@ -96,7 +96,7 @@ def rendered(tokenizer: Any, messages: list[dict[str, Any]], generation: bool, r
         messages = [{"role": "system", "content": rules.system}, *messages]
     if rules.parts:
         messages = [
-            turn | {"content": [{"type": "text", "text": turn["content"]}] if isinstance(turn["content"], str) else []}
+            turn | {"content": [{"type": "text", "text": text}]} if isinstance(text := turn["content"], str) else turn
             for turn in messages
         ]
     day = date.fromisoformat(rules.date)
@@ -200,11 +200,10 @@ class _View:
             tag = len(end) - len(said[0].strip())
         self.header = re.sub(r"[<\[◁][^>\]▷]*$", "", self.header[:tag])  # which may end within another tag
 
-    def _print(self, turns: list[dict[str, Any]], generation: bool, **options: Any) -> str | None:
+    def _print(self, turns: list[dict[str, Any]], generation: bool) -> str | None:
         """Return what stands after the user's text, or None if the template refuses these turns."""
         try:
-            form = replace(self.rules, options=self.rules.options | options)
-            text = rendered(self.tokenizer, [{"role": "user", "content": USER}, *turns], generation, form)
+            text = rendered(self.tokenizer, [{"role": "user", "content": USER}, *turns], generation, self.rules)
         except Exception:  # a template raises whatever it likes
             return None
         return text.partition(USER)[2]
@@ -222,18 +221,10 @@ class _View:
             parts = [{"type": "thinking", "thinking": thought}, {"type": "text", "text": ANSWER}]
             turns.append(("parts of type thinking", {"content": parts}))
         for name, turn in turns:
-            form = replace(self.rules, parts=False) if isinstance(turn["content"], list) else self.rules
-            text = _View._print_as(self, form, [{"role": "assistant"} | turn])
+            text = self._print([{"role": "assistant"} | turn], False) or ""
             if text.count(REASON) == text.count(ANSWER) == 1 and text.index(REASON) < text.index(ANSWER):
                 if not re.search("['\"]type['\"]", text):  # a list that is printed as it is
                     yield name, text
-
-    def _print_as(self, form: ChatRules, turns: list[dict[str, Any]]) -> str:
-        held, self.rules = self.rules, form
-        try:
-            return self._print(turns, False) or ""
-        finally:
-            self.rules = held
 
     def marks(self, said: list[str] | None) -> tuple[Markup | None, str, str]:
         """Return the marks, how much of the first the prompt holds, and where they were found or what to set."""
@@ -261,14 +252,11 @@ class _View:
         if len(pairs) == 1:
             opening, closing = _laid_out(*pairs[0])
             source = "the generation prompt" if prompted else "the template's words"
-            return Markup(given if prompted else opening, closing), given, source
+            return Markup(given if prompted else opening, closing), given if prompted else "", source
         if pairs:
             listed = " or ".join(f"[{opening}, {closing}]" for opening, closing in pairs)
-            return (
-                None,
-                given,
-                f"several pairs of think tags are in the chat template; set one: chat: {{think: {listed}}}",
-            )
+            problem = f"several pairs of think tags are in the chat template; set one: chat: {{think: {listed}}}"
+            return None, given, problem
         tags = " and ".join(f"{opening} {closing}" for opening, closing in _pairs(tokens, tokens))
         problem = "the chat template neither opens nor prints reasoning, as that of a model that does not think"
         if tags:
