@@ -11,6 +11,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 BEGIN, END, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"
@@ -88,11 +89,8 @@ def _renamed(content: dict[str, Any], tokens: dict[int, str]) -> dict[str, Any]:
 
 def _llama_guard_template(packages: Path) -> str:
     """Return a chat template that prints Meta's prompt format of Llama-Guard-3 around the conversation."""
-    sys.path.insert(0, str(packages))
-    from llama_cookbook.inference.prompt_format_utils import AgentType, build_default_prompt
-
-    sys.path.remove(str(packages))  # where transformers would find mistral-common without what that needs
-    whole = build_default_prompt(AgentType.AGENT, [])
+    formats = run_path(str(packages / "llama_cookbook/inference/prompt_format_utils.py"))
+    whole = formats["build_default_prompt"](formats["AgentType"].AGENT, [])
     before, mark, after = whole.partition("<BEGIN CONVERSATION>\n\n")
     turns = (
         "{% for message in messages %}{{ ('User' if message.role == 'user' else 'Agent') + ': ' + "
