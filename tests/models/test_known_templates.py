@@ -126,7 +126,10 @@ def identity(tokenizer, response: str) -> None:
     assert stored_response(tokenizer, own) == response
 
 
-@pytest.mark.parametrize("name", [*FORMATS, *INVENTED])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (n % 4 > 0)) for n, name in enumerate([*FORMATS, *INVENTED])],
+)
 @settings(max_examples=12)
 @given(data=st.data())
 def test_what_is_sampled_is_what_is_stored_and_learnt(name, data):
