@@ -113,7 +113,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing is saved after it."""
 
 
-@pytest.mark.parametrize("way", [Stopped, Killed])
+@pytest.mark.parametrize("way", [pytest.param(Stopped, marks=pytest.mark.slow), Killed])
 def test_interrupted_at_random_steps_and_resumed_the_bytes_are_the_same(folder, undisturbed, tmp_path, way):
     chance = random.Random(way.__name__ + folder.name)
     output = tmp_path / "adapter"

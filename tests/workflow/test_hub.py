@@ -41,6 +41,7 @@ def specs(cases: list[tuple[dict[str, Any], dict[str, Any]]], folder: Path) -> l
     return [{job[4][0]: job[2]["spec"] for job in plan["jobs"]} for plan in found]
 
 
+@pytest.mark.slow
 def test_locking_is_writing_a_revision_and_touches_no_other_job(tmp_path: Path) -> None:
     config = plain(settings.validate(settings.merge([SMOKE, {**OVERLAY, "prompts": {}}])))
     written = copy.deepcopy(config)

@@ -94,6 +94,7 @@ def test_every_script_gets_its_arguments(tmp_path: Path) -> None:
     assert len({job[0] for job in made["jobs"]}) > 40
 
 
+@pytest.mark.slow
 def test_a_released_set_stands_in_for_sampling(tmp_path: Path) -> None:
     """Of one student and method alone; what needs the raw responses says nothing of it, and tables mark it."""
     part = {

@@ -306,6 +306,7 @@ def test_another_source_does_not_fit(packed: Path, tmp_path: Path) -> None:
         Place(tmp_path / "there").restore(packed)
 
 
+@pytest.mark.slow
 def test_a_public_bundle_tells_no_folder_and_fits_elsewhere(tmp_path: Path) -> None:
     """Where somebody's own files are is nobody's business, and what is in them counts wherever they are."""
     folders = [tmp_path / person / "home/papers" for person in ("jane-doe", "richard-roe")]

@@ -388,6 +388,7 @@ def test_additions_to_the_paper_touch_no_other(folder: Path) -> None:
         assert {dict(names).get(wildcard) for rule, names, _ in stale if not rule.startswith(shown)} == {last}
 
 
+@pytest.mark.slow
 def test_the_machine_makes_nothing_stale(folder: Path) -> None:
     """The same results on one GPU, two or eight are not stale to one another."""
     config = copy.deepcopy(PAPER)
