@@ -64,7 +64,7 @@ gpu-check: setup-dev ## the tests that need a GPU; fails where there is none
 	@$(PY) -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "gpu-check: torch sees no GPU on this machine")'
 	@$(PYTEST) -q -m gpu
 
-slurm-check: setup-dev setup-slurm ## the profile on a real SLURM that the tests start and end (under 10 minutes); fails where there is none
+slurm-check: setup-dev setup-slurm ## the profile on a real SLURM that the tests start and end (10 to 17 minutes); fails where there is none
 	@$(PYTEST) -q -m slurm --durations 20 tests/slurm
 
 clean: ## remove results, after asking (RUN=miniature: only that run; CONFIRM=1: without asking)
