@@ -8,8 +8,10 @@ from snakemake.utils import min_version
 from thinksafe.config import settings
 
 min_version("9.27")
-# The DAG is many objects that live to the end: garbage collection among them would take a fifth of a plan's time.
-gc.set_threshold(20_000, 20, 50)
+# The DAG is many objects that live to the end, as do the modules: garbage collection among them would take a fifth of a
+# plan's time.
+gc.freeze()
+gc.set_threshold(50_000, 50, 100)
 
 
 configfile: "config/config.yaml"

@@ -117,10 +117,10 @@ def measure(times: int, repeats: int = 1) -> dict[str, Any]:
         bare_workflow(bare, jobs)
         overlay = ours / "overlay.yaml"
         overlay.write_text(json.dumps({"run": "paper", **replicates}))
-        mine = [
-            dry_run(ours, "--snakefile", str(ROOT / "Snakefile"), "--configfile", str(overlay)) for _ in range(repeats)
-        ]
-        theirs = [dry_run(bare) for _ in range(repeats)]
+        mine, theirs = [], []
+        for _ in range(repeats):  # In turn: a machine that slows down slows both.
+            mine.append(dry_run(ours, "--snakefile", str(ROOT / "Snakefile"), "--configfile", str(overlay)))
+            theirs.append(dry_run(bare))
     (seconds, memory), (bare_seconds, bare_memory) = (
         tuple(map(min, zip(*found, strict=True))) for found in (mine, theirs)
     )

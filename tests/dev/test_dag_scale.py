@@ -7,7 +7,7 @@ import pytest
 
 from dev.dag_scale import bare_workflow, dry_run, measure
 
-FACTOR = 1.5
+FACTOR = 1.3
 
 
 @pytest.mark.slow

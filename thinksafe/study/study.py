@@ -8,6 +8,7 @@ here makes something stale only through the specs and paths that it changes.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Study:
             raise ValueError(f"rule {rule} runs {script}, and depends on {script_of(rule)}.py: see study/stages.py")
 
         def of_job(value: Callable[[str, Mapping[str, str]], str]) -> Callable[[Any], str]:
-            return lambda wildcards: value(rule, dict(wildcards.items()))
+            return signed(lambda wildcards: value(rule, dict(wildcards.items())), "wildcards")
 
         values = {"spec": self.spec_of, "code": self.code_of, "environment": self.environment_of}
         return {name: of_job(value) for name, value in values.items()}
@@ -174,15 +175,29 @@ class Study:
 
     def minutes(self, least: float, per_billion: float = 0) -> Callable[..., int]:
         """Return a job's time limit: by its student's size, and longer at each new attempt."""
-        return lambda wildcards, attempt: round((least + per_billion * self._billions(wildcards)) * attempt)
+        return signed(
+            lambda wildcards, attempt: round((least + per_billion * self._billions(wildcards)) * attempt),
+            "wildcards",
+            "attempt",
+        )
 
     def megabytes(self, least: float, per_billion: float = 0) -> Callable[..., int]:
         """Return a job's memory: by its student's size, and half as much again at each new attempt."""
-        return lambda wildcards, attempt: round((least + per_billion * self._billions(wildcards)) * (1 + attempt) / 2)
+        return signed(
+            lambda wildcards, attempt: round((least + per_billion * self._billions(wildcards)) * (1 + attempt) / 2),
+            "wildcards",
+            "attempt",
+        )
 
     def _billions(self, wildcards: Any) -> float:
         student = getattr(wildcards, "student", None)
         return (self.config.models[student].billions if student else None) or 1.0
+
+
+def signed(function: Callable[..., Any], *parameters: str) -> Callable[..., Any]:
+    """Return a function that states its parameters: Snakemake asks for them for each job, a tenth of a plan's time."""
+    function.__signature__ = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in parameters])
+    return function
 
 
 def one_of(names: Iterable[str]) -> str:
