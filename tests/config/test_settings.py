@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.config.overlays import MINIATURE, PAPER, ROOT, nested
-from tests.workflow.dags import CONFIGS
+from tests.workflow.dags import CONFIGS, as_set_up
 from thinksafe.config import settings
 from thinksafe.config.settings import SettingsError, merge, read, validate
 from thinksafe.config.types import plain
@@ -54,8 +54,8 @@ def test_paper_is_valid_and_has_no_world(paper: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
-def test_every_overlay_is_valid(overlay: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_every_overlay_is_valid(overlay: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(as_set_up(tmp_path))
     assert settings.load([PAPER, overlay]).run == overlay.stem
 
 

@@ -45,10 +45,18 @@ def plans(mutations: Sequence[dict[str, Any]], workdir: Path) -> list[dict[str, 
     return _asked("plans", mutations, workdir)
 
 
-def snakemake(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Return how Snakemake ended in another folder, so that results here do not matter; nothing comes from the hub."""
+def as_set_up(folder: Path) -> Path:
+    """Return a folder, now with the project's config and, as after `make setup-model`, a model's folder."""
     if not (folder / "config").exists():
         (folder / "config").symlink_to(ROOT / "config")
+    (folder / ".models/smollm2-135m").mkdir(parents=True, exist_ok=True)
+    (folder / ".models/smollm2-135m/config.json").touch()
+    return folder
+
+
+def snakemake(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Return how Snakemake ended in another folder, so that results here do not matter; nothing comes from the hub."""
+    as_set_up(folder)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -82,8 +90,7 @@ def _planner() -> subprocess.Popen[str]:
 
 
 def _asked(what: str, mutations: Sequence[dict[str, Any]], workdir: Path) -> list[dict[str, Any]]:
-    if not (workdir / "config").exists():
-        (workdir / "config").symlink_to(ROOT / "config")
+    as_set_up(workdir)
     planner, found = _planner(), []
     for mutation in mutations:
         print(json.dumps([what, str(workdir), mutation]), file=planner.stdin, flush=True)

@@ -1,5 +1,6 @@
 """What every config that we ship plans: the paper's jobs, and those of an overlay."""
 
+import contextlib
 import copy
 import json
 import os
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.workflow.dags import CONFIGS, ROOT, dry_run, plans, snakemake
+from tests.workflow.dags import CONFIGS, ROOT, as_set_up, dry_run, plans, snakemake
 from thinksafe.config import settings
 from thinksafe.config.types import plain
 from thinksafe.hub.needed import remote_sources, used
@@ -25,8 +26,10 @@ OVERLAYS = [path for path in CONFIGS if path != PAPER]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """Return the jobs of every overlay that we ship."""
-    configs = [{"config": plain(settings.load([PAPER, overlay]))} for overlay in OVERLAYS]
-    found = plans(configs, tmp_path_factory.mktemp("plans"))
+    folder = as_set_up(tmp_path_factory.mktemp("plans"))
+    with contextlib.chdir(folder):
+        configs = [{"config": plain(settings.load([PAPER, overlay]))} for overlay in OVERLAYS]
+    found = plans(configs, folder)
     assert not [plan["error"] for plan in found if "error" in plan]
     return {overlay.stem: plan["jobs"] for overlay, plan in zip(OVERLAYS, found, strict=True)}
 

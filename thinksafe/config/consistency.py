@@ -390,7 +390,8 @@ def _sources(config: Config) -> Iterator[str]:
         if "file" in given and not Path(part.source.file).is_file():
             yield f"{where}.file: there is no file {part.source.file}"
         if "folder" in given and not (folder := Path(part.source.folder)).is_dir():
-            yield f"{where}.folder: there is no folder {folder}"
+            hint = "; `make setup-model` brings it" if folder.parts[:1] == (".models",) else ""
+            yield f"{where}.folder: there is no folder {folder}{hint}"
         elif "folder" in given and not (folder / "config.json").is_file():
             yield f"{where}.folder: {folder} holds no model (config.json is missing)"
         if getattr(part, "kind", None) != "wildguard" or not part.format:
