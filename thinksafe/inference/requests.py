@@ -60,7 +60,7 @@ class Engine:
     folder : of the model
     max_model_tokens : longest prompt and response together
     adapters : folders of the LoRA adapters that requests may name
-    chat : what config says about the chat format beyond the model's template (`thinksafe.models.chat_template`)
+    tokenizer : the model's, where it has been loaded; by default its folder's
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Engine:
         batch_size: int,
         max_model_tokens: int,
         adapters: Sequence[str | Path] = (),
-        chat: dict[str, Any] | None = None,
+        tokenizer: Any = None,
     ) -> None:
         self.batch_size, self.max_model_tokens = batch_size, max_model_tokens
         self.adapters = {check_adapter(adapter): f"adapter{number}" for number, adapter in enumerate(adapters, 1)}
-        self.tokenizer = load_tokenizer(folder, chat)
+        self.tokenizer = tokenizer or load_tokenizer(folder)
         self.stop = stop_tokens(folder, self.tokenizer)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:

@@ -84,7 +84,7 @@ def _sample_rest(
         tensor_parallel=settings["tensor_parallel"],
         max_model_tokens=max(fitting),  # vLLM reserves memory for it
         adapters=[adapter] if adapter else [],
-        chat=spec.get("chat"),
+        tokenizer=tokenizer,
     )
     for start in range(len(journal.rows), len(jobs), settings["batch_size"]):
         requests = [

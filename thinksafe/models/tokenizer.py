@@ -78,7 +78,7 @@ def encode_pieces(tokenizer: Any, pieces: Sequence[Piece]) -> tuple[list[int], l
     if not any(has_control(tokenizer, text) for text, trusted in pieces if not trusted):
         encoding = tokenizer.backend_tokenizer.encode("".join(text for text, _ in pieces), add_special_tokens=False)
         return encoding.ids, encoding.offsets
-    plain, names = _plain(tokenizer)
+    plain, names, ids = _plain(tokenizer)
     written, places = "", [0]  # the original place of each character
     for text, trusted in pieces:
         for part in _marks(tokenizer).split(text) if trusted else [text]:
@@ -88,7 +88,8 @@ def encode_pieces(tokenizer: Any, pieces: Sequence[Piece]) -> tuple[list[int], l
             places += [*inner, start + len(part)]
             written += name
     encoding = plain.encode(written, add_special_tokens=False)
-    return encoding.ids, [(places[start], places[end]) for start, end in encoding.offsets]
+    found = [ids.get(number, number) for number in encoding.ids]
+    return found, [(places[start], places[end]) for start, end in encoding.offsets]
 
 
 def decode(tokenizer: Any, ids: Sequence[int]) -> str:
@@ -125,29 +126,57 @@ def _known(tokenizer: Any) -> tuple[frozenset[str], re.Pattern]:
     return held[1:]
 
 
-def _plain(tokenizer: Any) -> tuple[Any, dict[str, str]]:
-    """Return a copy of the tokenizer that knows control tokens under secret names only, and these names."""
-    from tokenizers import Tokenizer
-
-    tokens = controls(tokenizer)  # drops an old copy
+def _plain(tokenizer: Any) -> tuple[Any, dict[str, str], dict[int, int]]:
+    """Return a tokenizer that knows control tokens under secret names only, these names, and its ids in ours."""
+    tokens = controls(tokenizer)  # drops an old one
     if getattr(tokenizer, "_plain", None) is None:
         secret = secrets.token_hex(8)
         names = {token: f"\ufdd0{secret}-{number}\ufdd1" for number, token in enumerate(sorted(tokens))}
-        content = json.loads(tokenizer.backend_tokenizer.to_str())
-        ids = {}
-        for added in content["added_tokens"]:
-            if added["content"] in names:
-                added["content"] = names[added["content"]]
-                ids[added["content"]] = added["id"]
-        model = content["model"]
-        if isinstance(model["vocab"], dict):  # of which a control token may be an entry
-            model["vocab"] = {names.get(token, token): number for token, number in model["vocab"].items()}
-            if model.get("unk_token"):
-                model["unk_token"] = names.get(model["unk_token"], model["unk_token"])
-        else:
-            model["vocab"] = [[names.get(token, token), score] for token, score in model["vocab"]]
-        plain = Tokenizer.from_str(json.dumps(content))
-        if any(plain.token_to_id(name) != number for name, number in ids.items()):
-            raise ValueError(f"{tokenizer.name_or_path}: its control tokens cannot be told from letters")
-        tokenizer._plain = (plain, names)
-    return tokenizer._plain
+        backend = tokenizer.backend_tokenizer
+        # A model that cannot yield a control token is shared, as a copy of a large vocabulary takes seconds.
+        share = type(backend.model).__name__ == "BPE" and all(
+            backend.model.token_to_id(token) is None for token in tokens
+        )
+        tokenizer._plain = (*(_shared if share else _copied)(tokenizer, names), names)
+    plain, ids, names = tokenizer._plain
+    return plain, names, ids
+
+
+def _shared(tokenizer: Any, names: dict[str, str]) -> tuple[Any, dict[int, int]]:
+    """Return a tokenizer over the same model, and for each of its added ids that of ``tokenizer``."""
+    from tokenizers import AddedToken, Tokenizer
+
+    backend = tokenizer.backend_tokenizer
+    plain, ids = Tokenizer(backend.model), {}
+    for part in ("normalizer", "pre_tokenizer"):
+        if (value := getattr(backend, part)) is not None:
+            setattr(plain, part, value)
+    for number, added in sorted(backend.get_added_tokens_decoder().items()):
+        name = names.get(added.content, added.content)
+        flags = {flag: getattr(added, flag) for flag in ("single_word", "lstrip", "rstrip", "normalized", "special")}
+        plain.add_tokens([AddedToken(name, **flags)])
+        ids[plain.token_to_id(name)] = number
+    return plain, ids
+
+
+def _copied(tokenizer: Any, names: dict[str, str]) -> tuple[Any, dict[int, int]]:
+    """Return a copy in which control tokens have other names in the model's vocabulary, too; its ids are the same."""
+    from tokenizers import Tokenizer
+
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    ids = {}
+    for added in content["added_tokens"]:
+        if added["content"] in names:
+            added["content"] = names[added["content"]]
+            ids[added["content"]] = added["id"]
+    model = content["model"]
+    if isinstance(model["vocab"], dict):  # of which a control token may be an entry
+        model["vocab"] = {names.get(token, token): number for token, number in model["vocab"].items()}
+        if model.get("unk_token"):
+            model["unk_token"] = names.get(model["unk_token"], model["unk_token"])
+    else:
+        model["vocab"] = [[names.get(token, token), score] for token, score in model["vocab"]]
+    plain = Tokenizer.from_str(json.dumps(content))
+    if any(plain.token_to_id(name) != number for name, number in ids.items()):
+        raise ValueError(f"{tokenizer.name_or_path}: its control tokens cannot be told from letters")
+    return plain, {}
